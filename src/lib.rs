@@ -12,11 +12,16 @@
 
 pub mod error;
 pub mod mixture;
+pub mod model;
 pub mod name;
 pub mod registry;
+pub mod reward;
+pub mod rl;
 pub mod run;
 pub mod sample;
+pub mod sampler;
 pub mod score;
 pub mod seed;
 pub mod store;
+pub mod train;
 pub mod trajectory;

@@ -1,0 +1,88 @@
+//! Draws per second, time to build the table of draws, time to seek: `cargo bench --bench draws`.
+
+#![expect(clippy::print_stdout, reason = "a bench run by hand prints its table")]
+
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use modo::{
+    mixture::Mixture,
+    name::Name,
+    sampler::{Dataset, Schedule, Settings},
+    seed::Seed,
+};
+
+const N_DRAWS: u64 = 20_000_000;
+const N_SEEKS: u64 = 1_000_000;
+const REPEATS: usize = 5;
+
+fn main() {
+    println!(
+        "median and range of {REPEATS} repeats, one core, wall time; {N_DRAWS} draws with row, {N_SEEKS} seeks"
+    );
+    for shares in [vec![0.35, 0.25, 0.20, 0.15, 0.05], skewed(5), skewed(50), skewed(300), skewed(1000)] {
+        let datasets: Vec<Dataset> = (0..shares.len())
+            .map(|i| Dataset {
+                name: format!("d{i:04}").parse().expect("letters and digits"),
+                content_hash: blake3::hash(&i.to_le_bytes()),
+                rows: 10_000,
+            })
+            .collect();
+        let by_name: BTreeMap<Name, f64> =
+            datasets.iter().zip(&shares).map(|(d, s)| (d.name.clone(), *s)).collect();
+        let mixture = Mixture::new(&by_name).expect("shares sum to 1");
+        let make = || {
+            Schedule::new(&mixture, &datasets, Seed::new(1), &Settings::default()).expect("a valid schedule")
+        };
+
+        let build = repeat(|| drop(black_box(make().draw(0))));
+        let schedule = make();
+        let draw = repeat(|| {
+            for draw in schedule.draws(0).take(N_DRAWS as usize) {
+                black_box((draw.dataset, draw.row));
+            }
+        });
+        let seek = |around: u64| {
+            repeat(|| {
+                for i in 0..N_SEEKS {
+                    // An odd step visits the table in no order that a cache could foresee.
+                    let _ = black_box(schedule.draw(around + i * 618_033 % 1_000_000));
+                }
+            })
+        };
+        let (near, far) = (seek(1_000_000), seek(1_000_000_000_000));
+        let rate = |of: &[Duration]| range(of, |d| N_DRAWS as f64 / d.as_secs_f64() / 1e6);
+        println!("{:4} datasets, first share {:.3}", shares.len(), shares[0]);
+        println!("  tables built   {} ms", range(&build, |d| d.as_secs_f64() * 1e3));
+        println!("  draws with row {} million/s", rate(&draw));
+        println!("  seek near 10^6 {} ns", range(&near, |d| d.as_secs_f64() * 1e9 / N_SEEKS as f64));
+        println!("  seek near 10^12 {} ns", range(&far, |d| d.as_secs_f64() * 1e9 / N_SEEKS as f64));
+    }
+}
+
+/// Shares that fall off as a square and have no common divisor in millionths.
+fn skewed(n: usize) -> Vec<f64> {
+    let raw: Vec<f64> = (0..n).map(|i| (1.0 - i as f64 / n as f64).powi(2) + 0.001_234).collect();
+    let sum: f64 = raw.iter().sum();
+    raw.into_iter().map(|r| r / sum).collect()
+}
+
+fn repeat(mut work: impl FnMut()) -> Vec<Duration> {
+    let mut times: Vec<Duration> = (0..REPEATS)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times
+}
+
+fn range(sorted: &[Duration], unit: impl Fn(Duration) -> f64) -> String {
+    let [first, last] = [sorted[0], sorted[sorted.len() - 1]].map(&unit);
+    format!("{:.1} [{:.1}, {:.1}]", unit(sorted[sorted.len() / 2]), first.min(last), first.max(last))
+}

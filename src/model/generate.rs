@@ -1,0 +1,304 @@
+//! Completions from a model: each prompt read once, a key/value cache written in place, finished rows leave.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::Rng;
+
+use super::qwen2_vl::{Arrangement, HIDDEN, KeyValue, Own, Padding, Qwen2Vl, Sequence, indices};
+use crate::{
+    seed::{ChaCha8Rng, Seed},
+    trajectory::Stop,
+};
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Tokens per completion, at most.
+    pub max_new_tokens: usize,
+    /// Divides the logits; 0 takes the most likely token each time.
+    pub temperature: f32,
+    /// Keeps the most likely tokens whose probabilities reach this sum, in (0, 1]; 1 keeps all.
+    pub top_p: f32,
+    /// Keeps this many most likely tokens; 0 keeps all.
+    pub top_k: usize,
+    /// Keeps tokens at least this fraction as likely as the most likely one, in [0, 1]; 0 keeps all.
+    pub min_p: f32,
+}
+
+impl Sampling {
+    /// The model's own distribution.
+    pub fn at_temperature_1(max_new_tokens: usize) -> Self {
+        Self { max_new_tokens, temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0 }
+    }
+
+    /// The most likely token each time.
+    pub fn greedy(max_new_tokens: usize) -> Self {
+        Self { temperature: 0.0, ..Self::at_temperature_1(max_new_tokens) }
+    }
+}
+
+/// One prompt and a seed for each completion of it; a completion depends on nothing else in its batch.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The prompt.
+    pub prompt: &'a Sequence,
+    /// One per completion.
+    pub seeds: Vec<Seed>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// Token ids, with the end token where there is one.
+    pub tokens: Vec<u32>,
+    /// Log-probability of each under the model at temperature 1.
+    pub logprobs: Vec<f32>,
+    /// Why it ended.
+    pub stop: Stop,
+}
+
+/// Rows that go through the model together, at most: bounds the memory of the cache.
+const MAX_ROWS: usize = 128;
+
+/// Completes each request with one completion per seed, in order.
+pub fn generate(
+    model: &Qwen2Vl,
+    requests: &[Request],
+    sampling: Sampling,
+    end_tokens: &[u32],
+    padding: Padding,
+) -> Vec<Vec<Generated>> {
+    let mut done = Vec::with_capacity(requests.len());
+    let mut rest = requests;
+    while !rest.is_empty() {
+        let mut rows = 0;
+        let fits = rest.iter().take_while(|r| {
+            rows += r.seeds.len();
+            rows <= MAX_ROWS
+        });
+        let n = fits.count().max(1);
+        done.extend(batch(model, &rest[..n], sampling, end_tokens, padding));
+        rest = &rest[n..];
+    }
+    done
+}
+
+/// A completion that is being written.
+struct Row {
+    request: usize,
+    seed: usize,
+    rng: ChaCha8Rng,
+    generated: Generated,
+    next_position: i32,
+}
+
+fn batch(
+    model: &Qwen2Vl,
+    requests: &[Request],
+    sampling: Sampling,
+    end_tokens: &[u32],
+    padding: Padding,
+) -> Vec<Vec<Generated>> {
+    let mut results: Vec<Vec<Option<Generated>>> = requests.iter().map(|r| vec![None; r.seeds.len()]).collect();
+    let finished = |results: Vec<Vec<Option<Generated>>>| {
+        let every = |g: Option<Generated>| g.expect("the loop ends when every row has ended");
+        results.into_iter().map(|of| of.into_iter().map(every).collect()).collect()
+    };
+    let prompts: Vec<&Sequence> = requests.iter().map(|r| r.prompt).collect();
+    let padded = model.pad(&prompts, padding);
+    let (hidden, layers) = model.read(&padded);
+    let last = padded.ends.iter().enumerate().map(|(i, end)| i * padded.length + end - 1);
+    let first_logits = model.logits(hidden.select(0, indices(last.collect::<Vec<_>>(), model.device())));
+    let vocab = first_logits.dims()[1];
+    let first_logits = to_host(first_logits);
+
+    let mut rows = Vec::new();
+    // Slots of the cache that a row's own prompt does not fill stay hidden from it.
+    let mut hidden_slots: Vec<std::ops::Range<usize>> = Vec::new();
+    for (i, request) in requests.iter().enumerate() {
+        for (k, seed) in request.seeds.iter().enumerate() {
+            let mut row = Row {
+                request: i,
+                seed: k,
+                rng: seed.rng(),
+                generated: Generated { tokens: Vec::new(), logprobs: Vec::new(), stop: Stop::Length },
+                next_position: request.prompt.next_position(),
+            };
+            row.write(&first_logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
+            if row.ended(sampling) {
+                results[i][k] = Some(row.generated);
+            } else {
+                rows.push(row);
+                hidden_slots.push(if padding == Padding::Left {
+                    0..padded.starts[i]
+                } else {
+                    padded.ends[i]..padded.length
+                });
+            }
+        }
+    }
+    if rows.is_empty() {
+        return finished(results);
+    }
+
+    let kv = model.model.kv_heads();
+    let slots = padded.length + sampling.max_new_tokens;
+    let by_row: Vec<usize> = rows.iter().flat_map(|r| (0..kv).map(|h| r.request * kv + h)).collect();
+    let mut cache: Vec<Option<KeyValue>> =
+        layers.into_iter().map(|layer| Some(spread(layer, &by_row, slots, model))).collect();
+    for slot in padded.length.. {
+        let tokens = rows.iter().map(|r| *r.generated.tokens.last().expect("a row has its first token") as usize);
+        let embeddings = model.model.embed(indices(tokens.collect::<Vec<_>>(), model.device()));
+        let positions: Vec<[i32; 3]> = rows.iter().map(|r| [r.next_position; 3]).collect();
+        let rotary = model.model.rotary(&positions, model.device());
+        let bias = cache_bias(&hidden_slots, slot + 1, kv, model);
+        let arrangement = Arrangement { groups: rows.len(), rows: 1, tokens: 1 };
+        let own = Own::Cached { cache: &mut cache, slot, bias };
+        let (hidden, _) = model.model.forward(embeddings, arrangement, &rotary, None, own);
+        let logits = to_host(model.logits(hidden));
+        let mut staying = Vec::new();
+        for (i, row) in rows.iter_mut().enumerate() {
+            row.next_position += 1;
+            row.write(&logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
+            if row.ended(sampling) {
+                results[row.request][row.seed] = Some(row.generated.clone());
+            } else {
+                staying.push(i);
+            }
+        }
+        if staying.is_empty() {
+            break;
+        }
+        if staying.len() < rows.len() {
+            let keep: Vec<usize> = staying.iter().flat_map(|i| (0..kv).map(move |h| i * kv + h)).collect();
+            let keep = indices(keep, model.device());
+            for layer in &mut cache {
+                let old = layer.take().expect("a cache holds every layer between steps");
+                *layer = Some(KeyValue {
+                    key: old.key.select(0, keep.clone()),
+                    value: old.value.select(0, keep.clone()),
+                });
+            }
+            let mut i = 0;
+            let mut stays = |_: &_| {
+                i += 1;
+                staying.binary_search(&(i - 1)).is_ok()
+            };
+            rows.retain(&mut stays);
+            hidden_slots = staying.iter().map(|i| hidden_slots[*i].clone()).collect();
+        }
+    }
+    finished(results)
+}
+
+impl Row {
+    fn write(&mut self, logits: &[f32], sampling: Sampling, end_tokens: &[u32]) {
+        let (token, logprob) = draw(logits, sampling, &mut self.rng);
+        self.generated.tokens.push(token);
+        self.generated.logprobs.push(logprob);
+        if end_tokens.contains(&token) {
+            self.generated.stop = Stop::End;
+        }
+    }
+
+    fn ended(&self, sampling: Sampling) -> bool {
+        self.generated.stop == Stop::End || self.generated.tokens.len() >= sampling.max_new_tokens
+    }
+}
+
+/// A token and its log-probability at temperature 1.
+fn draw(logits: &[f32], sampling: Sampling, rng: &mut ChaCha8Rng) -> (u32, f32) {
+    let (best, top) = logits
+        .iter()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best });
+    let total: f32 = logits.iter().map(|x| (x - top).exp()).sum();
+    let logprob = |i: usize| logits[i] - top - total.ln();
+    if sampling.temperature == 0.0 {
+        return (best as u32, logprob(best));
+    }
+    let mut weights: Vec<(usize, f32)> =
+        logits.iter().enumerate().map(|(i, x)| (i, ((x - top) / sampling.temperature).exp())).collect();
+    if sampling.top_k > 0 || sampling.top_p < 1.0 || sampling.min_p > 0.0 {
+        weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let most = weights[0].1;
+        if sampling.top_k > 0 {
+            weights.truncate(sampling.top_k);
+        }
+        weights.retain(|w| w.1 >= sampling.min_p * most);
+        let sum: f32 = weights.iter().map(|w| w.1).sum();
+        let mut before = 0.0;
+        weights.retain(|w| {
+            let keep = before < sampling.top_p * sum;
+            before += w.1;
+            keep
+        });
+    }
+    let sum: f32 = weights.iter().map(|w| w.1).sum();
+    let mut at = rng.random::<f32>() * sum;
+    let chosen = weights.iter().find(|w| {
+        at -= w.1;
+        at < 0.0
+    });
+    // Rounding can leave `at` at the very end: the last token with any weight is the one then.
+    let chosen = chosen.or_else(|| weights.iter().rfind(|w| w.1 > 0.0)).map_or(best, |w| w.0);
+    (chosen as u32, logprob(chosen))
+}
+
+/// A cache with `slots` slots whose first ones hold the prompt of each row.
+fn spread(layer: KeyValue, by_row: &[usize], slots: usize, model: &Qwen2Vl) -> KeyValue {
+    let [_, _, length, dim] = layer.key.dims();
+    let of = |x: Tensor<4>| {
+        let rows = x.select(0, indices(by_row.iter().copied(), model.device()));
+        let rest = Tensor::zeros([by_row.len(), 1, slots - length, dim], model.device());
+        Tensor::cat(vec![rows, rest], 2)
+    };
+    KeyValue { key: of(layer.key), value: of(layer.value) }
+}
+
+/// `[rows * kv, 1, 1, seen]`: hides the slots between a row's prompt and its completion.
+fn cache_bias(hidden: &[std::ops::Range<usize>], seen: usize, kv: usize, model: &Qwen2Vl) -> Tensor<4> {
+    let mut bias = vec![0.0; hidden.len() * kv * seen];
+    for (i, slots) in hidden.iter().enumerate() {
+        for head in 0..kv {
+            bias[(i * kv + head) * seen..][slots.clone()].fill(HIDDEN);
+        }
+    }
+    Tensor::from_data(TensorData::new(bias, [hidden.len() * kv, 1, 1, seen]), model.device())
+}
+
+fn to_host(logits: Tensor<2>) -> Vec<f32> {
+    logits.into_data().try_into_vec().expect("logits are f32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_keep_the_most_likely_tokens() {
+        // Probabilities .5, .25, .125, .125.
+        let logits: Vec<f32> = [0.5_f32, 0.25, 0.125, 0.125].iter().map(|p| p.ln()).collect();
+        let all = Sampling::at_temperature_1(1);
+        check(&logits, all, &[0, 1, 2, 3]);
+        check(&logits, Sampling { top_k: 2, ..all }, &[0, 1]);
+        check(&logits, Sampling { top_p: 0.6, ..all }, &[0, 1]);
+        check(&logits, Sampling { min_p: 0.4, ..all }, &[0, 1]);
+        check(&logits, Sampling::greedy(1), &[0]);
+    }
+
+    #[test]
+    fn draws_follow_the_probabilities() {
+        let logits: Vec<f32> = [0.7_f32, 0.3].iter().map(|p| p.ln()).collect();
+        let mut rng = Seed::new(0).rng();
+        let ones = (0..10_000).filter(|_| draw(&logits, Sampling::at_temperature_1(1), &mut rng).0 == 1).count();
+        assert!((2_800..3_200).contains(&ones), "{ones}"); // 3000 ± 4.4 sd of 46
+    }
+
+    fn check(logits: &[f32], sampling: Sampling, expected: &[u32]) {
+        let mut rng = Seed::new(1).rng();
+        let mut seen: Vec<u32> = (0..500).map(|_| draw(logits, sampling, &mut rng).0).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, expected);
+    }
+}

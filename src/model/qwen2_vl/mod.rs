@@ -1,0 +1,374 @@
+//! The Qwen2-VL architecture (arXiv:2409.12191): one code for every size, nano or 2B.
+//!
+//! Sequences are padded to one length; what stands in the padding never reaches a result. Training shares the keys
+//! and values of a prompt among the completions of its group; generation copies them once per completion, so that
+//! finished ones can leave the batch.
+
+mod decoder;
+mod layers;
+mod vision;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+pub use decoder::Arrangement;
+pub(crate) use decoder::{HIDDEN, KeyValue, Own, Prefix};
+pub use layers::Visitor;
+pub(crate) use layers::indices;
+use layers::matrix;
+
+use super::{
+    config::ModelConfig,
+    image::PatchedImage,
+    weights::{Checkpoint, Named, Source, WeightError},
+};
+
+/// A Qwen2-VL model on one device.
+#[derive(Clone, Debug)]
+pub struct Qwen2Vl {
+    pub(crate) visual: vision::VisionTower,
+    pub(crate) model: decoder::Decoder,
+    lm_head: Option<Tensor<2>>,
+    image_token: u32,
+    /// In-channel, temporal and spatial size of a patch: the shape of its weight in the file.
+    patch_shape: [usize; 4],
+    names: Names,
+    device: Device,
+}
+
+/// How a checkpoint prefixes the names of its three parts.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    visual: &'static str,
+    model: &'static str,
+}
+
+/// The published layout.
+const PUBLISHED: Names = Names { visual: "visual", model: "model" };
+/// What transformers 5 has in memory and may write.
+const NESTED: Names = Names { visual: "model.visual", model: "model.language_model" };
+const HEAD: &str = "lm_head.weight";
+
+/// Tokens with everything the decoder needs to read them.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    /// Token ids; each picture stands as a run of image tokens.
+    pub tokens: Vec<u32>,
+    /// M-RoPE position (time, row, column) of each token.
+    pub positions: Vec<[i32; 3]>,
+    /// Features of the pictures in order, each `[merged patches, hidden]`.
+    pub features: Vec<Tensor<2>>,
+}
+
+impl Sequence {
+    /// Position of the token that would follow, the same on all three axes.
+    pub fn next_position(&self) -> i32 {
+        self.positions.iter().flatten().max().map_or(0, |p| p + 1)
+    }
+
+    /// The sequence with text tokens behind it.
+    #[must_use]
+    pub fn followed_by(&self, tokens: &[u32]) -> Self {
+        let mut longer = self.clone();
+        let next = self.next_position();
+        longer.tokens.extend_from_slice(tokens);
+        longer.positions.extend((0..tokens.len() as i32).map(|i| [next + i; 3]));
+        longer
+    }
+}
+
+/// Where padding goes; no result depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// Before the tokens.
+    Left,
+    /// After the tokens.
+    #[default]
+    Right,
+}
+
+/// Sequences of one length after padding.
+pub(crate) struct Padded {
+    /// `[n * length]` rows of embeddings.
+    pub(crate) embeddings: Tensor<2>,
+    pub(crate) positions: Vec<[i32; 3]>,
+    pub(crate) length: usize,
+    /// Where each sequence starts.
+    pub(crate) starts: Vec<usize>,
+    /// Where each sequence ends.
+    pub(crate) ends: Vec<usize>,
+}
+
+impl Qwen2Vl {
+    /// From a checkpoint of either layout; every tensor of it must have its place.
+    pub fn load(config: &ModelConfig, mut checkpoint: Checkpoint, device: &Device) -> Result<Self, WeightError> {
+        let names = if checkpoint.has_prefix("model.language_model.") { NESTED } else { PUBLISHED };
+        // Some writers keep the head of a tied model beside the embedding; it is the same tensor.
+        let head_too = config.decoder.tie_word_embeddings && checkpoint.has_prefix(HEAD);
+        if head_too {
+            checkpoint.take(HEAD, &[config.decoder.vocab_size, config.decoder.hidden_size])?;
+        }
+        let model = Self::build(config, &mut checkpoint, names, device)?;
+        checkpoint.finish()?;
+        Ok(model)
+    }
+
+    /// From any source of parameters, asked for by the names of the published layout.
+    pub fn from_source(
+        config: &ModelConfig,
+        source: &mut dyn Source,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        Self::build(config, source, PUBLISHED, device)
+    }
+
+    fn build(
+        config: &ModelConfig,
+        source: &mut dyn Source,
+        names: Names,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let (vision, text) = (&config.vision, &config.decoder);
+        let visual = vision::VisionTower::load(source, names.visual, vision, device)?;
+        let model = decoder::Decoder::load(source, names.model, text, device)?;
+        let lm_head = (!text.tie_word_embeddings)
+            .then(|| matrix(source, HEAD, &[text.vocab_size, text.hidden_size], device))
+            .transpose()?;
+        Ok(Self {
+            visual,
+            model,
+            lm_head,
+            image_token: config.tokens.image,
+            patch_shape: [vision.in_channels, vision.temporal_patch_size, vision.patch_size, vision.patch_size],
+            names,
+            device: device.clone(),
+        })
+    }
+
+    /// Walks over all parameters in a fixed order.
+    pub fn visit(&mut self, visitor: &mut dyn Visitor) {
+        self.visual.visit(self.names.visual, visitor);
+        self.visit_decoder(visitor);
+    }
+
+    /// Walks over the parameters of the decoder and the head: all that reinforcement learning changes.
+    pub fn visit_decoder(&mut self, visitor: &mut dyn Visitor) {
+        self.model.visit(self.names.model, visitor);
+        if let Some(head) = &mut self.lm_head {
+            visitor.matrix(HEAD, head);
+        }
+    }
+
+    /// All parameters, as they go into a file.
+    pub fn named(&self) -> Vec<Named> {
+        struct Collect<'a>(Vec<Named>, &'a [usize; 4]);
+        impl Collect<'_> {
+            fn push(&mut self, name: &str, shape: Vec<usize>, data: TensorData) {
+                let shape = if name.ends_with("patch_embed.proj.weight") {
+                    [&shape[..1], self.1].concat()
+                } else {
+                    shape
+                };
+                let values = data.try_into_vec::<f32>().expect("parameters are f32");
+                self.0.push(Named { name: name.to_owned(), shape, values });
+            }
+        }
+        impl Visitor for Collect<'_> {
+            fn vector(&mut self, name: &str, value: &mut Tensor<1>) {
+                self.push(name, value.dims().to_vec(), value.to_data());
+            }
+            fn matrix(&mut self, name: &str, value: &mut Tensor<2>) {
+                self.push(name, value.dims().to_vec(), value.to_data());
+            }
+        }
+        let mut collect = Collect(Vec::new(), &self.patch_shape);
+        self.clone().visit(&mut collect);
+        collect.0
+    }
+
+    /// The device its parameters are on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The same parameters as fresh leaves of an autodiff graph: one per thread, so that threads share no graph.
+    /// The vision tower takes part only when asked to.
+    #[must_use]
+    pub fn tracked(&self, with_vision: bool) -> Self {
+        struct Track;
+        impl Visitor for Track {
+            fn vector(&mut self, _: &str, value: &mut Tensor<1>) {
+                *value = value.clone().inner().autodiff().require_grad();
+            }
+            fn matrix(&mut self, _: &str, value: &mut Tensor<2>) {
+                *value = value.clone().inner().autodiff().require_grad();
+            }
+        }
+        let mut tracked = self.clone();
+        if with_vision {
+            tracked.visit(&mut Track);
+        } else {
+            tracked.visit_decoder(&mut Track);
+        }
+        tracked.device = self.device.clone().autodiff();
+        tracked
+    }
+
+    /// Features of pictures in their order, each `[merged patches, hidden]`; equal grids go through together.
+    pub fn features(&self, pictures: &[&PatchedImage]) -> Vec<Tensor<2>> {
+        let mut features: Vec<Option<Tensor<2>>> = vec![None; pictures.len()];
+        let mut left: Vec<usize> = (0..pictures.len()).collect();
+        while let Some(&first) = left.first() {
+            let grid = pictures[first].grid;
+            let (same, others) = left.iter().partition(|i| pictures[**i].grid == grid);
+            left = others;
+            let same: Vec<usize> = same;
+            let batch: Vec<&PatchedImage> = same.iter().map(|i| pictures[*i]).collect();
+            let all = self.visual.forward(&batch, &self.device);
+            let each = all.dims()[0] / same.len();
+            for (k, i) in same.into_iter().enumerate() {
+                features[i] = Some(all.clone().narrow(0, k * each, each));
+            }
+        }
+        features.into_iter().map(|f| f.expect("every picture was in one batch")).collect()
+    }
+
+    /// Embeds sequences, pictures in place, and pads them to the longest.
+    pub(crate) fn pad(&self, sequences: &[&Sequence], padding: Padding) -> Padded {
+        let length = sequences.iter().map(|s| s.tokens.len()).max().unwrap_or(0);
+        let mut tokens = Vec::with_capacity(sequences.len() * length);
+        let mut positions = Vec::with_capacity(tokens.capacity());
+        // Where each row comes from: the embeddings of all tokens stand first, then all features.
+        let mut from = Vec::with_capacity(tokens.capacity());
+        let mut features = Vec::new();
+        let mut n_features = sequences.len() * length;
+        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        for sequence in sequences {
+            let pad = length - sequence.tokens.len();
+            let before = if padding == Padding::Left { pad } else { 0 };
+            starts.push(before);
+            ends.push(before + sequence.tokens.len());
+            for slot in 0..length {
+                let token = slot.checked_sub(before).and_then(|i| sequence.tokens.get(i).map(|t| (i, *t)));
+                let row = from.len();
+                tokens.push(token.map_or(0, |(_, t)| t as usize));
+                positions.push(token.map_or([0; 3], |(i, _)| sequence.positions[i]));
+                if token.is_some_and(|(_, t)| t == self.image_token) && !sequence.features.is_empty() {
+                    from.push(n_features);
+                    n_features += 1;
+                } else {
+                    from.push(row);
+                }
+            }
+            features.extend(sequence.features.iter().cloned());
+        }
+        let embeddings = self.model.embed(indices(tokens, &self.device));
+        let embeddings = if features.is_empty() {
+            embeddings
+        } else {
+            features.insert(0, embeddings);
+            Tensor::cat(features, 0).select(0, indices(from, &self.device))
+        };
+        Padded { embeddings, positions, length, starts, ends }
+    }
+
+    /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
+    pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let head = self.lm_head.clone().unwrap_or_else(|| self.model.embedding());
+        hidden.matmul(head.transpose())
+    }
+
+    /// Bias that hides padding, `[n * kv_heads, 1, 1, length]`; none where there is no padding.
+    pub(crate) fn padding_bias(&self, padded: &Padded) -> Option<Tensor<4>> {
+        let (n, length) = (padded.starts.len(), padded.length);
+        if padded.starts.iter().all(|s| *s == 0) && padded.ends.iter().all(|e| *e == length) {
+            return None;
+        }
+        let kv = self.model.kv_heads();
+        let mut bias = Vec::with_capacity(n * kv * length);
+        for (start, end) in padded.starts.iter().zip(&padded.ends) {
+            for _ in 0..kv {
+                bias.extend((0..length).map(|slot| if (*start..*end).contains(&slot) { 0.0 } else { HIDDEN }));
+            }
+        }
+        Some(Tensor::from_data(TensorData::new(bias, [n * kv, 1, 1, length]), &self.device))
+    }
+
+    /// Reads sequences whole. Returns the hidden states of all slots and each layer's keys and values.
+    pub(crate) fn read(&self, padded: &Padded) -> (Tensor<2>, Vec<KeyValue>) {
+        let arrangement = Arrangement { groups: padded.starts.len(), rows: 1, tokens: padded.length };
+        let rotary = self.model.rotary(&padded.positions, &self.device);
+        let bias = self.padding_bias(padded);
+        self.model.forward(padded.embeddings.clone(), arrangement, &rotary, None, Own::Causal(bias))
+    }
+
+    /// Logits that predict token `i + 1` from the tokens up to `i`, of every token of every sequence in turn:
+    /// `[sum of lengths, vocab]`.
+    pub fn all_logits(&self, sequences: &[&Sequence], padding: Padding) -> Tensor<2> {
+        let padded = self.pad(sequences, padding);
+        let (hidden, _) = self.read(&padded);
+        let rows = padded
+            .starts
+            .iter()
+            .zip(&padded.ends)
+            .enumerate()
+            .flat_map(|(i, (start, end))| (*start..*end).map(move |slot| (i, slot)))
+            .map(|(i, slot)| i * padded.length + slot);
+        self.logits(hidden.select(0, indices(rows.collect::<Vec<_>>(), &self.device)))
+    }
+
+    /// Logits of the last `tails[i]` tokens of each sequence, each predicted from all before it:
+    /// `[sum of tails, vocab]`. What supervised training needs.
+    pub fn tail_logits(&self, sequences: &[&Sequence], tails: &[usize]) -> Tensor<2> {
+        let padded = self.pad(sequences, Padding::Right);
+        let (hidden, _) = self.read(&padded);
+        let rows: Vec<usize> = padded
+            .ends
+            .iter()
+            .zip(tails)
+            .enumerate()
+            .flat_map(|(i, (end, tail))| (end - tail - 1..end - 1).map(move |slot| i * padded.length + slot))
+            .collect();
+        self.logits(hidden.select(0, indices(rows, &self.device)))
+    }
+
+    /// Logits of completions behind their prompts; the prompt is read once for its whole group.
+    ///
+    /// `completions[i]` are those of `prompts[i]`, equally many each. Returns `[prompts * rows * longest, vocab]`, and
+    /// the longest length: row `(i * rows + k) * longest + t` predicts token `t` of completion `k` of prompt `i`.
+    pub fn completion_logits(&self, prompts: &[&Sequence], completions: &[&[Vec<u32>]]) -> (Tensor<2>, usize) {
+        let rows = completions.first().map_or(0, |c| c.len());
+        let longest = completions.iter().flat_map(|c| c.iter().map(Vec::len)).max().unwrap_or(0);
+        // The last token of the prompt predicts the first of the completion, so it opens every row of the group.
+        let heads: Vec<Sequence> = prompts
+            .iter()
+            .map(|p| {
+                let n = p.tokens.len() - 1;
+                let mut head = (*p).clone();
+                head.tokens.truncate(n);
+                head.positions.truncate(n);
+                head
+            })
+            .collect();
+        let padded = self.pad(&heads.iter().collect::<Vec<_>>(), Padding::Right);
+        let (_, layers) = self.read(&padded);
+        let prefix = Prefix { layers: &layers, bias: self.padding_bias(&padded) };
+        let (mut tokens, mut positions) = (Vec::new(), Vec::new());
+        for (prompt, group) in prompts.iter().zip(completions) {
+            let opening = *prompt.tokens.last().expect("a prompt has tokens");
+            let next = prompt.next_position();
+            for completion in *group {
+                let padding = longest - completion.len();
+                tokens.push(opening as usize);
+                let seen = completion.iter().map(|t| *t as usize).chain(std::iter::repeat_n(0, padding));
+                tokens.extend(seen.take(longest - 1));
+                positions.extend((0..longest as i32).map(|t| [next - 1 + t; 3]));
+            }
+        }
+        let arrangement = Arrangement { groups: prompts.len(), rows, tokens: longest };
+        let rotary = self.model.rotary(&positions, &self.device);
+        let embeddings = self.model.embed(indices(tokens, &self.device));
+        let (hidden, _) =
+            self.model.forward(embeddings, arrangement, &rotary, Some(&prefix), Own::Causal(None));
+        (self.logits(hidden), longest)
+    }
+}

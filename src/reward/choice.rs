@@ -1,0 +1,237 @@
+//! One option out of several, by its letter or by its text.
+//!
+//! Read as the option B: `B`, `(B)`, `B.`, `B)`, `B: text`, `(B) text`, `\text{B}`, "the answer is B", and the text of
+//! option B where the options are known and no other has that text. A letter with a text counts only if that is the
+//! option's own text (unknown options: if the text names no other letter). Several letters are no answer; lower case and
+//! look-alike letters are not letters: a model that is free to vary them learns to.
+
+use serde::Deserialize;
+
+use super::{
+    BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
+    text::{last_line, normalised, unwrapped},
+};
+use crate::{
+    registry::{BuildError, Entry, Named},
+    sample::Answer,
+};
+
+pub(super) const ENTRY: Entry<dyn Verifier> = entry::<Choice>();
+
+struct Choice;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {}
+
+impl Named for Choice {
+    const NAME: &'static str = "choice";
+    const SUMMARY: &'static str = "The letter of the right option, or its text";
+    type Config = Config;
+
+    fn new(_: Config) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+}
+
+impl Verifier for Choice {
+    fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
+        right_letter(gold).map(|_| ())
+    }
+
+    fn score(&self, gold: &Gold, answer: &str) -> Verdict {
+        let Ok(right) = right_letter(gold) else { return Verdict::zero(Reason::BadGold) };
+        match read(answer, gold.options) {
+            Ok(letter) => Verdict::all_or_nothing(letter == right, letter.encode_utf8(&mut [0; 4])),
+            Err(reason) => Verdict::zero(reason),
+        }
+    }
+
+    /// The last line if it reads as an option, else the last lone capital letter in it.
+    fn tail<'t>(&self, gold: &Gold, text: &'t str) -> &'t str {
+        let line = last_line(text);
+        if read(line, gold.options).is_ok() {
+            return line;
+        }
+        lone_letters(line).last().map_or(line, |at| &line[at..=at])
+    }
+
+    fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
+        let Ok(right) = right_letter(gold) else { return Vec::new() };
+        let other = if right == 'A' { 'B' } else { 'A' };
+        vec![other.to_string(), format!("{right} or {other}"), format!("A, B, C, D, {right}")]
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        let mut known = Example::new(
+            Answer::Choice('B'),
+            &[
+                "B",
+                "(B)",
+                "B.",
+                "B)",
+                "B. dog",
+                "(B) Dog",
+                "B) dog.",
+                r"\text{B}",
+                r"$\boxed{B}$",
+                "**B**",
+                "dog",
+                "Dog.",
+                "The answer is B",
+                "Answer: (B)",
+            ],
+            &[
+                "",
+                "A",
+                "C",
+                "b",
+                "A or B",
+                "A, B",
+                "AB",
+                "B or A",
+                "B, C",
+                "B. cat",
+                "cat",
+                "cat dog",
+                "(A)(B)(C)",
+                "not B",
+                "a dog",
+                "\u{412}",
+                "\u{ff22}",
+                "B\u{200b}",
+                "E",
+            ],
+        );
+        known.options = ["cat", "dog", "A cow"].map(str::to_owned).to_vec();
+        let unknown = Example::new(
+            Answer::Choice('A'),
+            &["A", "A) 5", "A. a small dog", "(A): 12 cm"],
+            &["", "B", "5", "A. B. C. D.", "A) or B)", "A. or C"],
+        );
+        vec![known, unknown]
+    }
+}
+
+fn right_letter(gold: &Gold) -> Result<char, BadGold> {
+    let Answer::Choice(letter) = *gold.answer else {
+        return Err(BadGold::Kind { wants: "choice", has: gold.answer.kind() });
+    };
+    if !letter.is_ascii_uppercase() {
+        return Err(BadGold::Unreadable(format!("`{}` is no letter from A to Z", letter.escape_debug())));
+    }
+    if !gold.options.is_empty() && position(letter) >= gold.options.len() {
+        return Err(BadGold::Unreadable(format!(
+            "there are {} options and none is {letter}",
+            gold.options.len()
+        )));
+    }
+    Ok(letter)
+}
+
+/// Place of a letter from A to Z among the options.
+fn position(letter: char) -> usize {
+    letter as usize - 'A' as usize
+}
+
+/// The one option that `text` names.
+fn read(text: &str, options: &[String]) -> Result<char, Reason> {
+    let text = unwrapped(without_lead_in(unwrapped(text)));
+    if text.is_empty() {
+        return Err(Reason::Empty);
+    }
+    if let Some((letter, rest)) = label(text) {
+        let agrees = match options.get(position(letter)) {
+            _ if rest.is_empty() => true,
+            _ if options.is_empty() => lone_letters(rest).next().is_none(),
+            Some(option) => normalised(option) == normalised(rest),
+            None => false,
+        };
+        if agrees {
+            return Ok(letter);
+        }
+    }
+    let wanted = if options.is_empty() { String::new() } else { normalised(text) };
+    let mut same = ('A'..='Z').zip(options).filter(|(_, option)| normalised(option) == wanted);
+    match (same.next(), same.next()) {
+        (Some((letter, _)), None) => Ok(letter),
+        (Some(_), Some(_)) => Err(Reason::Ambiguous),
+        _ if lone_letters(text).nth(1).is_some() => Err(Reason::Ambiguous),
+        _ => Err(Reason::Unparsed),
+    }
+}
+
+const LEAD_INS: [&str; 6] =
+    ["the correct answer is", "the final answer is", "the answer is", "final answer:", "answer:", "option "];
+
+fn without_lead_in(text: &str) -> &str {
+    let lead = LEAD_INS.iter().find(|l| text.get(..l.len()).is_some_and(|t| t.eq_ignore_ascii_case(l)));
+    lead.map_or(text, |l| text[l.len()..].trim_start_matches([':', ' ', '\n']))
+}
+
+/// The letter and what follows, of `B`, `B. …`, `B) …`, `B: …`, `(B) …`, `[B] …`.
+fn label(text: &str) -> Option<(char, &str)> {
+    let inside = text.strip_prefix(['(', '[']);
+    let letter = inside.unwrap_or(text).chars().next().filter(char::is_ascii_uppercase)?;
+    let rest = &inside.unwrap_or(text)[1..];
+    let rest = match inside {
+        Some(_) => rest.strip_prefix([')', ']'])?.trim_start_matches(['.', ':']),
+        None if rest.is_empty() => rest,
+        None => rest.strip_prefix(['.', ')', ':'])?,
+    };
+    Some((letter, rest.trim()))
+}
+
+/// Places of capital letters that stand alone, except "A" and "I" as words of a sentence.
+fn lone_letters(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let in_word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    bytes.iter().enumerate().filter_map(move |(i, b)| {
+        let before = i.checked_sub(1).and_then(|j| bytes.get(j));
+        let alone = b.is_ascii_uppercase() && !in_word(before) && !in_word(bytes.get(i + 1));
+        let word = matches!(b, b'A' | b'I')
+            && bytes.get(i + 1) == Some(&b' ')
+            && bytes.get(i + 2).is_some_and(u8::is_ascii_lowercase)
+            && !text[i + 2..].starts_with("or ")
+            && !text[i + 2..].starts_with("and ");
+        (alone && !word).then_some(i)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_with_the_same_text_are_told_apart_by_letter_only() {
+        let options = ["5", "6", "5"].map(str::to_owned);
+        assert_eq!(read("5", &options), Err(Reason::Ambiguous));
+        assert_eq!(read("C. 5", &options), Ok('C'));
+    }
+
+    #[test]
+    fn several_letters_are_reported_as_such() {
+        for text in ["A or B", "A, B", "A and B", "(A) (B)"] {
+            assert_eq!(read(text, &[]), Err(Reason::Ambiguous), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gold_without_its_option_is_refused() {
+        let options = ["cat".to_owned()];
+        for letter in ['B', 'a', 'é'] {
+            let answer = Answer::Choice(letter);
+            assert!(
+                Choice.accepts(&Gold { answer: &answer, options: &options, picture_size: None }).is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn without_tags_the_last_lone_letter_is_the_answer() {
+        let answer = Answer::Choice('B');
+        let gold = Gold { answer: &answer, options: &[], picture_size: None };
+        assert_eq!(Choice.tail(&gold, "Not A.\nI pick option B because it fits"), "B");
+        assert_eq!(Choice.tail(&gold, "Not A. The answer is (B)."), "(B).");
+    }
+}

@@ -1,0 +1,529 @@
+//! An expression in LaTeX or plain notation.
+//!
+//! Two readings, nothing sampled and nothing approximated:
+//! - one exact term `p/q · √n · π^k`, from integers, decimals, fractions, mixed numbers, roots of integers and π in either
+//!   notation. Where the gold is such a term, an answer is right exactly when it is one of the same value: `\frac{2}{4}` is
+//!   `1/2`, `\sqrt{12}` is `2√3`, and `1.414` is not `\sqrt{2}`.
+//! - any other gold (`x+1`, `(1,2)`, `[0,1)`, `\frac{a}{b}`): the same text after a normalisation of notation only. `1+x` is
+//!   not `x+1`.
+//!
+//! Sums, products of numbers and chains of equations have no value: an answer that leaves the arithmetic to the verifier
+//! is wrong. Numbers beyond 128 bits are compared as text.
+
+use serde::Deserialize;
+
+use super::{
+    BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
+    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, without_name},
+    text::unwrapped,
+};
+use crate::{
+    registry::{BuildError, Entry, Named},
+    sample::Answer,
+};
+
+pub(super) const ENTRY: Entry<dyn Verifier> = entry::<Expression>();
+
+struct Expression {
+    reading: Reading,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    units: Units,
+    #[serde(default)]
+    percent: Percent,
+}
+
+impl Named for Expression {
+    const NAME: &'static str = "expression";
+    const SUMMARY: &'static str =
+        "LaTeX or plain: exact value of one term with roots and π, else equal notation";
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self, BuildError> {
+        Ok(Self { reading: Reading { units: config.units, percent: config.percent } })
+    }
+}
+
+impl Verifier for Expression {
+    fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
+        let text = gold_text(gold)?;
+        if notation(text).is_empty() { Err(BadGold::Empty) } else { Ok(()) }
+    }
+
+    fn score(&self, gold: &Gold, answer: &str) -> Verdict {
+        let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
+        let written = notation(answer);
+        if written.is_empty() {
+            return Verdict::zero(Reason::Empty);
+        }
+        match (value(gold, self.reading), value(answer, self.reading)) {
+            (Some(gold), Some(given)) => Verdict::all_or_nothing(gold == given, &written),
+            (Some(_), None) => Verdict::zero(Reason::Unparsed),
+            (None, _) => Verdict::all_or_nothing(notation(gold) == written, &written),
+        }
+    }
+
+    fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
+        gold_text(gold).map(|gold| vec![format!("7+{gold}"), format!("{gold};{gold}")]).unwrap_or_default()
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        let expression = |text: &str| Answer::Expression(text.to_owned());
+        vec![
+            Example::new(
+                expression(r"\frac{1}{2}"),
+                &[
+                    "1/2",
+                    r"\frac12",
+                    r"\dfrac{2}{4}",
+                    "0.5",
+                    ".5",
+                    "$\\frac{1}{2}$",
+                    r"x = \frac{1}{2}",
+                    r"\boxed{1/2}",
+                ],
+                &["", "2", "1/3", r"\frac{1}{2}+0", "1/2 or 1/3", "0.49", "1,2", "12"],
+            ),
+            Example::new(
+                expression(r"2\sqrt{3}"),
+                &["2√3", "2*sqrt(3)", r"\sqrt{12}", r"2\sqrt3", r"2 \cdot \sqrt{3}", r"\frac{6}{\sqrt{3}}"],
+                &["", "3.4641", r"3\sqrt{2}", "2", r"\sqrt{3}+\sqrt{3}", "-2√3"],
+            ),
+            Example::new(
+                expression(r"\frac{3\pi}{4}"),
+                &["3π/4", r"\frac{3}{4}\pi", "0.75π", r"\frac{3 \pi}{4}", "3pi/4"],
+                &["", "3/4", "2.356", r"\frac{4\pi}{3}", r"\pi"],
+            ),
+            Example::new(
+                expression("1000"),
+                &["1000", "1,000", "1e3", "10^3", r"1\times10^{3}", "x=1000", "(1000)"],
+                &["", "1.000", "10 00", "500+500", r"500\times 2", "500=1000", "999=1000", r"\{1000,1000\}"],
+            ),
+            Example::new(
+                expression(r"\left( x+1 , 2 \right)"),
+                &["(x+1,2)", r"\left(x+1,2\right)", r"(x+1,\,2)", "$(x + 1, 2)$"],
+                &["", "(2,x+1)", "[x+1,2]", "x+1,2", "(y+1,2)"],
+            ),
+            Example::new(expression("x^{2}"), &["x^2", "x^{2}"], &["", "x2", "x^3", "X^2"]),
+            Example::new(
+                expression(r"\text{triangle}"),
+                &["triangle", r"\text{triangle}"],
+                &["", "tri angle"],
+            ),
+            Example::new(
+                expression(r"1\frac{1}{2}"),
+                &["3/2", "1 1/2", "1.5"],
+                &["", r"1\frac{2}{1}", "11/2"],
+            ),
+        ]
+    }
+}
+
+fn gold_text<'a>(gold: &Gold<'a>) -> Result<&'a str, BadGold> {
+    match gold.answer {
+        Answer::Expression(text) => Ok(text),
+        other => Err(BadGold::Kind { wants: "expression", has: other.kind() }),
+    }
+}
+
+/// `num/den · √root · π^pi` in lowest terms: `den > 0`, `root` without square factors; zero has root 1 and no π. Equal
+/// values have equal fields, since √root and powers of π are independent over the rationals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Value {
+    num: i128,
+    den: i128,
+    root: i128,
+    pi: i32,
+}
+
+/// Largest number under a root whose square factors are looked for: 31 623 trial divisions.
+const MAX_ROOT: i128 = 1_000_000_000;
+/// Longest decimal that is read exactly.
+const MAX_DIGITS: usize = 30;
+
+impl Value {
+    const ONE: Self = Self { num: 1, den: 1, root: 1, pi: 0 };
+
+    fn reduced(self) -> Option<Self> {
+        let (mut num, mut den) = (self.num, self.den);
+        if den == 0 {
+            return None;
+        }
+        if den < 0 {
+            (num, den) = (num.checked_neg()?, den.checked_neg()?);
+        }
+        if num == 0 {
+            return Some(Self { num: 0, ..Self::ONE });
+        }
+        let divisor = gcd(num.unsigned_abs(), den.unsigned_abs());
+        let divisor = i128::try_from(divisor).ok()?;
+        Some(Self { num: num / divisor, den: den / divisor, ..self })
+    }
+
+    fn times(self, other: Self) -> Option<Self> {
+        let (outside, root) = square_factors(self.root.checked_mul(other.root)?)?;
+        let num = self.num.checked_mul(other.num)?.checked_mul(outside)?;
+        Self { num, den: self.den.checked_mul(other.den)?, root, pi: self.pi + other.pi }.reduced()
+    }
+
+    fn over(self, other: Self) -> Option<Self> {
+        // 1/√n is √n/n.
+        let den = other.num.checked_mul(other.root)?;
+        self.times(Self { num: other.den, den, root: other.root, pi: -other.pi }.reduced()?)
+    }
+
+    /// A positive integer, and what kind of number wrote it does not matter.
+    fn whole(self) -> bool {
+        self.den == 1 && self.root == 1 && self.pi == 0
+    }
+}
+
+fn gcd(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// `(s, r)` with `n = s² r` and no square in `r`.
+fn square_factors(n: i128) -> Option<(i128, i128)> {
+    if !(1..=MAX_ROOT).contains(&n) {
+        return None;
+    }
+    let (mut outside, mut root, mut factor) = (1, n, 2);
+    while factor * factor <= root {
+        while root % (factor * factor) == 0 {
+            root /= factor * factor;
+            outside *= factor;
+        }
+        factor += 1;
+    }
+    Some((outside, root))
+}
+
+/// The exact value of a text that is one term.
+fn value(text: &str, reading: Reading) -> Option<Value> {
+    let text = without_name(bare(text));
+    let mut scan = Scan { rest: text };
+    let negative = scan.sign_and_currency(reading.units)?;
+    let mut value = if let Some(fraction) = fraction(&mut scan) {
+        match product(&mut scan, true) {
+            Some(factor) => fraction?.times(factor)?,
+            None => fraction?,
+        }
+    } else {
+        let first = product(&mut scan, false)?;
+        if let Some((above, below, rest)) = scan.proper_fraction().filter(|_| first.whole()) {
+            // Both came from digits; larger ones than f64 holds exactly are not read as mixed numbers.
+            if below > 2_f64.powi(53) || above.fract() != 0.0 || below.fract() != 0.0 {
+                return None;
+            }
+            let (above, below) = (above as i128, below as i128);
+            scan.rest = rest;
+            Value { num: first.num.checked_mul(below)?.checked_add(above)?, den: below, ..Value::ONE }
+                .reduced()?
+        } else if scan.eat("/") {
+            first.over(denominator(&mut scan)?)?
+        } else {
+            first
+        }
+    };
+    let scale = scan.scale(reading)?;
+    if scale < 1.0 {
+        value = value.over(Value { num: 100, ..Value::ONE })?;
+    } else {
+        value = value.times(Value { num: scale as i128, ..Value::ONE })?;
+    }
+    if negative {
+        value.num = value.num.checked_neg()?;
+    }
+    Some(value)
+}
+
+/// `None` where no `\frac` stands; `Some(None)` where its arguments are not terms.
+#[expect(clippy::option_option, reason = "absent and unreadable are different answers")]
+fn fraction(scan: &mut Scan) -> Option<Option<Value>> {
+    if !scan.eat_any(&FRACTIONS) {
+        return None;
+    }
+    let above = argument(scan);
+    let below = argument(scan);
+    Some(above.zip(below).and_then(|(above, below)| above.over(below)))
+}
+
+/// `{…}` with one term in it, or one digit.
+fn argument(scan: &mut Scan) -> Option<Value> {
+    scan.spaces();
+    if scan.eat("{") {
+        scan.spaces();
+        let negative = scan.eat_any(&["-", "−"]);
+        let mut value = product(scan, false)?;
+        scan.spaces();
+        if negative {
+            value.num = value.num.checked_neg()?;
+        }
+        return scan.eat("}").then_some(value);
+    }
+    let digit = scan.rest.chars().next()?.to_digit(10)?;
+    scan.rest = &scan.rest[1..];
+    Some(Value { num: i128::from(digit), ..Value::ONE })
+}
+
+/// What a slash divides by: one factor, or a term in brackets; `1/2π` can mean two things and is not read.
+fn denominator(scan: &mut Scan) -> Option<Value> {
+    scan.spaces();
+    if scan.eat("(") {
+        let value = product(scan, false)?;
+        return scan.eat(")").then_some(value);
+    }
+    match root_or_pi(scan) {
+        Some(factor) => factor,
+        None => rational(scan),
+    }
+}
+
+/// A coefficient, roots and π side by side; at most one coefficient, in front (`symbols_only`: none).
+fn product(scan: &mut Scan, symbols_only: bool) -> Option<Value> {
+    let mut ahead = *scan;
+    let mut value = if symbols_only { None } else { rational(&mut ahead) };
+    if value.is_some() || symbols_only {
+        *scan = ahead;
+    }
+    // One root and one π; more are unevaluated arithmetic.
+    for _ in 0..2 {
+        let mut ahead = *scan;
+        ahead.times();
+        ahead.spaces();
+        let Some(factor) = root_or_pi(&mut ahead) else { break };
+        value = Some(value.unwrap_or(Value::ONE).times(factor?)?);
+        *scan = ahead;
+    }
+    value
+}
+
+/// `None` where neither stands; `Some(None)` where a root is not one of an integer.
+#[expect(clippy::option_option, reason = "absent and unreadable are different answers")]
+fn root_or_pi(scan: &mut Scan) -> Option<Option<Value>> {
+    let mut ahead = *scan;
+    if ahead.eat_any(&[r"\pi", "π", "pi"]) && !ahead.rest.starts_with(|c: char| c.is_alphabetic()) {
+        *scan = ahead;
+        return Some(Some(Value { pi: 1, ..Value::ONE }));
+    }
+    let mut ahead = *scan;
+    if !ahead.eat_any(&[r"\sqrt", "√", "sqrt"]) {
+        return None;
+    }
+    let close =
+        [("{", "}"), ("(", ")")].into_iter().find(|(open, _)| ahead.eat(open)).map(|(_, close)| close);
+    let latex_digit = close.is_none() && scan.rest.starts_with('\\');
+    let radicand = if latex_digit { argument(&mut ahead) } else { rational(&mut ahead) };
+    let closed = close.is_none_or(|close| ahead.eat(close));
+    *scan = ahead;
+    Some(radicand.filter(|r| closed && r.whole()).and_then(|radicand| {
+        if radicand.num == 0 {
+            return Some(Value { num: 0, ..Value::ONE });
+        }
+        let (num, root) = square_factors(radicand.num)?;
+        Some(Value { num, root, ..Value::ONE })
+    }))
+}
+
+/// A decimal number, exactly.
+fn rational(scan: &mut Scan) -> Option<Value> {
+    let mut ahead = *scan;
+    let decimal = ahead.decimal()?;
+    let digits = decimal.digits.trim_start_matches('0');
+    if digits.len() > MAX_DIGITS {
+        return None;
+    }
+    let power = 10_i128.checked_pow(u32::try_from(decimal.exponent.unsigned_abs()).ok()?)?;
+    let digits: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    *scan = ahead;
+    if decimal.exponent < 0 {
+        Value { num: digits, den: power, ..Value::ONE }.reduced()
+    } else {
+        Some(Value { num: digits.checked_mul(power)?, ..Value::ONE })
+    }
+}
+
+/// Ways to write the same thing, the longer first; applied once from left to right.
+const NOTATION: [(&str, &str); 31] = [
+    (r"\displaystyle", ""),
+    (r"\left", ""),
+    (r"\right", ""),
+    (r"\dfrac", r"\frac"),
+    (r"\tfrac", r"\frac"),
+    (r"\text{", "{"),
+    (r"\mathrm{", "{"),
+    (r"\textbf{", "{"),
+    (r"\cdot", "*"),
+    (r"\times", "*"),
+    ("×", "*"),
+    ("·", "*"),
+    (r"^{\circ}", "°"),
+    (r"^\circ", "°"),
+    (r"\leq", "≤"),
+    (r"\le", "≤"),
+    (r"\geq", "≥"),
+    (r"\ge", "≥"),
+    (r"\infty", "∞"),
+    (r"\pi", "π"),
+    (r"\%", "%"),
+    (r"\$", "$"),
+    (r"\{", "⦃"),
+    (r"\}", "⦄"),
+    (r"\,", ""),
+    (r"\;", ""),
+    (r"\!", ""),
+    (r"\ ", ""),
+    ("−", "-"),
+    ("–", "-"),
+    ("~", ""),
+];
+
+/// Commands whose names begin like one in [`NOTATION`] and mean something else.
+const NOT_NOTATION: [&str; 6] =
+    [r"\leftarrow", r"\rightarrow", r"\leftrightarrow", r"\lessgtr", r"\leqslant", r"\geqslant"];
+
+/// The text with one notation for what LaTeX and plain text write in several ways, without white space; a space between
+/// two letters or digits stays, since `4 2` is not `42`.
+fn notation(text: &str) -> String {
+    let text = unwrapped(text);
+    let mut rest = text.strip_suffix('.').unwrap_or(text);
+    let mut out = String::with_capacity(rest.len());
+    let mut space = false;
+    while let Some(c) = rest.chars().next() {
+        if c.is_whitespace() {
+            space = true;
+            rest = &rest[c.len_utf8()..];
+            continue;
+        }
+        let kept = c == '\\' && NOT_NOTATION.iter().any(|n| rest.starts_with(n));
+        let change = if kept { None } else { NOTATION.iter().find(|(from, _)| rest.starts_with(from)) };
+        if let Some((from, to)) = change {
+            out.push_str(to);
+            rest = &rest[from.len()..];
+        } else {
+            if space && c.is_alphanumeric() && out.ends_with(char::is_alphanumeric) {
+                out.push(' ');
+            }
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+        space = false;
+    }
+    unbraced(&out)
+}
+
+/// Without braces around one character or a whole word: `x^{2}` is `x^2`, `\frac{1}{2}` is `\frac12`, `{cat}` is `cat`
+/// unless something binds to it.
+fn unbraced(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        if c == '{' {
+            let end = rest.find(['{', '}']).filter(|end| rest[*end..].starts_with('}'));
+            let bound = out.ends_with(['^', '_', '}']) || out.ends_with(char::is_alphanumeric);
+            if let Some(end) = end
+                && (rest[..end].chars().count() == 1 || !bound)
+                && !rest[..end].is_empty()
+            {
+                out.push_str(&rest[..end]);
+                rest = &rest[end + 1..];
+                continue;
+            }
+            out.push(c);
+            // What is inside starts anew; `find` has looked at no byte twice, since it stops at the next brace.
+            continue;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_exact() {
+        check("1/3", r"\frac{1}{3}", true);
+        check("0.333", r"\frac13", false);
+        check(r"\sqrt{4}", "2", true);
+        check(r"\frac{\sqrt{2}}{2}", r"1/\sqrt{2}", true);
+        check("3", "3.0000000001", false);
+        check(r"\pi", "3.14159265", false);
+        check(r"30^\circ", "30°", true);
+        check(r"30^{\circ}", r"\frac{\pi}{6}", false);
+        check("50%", "0.5", true);
+        check("5 cm", "5", true);
+        check("7 3/4", "7.75", true);
+        check("-1/2", r"-\frac{1}{2}", true);
+        check(r"1\frac{1}{2}", r"\frac32", true);
+        check(r"\frac32", "1 1/2", true);
+        check(r"\sqrt2", r"\sqrt{2}", true);
+        check("8", r"\angle A = 8", true);
+        check("x=8", "8", true);
+        check(r"\text{None}", "None", true);
+        check("12.5", "12.5cm^2", true);
+        check("3", "4 = 3", false);
+        check("3", r"3 \text{ or } 4", false);
+        check("3", r"\boxed{\text{3}}", true);
+        check("15", "1515", false);
+    }
+
+    #[test]
+    fn unevaluated_arithmetic_is_no_answer() {
+        for answer in ["7+8", r"5\times 3", "20-5", "15=15", "14=15", "[15,15]", "30/2/1", "3(5)"] {
+            check("15", answer, false);
+        }
+    }
+
+    #[test]
+    fn towers_of_powers_and_long_numbers_are_compared_as_text() {
+        check("9^{9^{9}}", "1", false);
+        check("9^{9^{9}}", "9^{9^{9}}", true);
+        let long = "7".repeat(1_000_000);
+        check(&long, &long, true);
+        check(&long, "7", false);
+        check("7", &long, false);
+        check("7", &r"\frac{".repeat(150_000), false);
+        check("x", &"{".repeat(1_000_000), false);
+    }
+
+    #[test]
+    fn notation_is_not_algebra() {
+        check("x+1", "1+x", false);
+        check("AB", "BA", false);
+        check("A", "a", false);
+        check("[0,1)", "[0, 1]", false);
+        check(r"x \le 3", r"x\leq3", true);
+        check(r"\frac{a}{b}", r"\dfrac{a}{b}", true);
+        check("42", "4 2", false);
+        check("2,3", "2 3", false);
+        check(r"x^{12}", "x^12", false);
+    }
+
+    #[test]
+    fn a_gold_listed_twice_is_wrong_even_for_zeros() {
+        // `000,000` would be the number 0.
+        let expression = Answer::Expression("000".to_owned());
+        let gold = Gold { answer: &expression, options: &[], picture_size: None };
+        let verifier = Expression { reading: Reading::default() };
+        for wrong in verifier.wrong_answers(&gold) {
+            assert_eq!(verifier.score(&gold, &wrong).score, 0.0, "{wrong}");
+        }
+    }
+
+    fn check(gold: &str, answer: &str, right: bool) {
+        let expression = Answer::Expression(gold.to_owned());
+        let gold = Gold { answer: &expression, options: &[], picture_size: None };
+        let verdict = Expression { reading: Reading::default() }.score(&gold, answer);
+        assert_eq!(verdict.score == 1.0, right, "{answer:.40} {verdict:?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Whether a completion is `<think>…</think><answer>…</answer>` and nothing else.
+//!
+//! Each tag stands exactly once, in this order; white space may stand around and between the two blocks; the answer is
+//! not blank. Nested and repeated tags fail. The lax form of R1-V's pattern (arXiv:2505.24871 leaves open which form was
+//! used), without its holes: a pattern with `.*?` also takes repeated tags and blank answers.
+
+use serde::Deserialize;
+
+use super::{BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, entry};
+use crate::{
+    registry::{BuildError, Entry, Named},
+    sample::Answer,
+};
+
+pub(super) const ENTRY: Entry<dyn Verifier> = entry::<Format>();
+
+pub(super) struct Format;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Config {}
+
+impl Named for Format {
+    const NAME: &'static str = "format";
+    const SUMMARY: &'static str = "The completion is <think>…</think><answer>…</answer> and nothing else";
+    type Config = Config;
+
+    fn new(_: Config) -> Result<Self, BuildError> {
+        Ok(Self)
+    }
+}
+
+impl Verifier for Format {
+    fn reads(&self) -> Reads {
+        Reads::Completion
+    }
+
+    fn accepts(&self, _: &Gold) -> Result<(), BadGold> {
+        Ok(())
+    }
+
+    fn write(&self, gold: &Gold) -> String {
+        tagged("", &gold.answer.written())
+    }
+
+    fn score(&self, _: &Gold, completion: &str) -> Verdict {
+        match answer_region(completion) {
+            Ok(_) => Verdict { score: 1.0, reason: Reason::Right, extracted: None },
+            Err(reason) => Verdict::zero(reason),
+        }
+    }
+
+    fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
+        vec![gold.answer.written()]
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        vec![Example::new(
+            Answer::Choice('B'),
+            &[
+                "<think>It is red.</think><answer>B</answer>",
+                " <think>\nIt is red.\n</think>\n<answer>\nB\n</answer>\n",
+                "<think></think><answer>wrong, but well formed</answer>",
+            ],
+            &[
+                "",
+                "B",
+                "<answer>B</answer>",
+                "<think>It is red.</think>B",
+                "<think>It is red.</think><answer>B",
+                "<think>It is red.<answer>B</answer>",
+                "<think>It is red.</think><answer> </answer>",
+                "<answer>B</answer><think>It is red.</think>",
+                "<think><answer>B</answer></think>",
+                "<think><think>It is red.</think></think><answer>B</answer>",
+                "<think>It is red.</think><answer>A</answer><answer>B</answer>",
+                "<think>It is red.</think><answer><answer>B</answer></answer>",
+                "<think>It is red.</think> so <answer>B</answer>",
+                "Well. <think>It is red.</think><answer>B</answer>",
+                "<think>It is red.</think><answer>B</answer> Done.",
+                "<THINK>It is red.</THINK><ANSWER>B</ANSWER>",
+            ],
+        )]
+    }
+}
+
+const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
+
+/// A completion in the right format.
+pub(super) fn tagged(reasoning: &str, answer: &str) -> String {
+    format!("<think>{reasoning}</think><answer>{answer}</answer>")
+}
+
+/// What stands between the answer tags of a completion in the right format, else why it is not.
+pub(super) fn answer_region(completion: &str) -> Result<&str, Reason> {
+    let mut at = [0; 4];
+    for (place, tag) in at.iter_mut().zip(TAGS) {
+        let mut found = completion.match_indices(tag);
+        *place = found.next().ok_or(Reason::MissingTag)?.0;
+        if found.next().is_some() {
+            return Err(Reason::RepeatedTag);
+        }
+    }
+    if !at.is_sorted() {
+        return Err(Reason::TagOrder);
+    }
+    let [think, end_think, answer, end_answer] = at;
+    let outside = [
+        &completion[..think],
+        &completion[end_think + TAGS[1].len()..answer],
+        &completion[end_answer + TAGS[3].len()..],
+    ];
+    if outside.iter().any(|text| !text.trim().is_empty()) {
+        return Err(Reason::TextOutside);
+    }
+    let region = completion[answer + TAGS[2].len()..end_answer].trim();
+    if region.is_empty() { Err(Reason::Empty) } else { Ok(region) }
+}
+
+/// Where an answer is looked for when the format is not asked for.
+pub(super) enum Lenient<'t> {
+    /// Inside the last `<answer>`, closed or not.
+    Tagged(&'t str),
+    /// Everything after the reasoning, or everything.
+    Untagged(&'t str),
+}
+
+/// The last `<answer>` after the last `</think>`; without one, all that follows `</think>`; without that, everything.
+pub(super) fn lenient_region(completion: &str) -> Lenient<'_> {
+    let body = completion.rfind(TAGS[1]).map_or(completion, |at| &completion[at + TAGS[1].len()..]);
+    match body.rfind(TAGS[2]) {
+        Some(at) => {
+            let inside = &body[at + TAGS[2].len()..];
+            Lenient::Tagged(inside.find(TAGS[3]).map_or(inside, |end| &inside[..end]).trim())
+        }
+        None => Lenient::Untagged(body.trim()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_says_why() {
+        check("<think>a</think>", Reason::MissingTag);
+        check("<think>a</think><answer>b</answer><answer>c</answer>", Reason::RepeatedTag);
+        check("<answer>b</answer><think>a</think>", Reason::TagOrder);
+        check("x<think>a</think><answer>b</answer>", Reason::TextOutside);
+        check("<think>a</think><answer>\n</answer>", Reason::Empty);
+    }
+
+    #[test]
+    fn the_lenient_region_is_never_inside_the_reasoning() {
+        let region = |text| match lenient_region(text) {
+            Lenient::Tagged(inside) => ("tagged", inside),
+            Lenient::Untagged(body) => ("untagged", body),
+        };
+        assert_eq!(region("<think><answer>A</answer></think> B"), ("untagged", "B"));
+        assert_eq!(region("<answer>A</answer> or <answer>B"), ("tagged", "B"));
+        assert_eq!(region("just B"), ("untagged", "just B"));
+    }
+
+    fn check(completion: &str, expected: Reason) {
+        assert_eq!(answer_region(completion), Err(expected), "{completion}");
+    }
+}

@@ -1,0 +1,907 @@
+//! What a completion is worth: verifiers compare an answer with the gold, a [`Reward`] weighs answer and format.
+//!
+//! Text comes from models and is untrusted: any text is scored, in time linear in its length and without recursion, and is
+//! never an error. Golds are checked when data are loaded ([`Verifier::accepts`]), so that a gold nobody can meet is not a
+//! silent 0.
+//!
+//! One file per verifier, one line in [`VERIFIERS`]. Two texts are told apart: the *completion* is all that the model wrote,
+//! the *answer* what stands in it where answers belong, inside `<answer>` after `</think>`.
+
+mod anls;
+mod boxes;
+mod choice;
+mod expression;
+mod format;
+mod number;
+mod text;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    registry::{BuildError, Entry, Named, Registry, UnknownName},
+    sample::Answer,
+};
+use format::{Format, Lenient};
+
+/// Every verifier.
+pub const VERIFIERS: Registry<dyn Verifier> = Registry {
+    kind: "verifier",
+    entries: &[
+        choice::ENTRY,
+        number::ENTRY,
+        text::ENTRY,
+        anls::ENTRY,
+        boxes::ENTRY,
+        expression::ENTRY,
+        format::ENTRY,
+    ],
+};
+
+const fn entry<V: Named + Verifier + 'static>() -> Entry<dyn Verifier> {
+    Entry { name: V::NAME, summary: V::SUMMARY, build: |table| Ok(Box::new(V::new(table.try_into()?)?)) }
+}
+
+/// What is right, with what it takes to judge by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Gold<'a> {
+    /// The right answer.
+    pub answer: &'a Answer,
+    /// The options of a choice in the order of their letters; empty where they are not known.
+    pub options: &'a [String],
+    /// Width and height of the original picture in pixels, for boxes in relative coordinates.
+    pub picture_size: Option<(u32, u32)>,
+}
+
+/// Compares text with a gold.
+pub trait Verifier: Send + Sync {
+    /// Which text [`Verifier::score`] wants.
+    fn reads(&self) -> Reads {
+        Reads::Answer
+    }
+
+    /// Refuses a gold that this verifier cannot check: wrong type, unreadable, empty.
+    fn accepts(&self, gold: &Gold) -> Result<(), BadGold>;
+
+    /// The gold as a model would write it to get full marks: in the coordinates and layout that are asked for.
+    fn write(&self, gold: &Gold) -> String {
+        gold.answer.written()
+    }
+
+    /// Scores any text; an empty one and a gold that was not accepted give 0.
+    fn score(&self, gold: &Gold, answer: &str) -> Verdict;
+
+    /// Where an answer most likely stands in text without tags, for [`Scored::lenient_accuracy`] only.
+    ///
+    /// The last line that is not blank, after "answer is" or "answer:" if it has that; for a choice that does not read as one
+    /// the last lone capital letter of that line, for a number the last word of it that reads as one, for boxes the last
+    /// bracketed list of the text.
+    fn tail<'t>(&self, gold: &Gold, text: &'t str) -> &'t str {
+        let _ = gold;
+        text::last_line(text)
+    }
+
+    /// Answers derived from an accepted gold that must score 0, for the self-test before a run.
+    fn wrong_answers(&self, gold: &Gold) -> Vec<String>;
+
+    /// What scores 1 and what scores 0 under these settings: documentation and tests in one.
+    fn examples(&self) -> Vec<Example>;
+}
+
+/// The text that a verifier judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// What stands in the answer region.
+    Answer,
+    /// All that the model wrote.
+    Completion,
+}
+
+/// A gold with texts that are right and texts that are wrong.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// See [`Gold::answer`].
+    pub gold: Answer,
+    /// See [`Gold::options`].
+    pub options: Vec<String>,
+    /// See [`Gold::picture_size`].
+    pub picture_size: Option<(u32, u32)>,
+    /// Texts that score 1.
+    pub right: Vec<String>,
+    /// Texts that score 0.
+    pub wrong: Vec<String>,
+}
+
+impl Example {
+    fn new(gold: Answer, right: &[&str], wrong: &[&str]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|&t| t.to_owned()).collect();
+        Self { gold, options: Vec::new(), picture_size: None, right: owned(right), wrong: owned(wrong) }
+    }
+
+    /// The gold to score the texts against.
+    pub fn gold(&self) -> Gold<'_> {
+        Gold { answer: &self.gold, options: &self.options, picture_size: self.picture_size }
+    }
+}
+
+/// A score with its reason.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// In [0, 1].
+    pub score: f64,
+    /// Why.
+    pub reason: Reason,
+    /// What was read and compared, at most 200 characters of it.
+    pub extracted: Option<String>,
+}
+
+const MAX_EXTRACTED: usize = 200;
+
+impl Verdict {
+    fn zero(reason: Reason) -> Self {
+        Self { score: 0.0, reason, extracted: None }
+    }
+
+    fn graded(score: f64, extracted: &str) -> Self {
+        let reason = match score {
+            1.0 => Reason::Right,
+            0.0 => Reason::Wrong,
+            _ => Reason::Partial,
+        };
+        Self { score, reason, extracted: Some(extracted.chars().take(MAX_EXTRACTED).collect()) }
+    }
+
+    fn all_or_nothing(right: bool, extracted: &str) -> Self {
+        Self::graded(f64::from(u8::from(right)), extracted)
+    }
+}
+
+/// Why a score is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Full marks.
+    Right,
+    /// Between 0 and 1: a near text, overlapping boxes.
+    Partial,
+    /// Read, compared, and not the gold.
+    Wrong,
+    /// Nothing stands where the answer belongs.
+    Empty,
+    /// Something stands there that is no answer of this type.
+    Unparsed,
+    /// It names several answers.
+    Ambiguous,
+    /// More boxes than are compared.
+    TooMany,
+    /// One of the four tags is missing.
+    MissingTag,
+    /// A tag stands more than once.
+    RepeatedTag,
+    /// The tags are in another order.
+    TagOrder,
+    /// There is text outside the tags.
+    TextOutside,
+    /// The answer was not looked at, since the format failed.
+    Gated,
+    /// The gold is none that the verifier accepts; data that were checked have no such gold.
+    BadGold,
+}
+
+impl Reason {
+    /// Every reason, in the order tables list them.
+    pub const ALL: [Self; 13] = [
+        Self::Right,
+        Self::Partial,
+        Self::Wrong,
+        Self::Empty,
+        Self::Unparsed,
+        Self::Ambiguous,
+        Self::TooMany,
+        Self::MissingTag,
+        Self::RepeatedTag,
+        Self::TagOrder,
+        Self::TextOutside,
+        Self::Gated,
+        Self::BadGold,
+    ];
+
+    /// The code in files: `right`, `missing_tag`; as serialisation writes it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Partial => "partial",
+            Self::Wrong => "wrong",
+            Self::Empty => "empty",
+            Self::Unparsed => "unparsed",
+            Self::Ambiguous => "ambiguous",
+            Self::TooMany => "too_many",
+            Self::MissingTag => "missing_tag",
+            Self::RepeatedTag => "repeated_tag",
+            Self::TagOrder => "tag_order",
+            Self::TextOutside => "text_outside",
+            Self::Gated => "gated",
+            Self::BadGold => "bad_gold",
+        }
+    }
+}
+
+/// A gold that cannot be checked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum BadGold {
+    /// The verifier is for another type of answer.
+    #[error("the gold is of type {has} and the verifier checks {wants}")]
+    Kind {
+        /// The type it checks.
+        wants: &'static str,
+        /// The type it got.
+        has: &'static str,
+    },
+    /// There is nothing to compare with.
+    #[error("the gold is empty")]
+    Empty,
+    /// The gold itself is malformed.
+    #[error("the gold is {0}")]
+    Unreadable(String),
+    /// Relative coordinates without a picture to relate them to.
+    #[error("relative box coordinates need the size of the picture, which is not known")]
+    NoPictureSize,
+}
+
+/// The reward of one dataset: how an answer is verified, and what answer and format weigh.
+///
+/// `weights.accuracy × accuracy + weights.format × format`, where a failed format zeroes everything (the gate of
+/// arXiv:2505.24871 §3; its descendant code has no gate, `gate = false` reproduces that).
+pub struct Reward {
+    verifiers: Vec<Box<dyn Verifier>>,
+    weights: Weights,
+}
+
+/// The `[reward]` table of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Weights {
+    accuracy: f64,
+    format: f64,
+    gate: bool,
+}
+
+impl Default for Weights {
+    /// The paper's.
+    fn default() -> Self {
+        Self { accuracy: 2.0, format: 1.0, gate: true }
+    }
+}
+
+/// Tables that make no reward.
+#[derive(Debug, thiserror::Error)]
+pub enum BadReward {
+    /// No verifier has this name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
+    /// The verifier's own keys are wrong.
+    #[error("verifier `{verifier}`: {source}")]
+    Verifier {
+        /// Its name.
+        verifier: &'static str,
+        /// What is wrong.
+        source: BuildError,
+    },
+    /// Neither a name, a table with a name, nor a list of these.
+    #[error("`verifier` is \"NAME\", {{ name = \"NAME\", … }} or a list of these; this is {0}")]
+    Shape(String),
+    /// It judges whole completions, not answers.
+    #[error("`{0}` judges whole completions; choose a verifier of answers, the format has its own weight")]
+    NotOfAnswers(&'static str),
+    /// The keys of `[reward]` are wrong.
+    #[error("`reward`: {0}")]
+    Keys(toml::de::Error),
+    /// The weights are wrong.
+    #[error(
+        "`reward`: weights are finite, not negative and not all 0; these are accuracy {accuracy}, format {format}"
+    )]
+    Weights {
+        /// Weight of the answer.
+        accuracy: f64,
+        /// Weight of the format.
+        format: f64,
+    },
+}
+
+/// What one completion got.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scored {
+    /// The reward, in [0, `max`].
+    pub total: f64,
+    /// The largest possible reward: 3 with the paper's weights.
+    pub max: f64,
+    /// The verifier's score in [0, 1] as the reward counts it: 0 without format where the gate is on.
+    pub accuracy: f64,
+    /// Whether the format was kept.
+    pub format: bool,
+    /// The verifier's score in [0, 1] with the format not asked for: what `accuracy` gains on it was format, not skill.
+    ///
+    /// Judged is the last `<answer>` after the last `</think>`, closed or not; without one, all text after `</think>` or
+    /// the whole text, and where that scores 0, its [`Verifier::tail`]. Equal to `accuracy` where the format was kept.
+    pub lenient_accuracy: f64,
+    /// Each part of the reward with its value in [0, 1], before weights.
+    pub parts: Vec<Part>,
+    /// What was read as the answer and compared; see [`Verdict::extracted`].
+    pub extracted: Option<String>,
+}
+
+/// One part of a reward.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// `accuracy` or `format`.
+    pub name: &'static str,
+    /// In [0, 1].
+    pub value: f64,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A reward that does not do what it must on a gold of the data.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SelfTestFailure {
+    /// The gold cannot be checked.
+    #[error(transparent)]
+    Gold(#[from] BadGold),
+    /// The gold as an answer in the right format does not get everything.
+    #[error("the gold, written as `{written}`, gets {total} of {max} ({})", reason.code())]
+    GoldIsNotRight {
+        /// The answer.
+        written: String,
+        /// What it got.
+        total: f64,
+        /// What it should have got.
+        max: f64,
+        /// Why.
+        reason: Reason,
+    },
+    /// A wrong answer gets something.
+    #[error("the wrong answer `{wrong}` gets an accuracy of {accuracy}")]
+    WrongIsRight {
+        /// The completion.
+        wrong: String,
+        /// What it got.
+        accuracy: f64,
+    },
+}
+
+impl Reward {
+    /// From a dataset's `verifier` (a name, a table with `name` and the verifier's own keys, or a list of these, of which the
+    /// first that accepts a gold checks it: `["number", "choice"]`) and its `[reward]` table (`accuracy`, `format`, `gate`).
+    pub fn from_tables(verifier: &toml::Value, weights: Option<&toml::Table>) -> Result<Self, BadReward> {
+        let weights = match weights {
+            Some(table) => table.clone().try_into().map_err(BadReward::Keys)?,
+            None => Weights::default(),
+        };
+        let Weights { accuracy, format, .. } = weights;
+        let fits = |weight: f64| weight.is_finite() && weight >= 0.0;
+        if !fits(accuracy) || !fits(format) || accuracy + format == 0.0 || !(accuracy + format).is_finite() {
+            return Err(BadReward::Weights { accuracy, format });
+        }
+        let verifiers = match verifier {
+            toml::Value::Array(list) if !list.is_empty() => {
+                list.iter().map(build).collect::<Result<_, _>>()?
+            }
+            one => vec![build(one)?],
+        };
+        Ok(Self { verifiers, weights })
+    }
+
+    /// The largest possible reward.
+    pub fn max(&self) -> f64 {
+        self.weights.accuracy + self.weights.format
+    }
+
+    /// Refuses a gold that no verifier of this reward can check.
+    pub fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
+        self.verifier(gold).map(|_| ())
+    }
+
+    /// The gold as a model would write it between the answer tags.
+    pub fn write(&self, gold: &Gold) -> Result<String, BadGold> {
+        Ok(self.verifier(gold)?.write(gold))
+    }
+
+    /// The first verifier that accepts the gold; the first one's complaint where none does.
+    fn verifier(&self, gold: &Gold) -> Result<&dyn Verifier, BadGold> {
+        let mut first = None;
+        for verifier in &self.verifiers {
+            match verifier.accepts(gold) {
+                Ok(()) => return Ok(verifier.as_ref()),
+                // Of several, the one for this type has more to say than "wrong type".
+                Err(error) if !matches!(error, BadGold::Kind { .. }) => return Err(error),
+                Err(error) => _ = first.get_or_insert(error),
+            }
+        }
+        Err(first.expect("a reward has at least one verifier"))
+    }
+
+    /// Scores any text against a gold that was accepted; one that was not gives no accuracy and [`Reason::BadGold`].
+    pub fn score(&self, gold: &Gold, completion: &str) -> Scored {
+        let verifier = match self.verifiers.as_slice() {
+            [only] => Some(only.as_ref()),
+            _ => self.verifier(gold).ok(),
+        };
+        let judge = |answer: &str| verifier.map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
+        let region = format::answer_region(completion);
+        let lenient = match (&region, format::lenient_region(completion)) {
+            (Ok(answer), _) => judge(answer),
+            (Err(_), Lenient::Tagged(answer)) => judge(answer),
+            (Err(_), Lenient::Untagged(body)) => {
+                let whole = judge(body);
+                match verifier {
+                    Some(verifier) if whole.score == 0.0 => judge(verifier.tail(gold, body)),
+                    _ => whole,
+                }
+            }
+        };
+        let format = region.is_ok();
+        let counted =
+            if format || !self.weights.gate { lenient.clone() } else { Verdict::zero(Reason::Gated) };
+        let format_value = f64::from(u8::from(format));
+        Scored {
+            total: self.weights.accuracy * counted.score + self.weights.format * format_value,
+            max: self.max(),
+            accuracy: counted.score,
+            format,
+            lenient_accuracy: lenient.score,
+            parts: vec![
+                Part { name: "accuracy", value: counted.score, reason: counted.reason },
+                Part {
+                    name: Format::NAME,
+                    value: format_value,
+                    reason: region.err().unwrap_or(Reason::Right),
+                },
+            ],
+            extracted: lenient.extracted,
+        }
+    }
+
+    /// Checks on a gold of the data that the reward rewards: the gold in the right format gets everything, and no accuracy
+    /// goes to an empty answer, to the verifier's wrong answers, to the gold inside the reasoning, nor to the gold without
+    /// format where the gate is on.
+    pub fn self_test(&self, gold: &Gold) -> Result<(), SelfTestFailure> {
+        let verifier = self.verifier(gold)?;
+        let written = verifier.write(gold);
+        let scored = self.score(gold, &format::tagged("Look.", &written));
+        if (scored.total - scored.max).abs() > 1e-9 {
+            // The accuracy part says "gated" where the format failed: then the format's reason is the cause.
+            let failed = scored.parts.iter().rfind(|part| part.value < 1.0);
+            return Err(SelfTestFailure::GoldIsNotRight {
+                written: written.chars().take(MAX_EXTRACTED).collect(),
+                total: scored.total,
+                max: scored.max,
+                reason: failed.map_or(Reason::Wrong, |part| part.reason),
+            });
+        }
+        let mut wrong: Vec<String> =
+            verifier.wrong_answers(gold).iter().map(|answer| format::tagged("Look.", answer)).collect();
+        wrong.push(String::new());
+        wrong.push(format::tagged(&written, ""));
+        wrong.push(format::tagged(&format!("<answer>{written}</answer>"), ""));
+        if self.weights.gate {
+            wrong.push(written.clone());
+            wrong.push(format!("<think>{written}"));
+        }
+        for completion in wrong {
+            let accuracy = self.score(gold, &completion).accuracy;
+            if accuracy > 0.0 {
+                let wrong = completion.chars().take(MAX_EXTRACTED).collect();
+                return Err(SelfTestFailure::WrongIsRight { wrong, accuracy });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One verifier of answers, from its name or its table.
+fn build(value: &toml::Value) -> Result<Box<dyn Verifier>, BadReward> {
+    let shape = || BadReward::Shape(value.to_string().chars().take(80).collect());
+    let (name, table) = match value {
+        toml::Value::String(name) => (name.clone(), toml::Table::new()),
+        toml::Value::Table(table) => {
+            let mut table = table.clone();
+            let Some(toml::Value::String(name)) = table.remove("name") else { return Err(shape()) };
+            (name, table)
+        }
+        _ => return Err(shape()),
+    };
+    let entry = VERIFIERS.get(&name)?;
+    let verifier =
+        (entry.build)(table).map_err(|source| BadReward::Verifier { verifier: entry.name, source })?;
+    match verifier.reads() {
+        Reads::Answer => Ok(verifier),
+        Reads::Completion => Err(BadReward::NotOfAnswers(entry.name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::Rect;
+
+    #[test]
+    fn every_file_is_registered_under_its_own_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/reward");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .filter(|file| file != "mod")
+            .collect();
+        files.sort();
+        let mut names: Vec<&str> = VERIFIERS.entries.iter().map(|entry| entry.name).collect();
+        names.sort_unstable();
+        assert_eq!(files, names);
+    }
+
+    #[test]
+    fn every_verifier_keeps_its_own_examples() {
+        for entry in VERIFIERS.entries {
+            let verifier = (entry.build)(toml::Table::new()).unwrap();
+            check_examples(verifier.as_ref());
+        }
+    }
+
+    /// Right examples score 1, wrong ones and the empty text 0, golds are accepted, and what is derived from them holds.
+    pub(super) fn check_examples(verifier: &dyn Verifier) {
+        let examples = verifier.examples();
+        assert!(!examples.is_empty());
+        for example in &examples {
+            let gold = example.gold();
+            verifier.accepts(&gold).unwrap();
+            let score = |text: &str| {
+                let verdict = verifier.score(&gold, text);
+                assert!((0.0..=1.0).contains(&verdict.score), "{verdict:?}");
+                verdict.score
+            };
+            assert!(!example.right.is_empty() && !example.wrong.is_empty());
+            for right in example.right.iter().chain([&verifier.write(&gold)]) {
+                assert_eq!(score(right), 1.0, "right: {right:?} for {:?}", gold.answer);
+            }
+            for wrong in example.wrong.iter().chain(&verifier.wrong_answers(&gold)) {
+                assert_eq!(score(wrong), 0.0, "wrong: {wrong:?} for {:?}", gold.answer);
+            }
+            for empty in ["", " \n", "\u{200b}", "\0"] {
+                assert_eq!(score(empty), 0.0, "{empty:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_verifier_refuses_golds_of_other_types() {
+        for entry in VERIFIERS.entries.iter().filter(|entry| entry.name != Format::NAME) {
+            let verifier = (entry.build)(toml::Table::new()).unwrap();
+            let accepted = golds().iter().filter(|answer| verifier.accepts(&plain(answer)).is_ok()).count();
+            assert_eq!(accepted, 1, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn empty_and_malformed_golds_are_refused_and_score_nothing() {
+        let bad = [
+            Answer::Choice('b'),
+            Answer::Number(f64::NAN),
+            Answer::Number(f64::INFINITY),
+            Answer::Text(vec![]),
+            Answer::Text(vec!["a".into(), " ".into()]),
+            Answer::Boxes(vec![]),
+            Answer::Boxes(vec![Rect { x1: 5.0, y1: 0.0, x2: 0.0, y2: 5.0 }]),
+            Answer::Boxes(vec![Rect { x1: 0.0, y1: 0.0, x2: f64::NAN, y2: 5.0 }]),
+            Answer::Expression(String::new()),
+            Answer::Expression(" . ".into()),
+        ];
+        for answer in &bad {
+            let reward = of(answer.kind());
+            assert!(reward.accepts(&plain(answer)).is_err(), "{answer:?}");
+            for text in ["", "None", "[INVALID]", "NaN", "[]", "b"] {
+                let scored = reward.score(&plain(answer), &format::tagged("", text));
+                assert_eq!(scored.lenient_accuracy, 0.0, "{answer:?} {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_papers_weights_give_three_for_everything() {
+        check_total("choice", Answer::Choice('B'), "<think>x</think><answer>B</answer>", 3.0);
+        check_total("choice", Answer::Choice('B'), "<think>x</think><answer>A</answer>", 1.0);
+        check_total("choice", Answer::Choice('B'), "<answer>B</answer>", 0.0);
+        // IoU 0.625: 2 × 0.625 + 1.
+        let gold = Answer::Boxes(vec![Rect { x1: 0.0, y1: 0.0, x2: 10.0, y2: 10.0 }]);
+        check_total("boxes", gold, "<think></think><answer>[0,0,10,16]</answer>", 2.25);
+    }
+
+    fn check_total(verifier: &str, gold: Answer, completion: &str, expected: f64) {
+        let scored = of(verifier).score(&plain(&gold), completion);
+        assert!((scored.total - expected).abs() < 1e-12, "{scored:?}");
+    }
+
+    #[test]
+    fn right_answers_without_format_show_in_the_lenient_accuracy_only() {
+        for (text, lenient) in [
+            ("<think>x</think><answer>B", 1.0),
+            ("<think>x</think> The answer is B", 1.0),
+            ("<answer>A</answer><answer>B</answer>", 1.0),
+            ("I think it is the second.\nSo option B", 1.0),
+            ("<think>B</think>", 0.0),
+            ("<think>B</think><answer>", 0.0),
+            ("<think><answer>B</answer></think> not sure", 0.0),
+            ("A", 0.0),
+        ] {
+            let scored = of("choice").score(&plain(&Answer::Choice('B')), text);
+            assert_eq!(
+                (scored.total, scored.accuracy, scored.lenient_accuracy),
+                (0.0, 0.0, lenient),
+                "{text}"
+            );
+            assert_eq!(scored.parts[0].reason, Reason::Gated);
+        }
+        let scored = of("number").score(&plain(&Answer::Number(5.0)), "There are 3 dogs and 5 cats");
+        assert_eq!(scored.lenient_accuracy, 1.0);
+    }
+
+    #[test]
+    fn without_the_gate_a_right_answer_counts_in_any_format() {
+        let weights = "gate = false\nformat = 0.5".parse().unwrap();
+        let reward = Reward::from_tables(&"number".into(), Some(&weights)).unwrap();
+        let scored = reward.score(&plain(&Answer::Number(5.0)), "<answer>5</answer>");
+        assert_eq!((scored.total, scored.max, scored.format), (2.0, 2.5, false));
+    }
+
+    #[test]
+    fn the_first_verifier_that_accepts_the_gold_checks_it() {
+        let list: toml::Table =
+            r#"verifier = [{ name = "number", tolerance = 0.05 }, "choice"]"#.parse().unwrap();
+        let reward = Reward::from_tables(&list["verifier"], None).unwrap();
+        for (gold, answer) in [(Answer::Number(100.0), "96"), (Answer::Choice('C'), "(C)")] {
+            assert_eq!(reward.score(&plain(&gold), &format::tagged("", answer)).total, 3.0);
+            reward.self_test(&plain(&gold)).unwrap();
+        }
+        assert!(reward.accepts(&plain(&Answer::Expression("x".into()))).is_err());
+    }
+
+    #[test]
+    fn tables_that_make_no_reward_say_why() {
+        check_error(r#"verifier = "exact""#, "no verifier is called `exact`; there are `choice`, `number`");
+        check_error("verifier = 3", "this is 3");
+        check_error("verifier = []", "this is []");
+        check_error("verifier = { tolerance = 1 }", "`verifier` is \"NAME\"");
+        check_error(r#"verifier = { name = "number", tolerence = 1 }"#, "unknown field `tolerence`");
+        check_error(r#"verifier = { name = "number", tolerance = 5 }"#, "`tolerance` is 5; it is relative");
+        check_error(r#"verifier = { name = "boxes", coordinates = "cm" }"#, "unknown variant `cm`");
+        check_error(r#"verifier = "format""#, "`format` judges whole completions");
+        check_error("verifier = 'text'\nreward.acuracy = 1.0", "unknown field `acuracy`");
+        check_error("verifier = 'text'\nreward.accuracy = -1.0", "weights are finite, not negative");
+        check_error("verifier = 'text'\nreward = { accuracy = 0.0, format = 0.0 }", "not all 0");
+    }
+
+    fn check_error(table: &str, expected: &str) {
+        let table: toml::Table = table.parse().unwrap();
+        let weights = table.get("reward").and_then(toml::Value::as_table);
+        let error = Reward::from_tables(&table["verifier"], weights).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn codes_are_what_serialisation_writes() {
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.code()));
+        }
+    }
+
+    #[test]
+    fn every_gold_passes_the_self_test() {
+        for answer in &golds() {
+            of(answer.kind()).self_test(&plain(answer)).unwrap();
+        }
+        let text = Answer::Text(vec!["noon".into()]); // its own reverse
+        of("text").self_test(&plain(&text)).unwrap();
+        of("anls").self_test(&plain(&text)).unwrap();
+        let huge = Answer::Number(-1.7e308);
+        of("number").self_test(&plain(&huge)).unwrap();
+        of("number").self_test(&plain(&Answer::Number(5e-324))).unwrap();
+    }
+
+    #[test]
+    fn a_gold_with_tags_in_it_fails_the_self_test() {
+        let answer = Answer::Text(vec!["a</answer>b".into()]);
+        let error = of("text").self_test(&plain(&answer)).unwrap_err().to_string();
+        assert_eq!(error, "the gold, written as `a</answer>b`, gets 0 of 3 (repeated_tag)");
+    }
+
+    #[test]
+    fn hacks_earn_no_accuracy() {
+        for answer in &golds() {
+            let (reward, gold) = (of(answer.kind()), plain(answer));
+            let right = reward.write(&gold).unwrap();
+            let hacks = [
+                String::new(),
+                format!("<think>{right}</think><answer></answer>"),
+                format!("<think>{right}</think><answer>I am not sure</answer>"),
+                format!("<think>{right}</think>"),
+                format!("<answer>{right}</answer>"),
+                format!("<think>x</think><answer>{right}"),
+                format!("<think>x</think><answer>{right}</answer><answer>{right}</answer>"),
+                format!("<think>x</think><answer><answer>{right}</answer></answer>"),
+                format!("<think><think>x</think></think><answer>{right}</answer>"),
+                format!("<think>x<answer>{right}</answer></think>"),
+                format!("<think>x</think><answer>{right}</answer> {right}"),
+                format!("<think>x</think><answer>{right} or {right} or something else</answer>"),
+                format!("<think>x</think><answer>A B C D {right}</answer>"),
+                format!("<think>x</think><answer>{}</answer>", "A, B, C, D, 1, 2, 3, ".repeat(100)),
+                format!("<think>x</think><answer>{right}\u{200b}</answer>"),
+                format!("<think>x</think><answer>{right}\0</answer>"),
+            ];
+            for hack in &hacks {
+                assert_eq!(reward.score(&gold, hack).accuracy, 0.0, "{hack:.120}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_megabyte_is_scored_at_once() {
+        let fill = [
+            "9",
+            "(",
+            "[",
+            "{",
+            "<answer>",
+            "</answer>",
+            "A. ",
+            "\\frac{",
+            "$",
+            "[1,",
+            "**",
+            " ",
+            "1,000",
+            "\\boxed{",
+        ];
+        for filler in fill {
+            let text = filler.repeat(1_000_000 / filler.len());
+            for answer in &golds() {
+                for verifier in [answer.kind(), "anls"] {
+                    let reward = of(verifier);
+                    if reward.accepts(&plain(answer)).is_ok() {
+                        let start = std::time::Instant::now();
+                        reward.score(&plain(answer), &text);
+                        reward.score(&plain(answer), &format::tagged("", &text));
+                        // Unoptimised builds on a busy machine; quadratic time would take hours.
+                        assert!(start.elapsed().as_secs() < 10, "{verifier} {filler}: {:?}", start.elapsed());
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_scored_between_zero_and_one(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            check_any(&String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn any_near_answer_is_scored_between_zero_and_one(
+            text in r"([0-9]{1,3}|[.,/%$ A-D(){}\[\]^*=-]|\\frac|\\sqrt|\\text|\\pi|'Position':|√|π|<answer>|</think>){0,20}"
+        ) {
+            check_any(&text);
+        }
+
+        #[test]
+        fn numbers_as_written_are_right(number in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+            check_gold(Answer::Number(number));
+        }
+
+        #[test]
+        fn texts_as_written_are_right(text in "[^<>\\pZ\\pC][^<>\\pC]{0,30}") {
+            check_gold(Answer::Text(vec![text.clone()]));
+            let gold = Answer::Text(vec![text]);
+            prop_assert_eq!(of("anls").score(&plain(&gold), &format::tagged("", &gold.written())).accuracy, 1.0);
+        }
+
+        #[test]
+        fn letters_as_written_are_right(letter in prop::char::range('A', 'Z')) {
+            check_gold(Answer::Choice(letter));
+        }
+
+        #[test]
+        fn expressions_as_written_are_right(text in r"[a-z0-9+*/^_(){}\\., =-]{0,20}[a-z0-9]") {
+            check_gold(Answer::Expression(text));
+        }
+
+        #[test]
+        fn boxes_as_written_are_right_in_any_order(
+            boxes in prop::collection::vec(rect(), 1..8), order in any::<prop::sample::Index>()
+        ) {
+            let mut turned = boxes.clone();
+            turned.rotate_left(order.index(boxes.len()));
+            let gold = Answer::Boxes(boxes);
+            prop_assert_eq!(accuracy(&gold, &turned, 0.5), 1.0);
+        }
+
+        #[test]
+        fn the_order_of_boxes_changes_nothing(
+            golds in prop::collection::vec(rect(), 1..6), given in prop::collection::vec(rect(), 1..8),
+            order in any::<prop::sample::Index>()
+        ) {
+            let (mut turned, mut golds_turned) = (given.clone(), golds.clone());
+            turned.rotate_left(order.index(given.len()));
+            turned.reverse();
+            golds_turned.rotate_left(order.index(golds.len()));
+            let (gold, gold_turned) = (Answer::Boxes(golds), Answer::Boxes(golds_turned));
+            prop_assert_eq!(accuracy(&gold, &given, 0.0), accuracy(&gold_turned, &turned, 0.0));
+        }
+
+        #[test]
+        fn a_wrong_box_more_never_helps(
+            golds in prop::collection::vec(rect(), 1..6), given in prop::collection::vec(rect(), 1..8), far in rect()
+        ) {
+            let gold = Answer::Boxes(golds);
+            let mut more = given.clone();
+            more.push(Rect { x1: far.x1 + 1000.0, x2: far.x2 + 1000.0, ..far });
+            for threshold in [0.0, 0.5] {
+                prop_assert!(accuracy(&gold, &more, threshold) <= accuracy(&gold, &given, threshold));
+            }
+        }
+    }
+
+    fn check_any(text: &str) {
+        for answer in &golds() {
+            for completion in [text.to_owned(), format::tagged("", text)] {
+                let scored = of(answer.kind()).score(&plain(answer), &completion);
+                assert!(
+                    (0.0..=1.0).contains(&scored.accuracy) && (0.0..=1.0).contains(&scored.lenient_accuracy)
+                );
+                assert!((0.0..=scored.max).contains(&scored.total));
+            }
+        }
+    }
+
+    fn check_gold(answer: Answer) {
+        let reward = of(answer.kind());
+        let gold = plain(&answer);
+        if reward.accepts(&gold).is_ok() {
+            let scored = reward.score(&gold, &format::tagged("", &answer.written()));
+            assert_eq!(scored.accuracy, 1.0, "{answer:?} {scored:?}");
+            reward.self_test(&gold).unwrap();
+        }
+    }
+
+    fn accuracy(gold: &Answer, given: &[Rect], threshold: f64) -> f64 {
+        let table: toml::Table = format!("name = 'boxes'\nthreshold = {threshold:?}").parse().unwrap();
+        let reward = Reward::from_tables(&table.into(), None).unwrap();
+        let answer = Answer::Boxes(given.to_vec()).written();
+        reward.score(&plain(gold), &format::tagged("", &answer)).accuracy
+    }
+
+    fn rect() -> impl Strategy<Value = Rect> {
+        (0_u32..50, 0_u32..50, 1_u32..30, 1_u32..30).prop_map(|(x, y, w, h)| {
+            let [x1, y1, w, h] = [x, y, w, h].map(f64::from);
+            Rect { x1, y1, x2: x1 + w, y2: y1 + h }
+        })
+    }
+
+    fn golds() -> [Answer; 5] {
+        [
+            Answer::Choice('B'),
+            Answer::Number(12.5),
+            Answer::Text(vec!["left of".to_owned()]),
+            Answer::Boxes(vec![
+                Rect { x1: 1.0, y1: 2.5, x2: 30.0, y2: 40.0 },
+                Rect { x1: 50.0, y1: 0.0, x2: 60.0, y2: 9.0 },
+            ]),
+            Answer::Expression(r"\frac{2\sqrt{3}}{5}".to_owned()),
+        ]
+    }
+
+    fn of(verifier: &str) -> Reward {
+        Reward::from_tables(&verifier.into(), None).unwrap()
+    }
+
+    fn plain(answer: &Answer) -> Gold<'_> {
+        Gold { answer, options: &[], picture_size: None }
+    }
+}

@@ -1,0 +1,589 @@
+//! One number, exactly or within a relative tolerance.
+//!
+//! Read: `42`, `42.`, `+42.0`, `-5` (also with U+2212 or an en dash), `.5`, `1,000` and `1{,}000` (groups of exactly three),
+//! `1e3`, `10^3`, `1.5\times10^{3}`, `3/4`, `\frac{3}{4}`, `1 1/2`, `\$12`, `3 million`, `x = 8`, `(3)`, in the wrapping that
+//! `text` takes off. Not read, so worth 0: sums, ranges, "3 or 4", sentences, `4 = 3`, digits outside ASCII.
+//!
+//! Without a tolerance a number is right when it differs by at most 10⁻¹² of the gold: room for the rounding of golds that
+//! were computed, for nothing a person would write. `tolerance = 0.05` is ChartQA's relaxed accuracy (arXiv:2203.10244) with
+//! its oddities: a year 60 off is right, and a gold of 0 must be met exactly. `percent = "hundredth"` is its reading of
+//! `7%`. Departures: separators, currency and units are understood, and `0.0` is 0 (the harnesses compare the text there).
+
+use serde::Deserialize;
+
+use super::{
+    BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
+    text::{last_line, unwrapped},
+};
+use crate::{
+    registry::{BuildError, Entry, Named},
+    sample::Answer,
+};
+
+pub(super) const ENTRY: Entry<dyn Verifier> = entry::<Number>();
+
+/// Relative difference that rounding of computed golds may leave.
+const ROUNDING: f64 = 1e-12;
+
+struct Number {
+    tolerance: f64,
+    reading: Reading,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    tolerance: f64,
+    #[serde(default)]
+    units: Units,
+    #[serde(default)]
+    percent: Percent,
+}
+
+/// How signs and words around a number are taken.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Reading {
+    pub(super) units: Units,
+    pub(super) percent: Percent,
+}
+
+/// What a unit or a currency sign does: golds carry none, so it can be passed over or refused, not compared.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Units {
+    #[default]
+    Ignore,
+    Refuse,
+}
+
+/// What `50%` is: 0.5, 50, or no number.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Percent {
+    #[default]
+    Hundredth,
+    Ignore,
+    Refuse,
+}
+
+impl Named for Number {
+    const NAME: &'static str = "number";
+    const SUMMARY: &'static str = "A number, exact or within a relative tolerance";
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self, BuildError> {
+        if !(0.0..1.0).contains(&config.tolerance) {
+            return Err(BuildError::Value(format!(
+                "`tolerance` is {}; it is relative, at least 0 and below 1",
+                config.tolerance
+            )));
+        }
+        let reading = Reading { units: config.units, percent: config.percent };
+        Ok(Self { tolerance: config.tolerance, reading })
+    }
+}
+
+impl Verifier for Number {
+    fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
+        right_number(gold).map(|_| ())
+    }
+
+    fn score(&self, gold: &Gold, answer: &str) -> Verdict {
+        let Ok(right) = right_number(gold) else { return Verdict::zero(Reason::BadGold) };
+        match read(answer, self.reading) {
+            Ok(number) => {
+                let close = (number - right).abs() <= self.tolerance.max(ROUNDING) * right.abs();
+                Verdict::all_or_nothing(number == right || close, &number.to_string())
+            }
+            Err(reason) => Verdict::zero(reason),
+        }
+    }
+
+    /// The last line if it reads as a number, else the last word in it that does.
+    fn tail<'t>(&self, _: &Gold, text: &'t str) -> &'t str {
+        let line = last_line(text);
+        if read(line, self.reading).is_ok() {
+            return line;
+        }
+        let words = line.split(|c: char| c.is_whitespace() || c == '*' || c == '=');
+        let number = |word: &&str| read(word, self.reading).is_ok();
+        words.rev().map(|w| w.trim_end_matches([',', '!', '?', ';', ')'])).find(number).unwrap_or(line)
+    }
+
+    fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
+        let Ok(right) = right_number(gold) else { return Vec::new() };
+        // Further away than any tolerance below 1.
+        let far = right + right.abs() + 7.0;
+        vec![far.to_string(), format!("{right} or {far}"), format!("{right} {far}")]
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        let mut examples = vec![
+            Example::new(
+                Answer::Number(1000.0),
+                &[
+                    "1000",
+                    "1,000",
+                    "1000.",
+                    " 1000.0 ",
+                    "+1000",
+                    r"1{,}000",
+                    r"1\,000",
+                    "1e3",
+                    "10^3",
+                    r"1\times10^{3}",
+                    "x = 1000",
+                    r"\boxed{1000}",
+                    "$1000$",
+                    "**1000**",
+                    "(1000)",
+                    "2000/2",
+                    r"\frac{2000}{2}",
+                    "1 thousand",
+                ],
+                &[
+                    "",
+                    "1.000",
+                    "1,00,0",
+                    "10 00",
+                    "1000 or 2000",
+                    "2000",
+                    "-1000",
+                    "500+500",
+                    "500 = 1000",
+                    "1000-2000",
+                    "about 1000, I think",
+                    "\u{ff11}000",
+                    "1000\u{200b}",
+                    "1_000",
+                    "one",
+                    "1000x",
+                    "NaN",
+                    "inf",
+                ],
+            ),
+            Example::new(
+                Answer::Number(-5.0),
+                &["-5", "−5", "–5", "-5.0", "-10/2"],
+                &["5", "--5", "- ", "-"],
+            ),
+            Example::new(
+                Answer::Number(0.75),
+                &["0.75", ".75", "3/4", r"\dfrac{3}{4}", r"\frac34"],
+                &["0.7", "3/0", "4/3", "75"],
+            ),
+            Example::new(Answer::Number(1.5), &["1 1/2", r"1\frac{1}{2}", "3/2"], &["1 3/2", "11/2", "1/2"]),
+            Example::new(Answer::Number(0.0), &["0", "0.0", "-0"], &["", "0.001", "none"]),
+        ];
+        let ignored =
+            ["12 cm", r"12\text{ cm}^2", "$12", r"\$12", "€12", "12 dollars", "12°", r"12^\circ", "12 km/h"];
+        let never = ["12 or 13", "12k", "12 or more", "12x", "12π", "12 to"];
+        examples.push(match self.reading.units {
+            Units::Ignore => Example::new(Answer::Number(12.0), &ignored, &never),
+            Units::Refuse => Example::new(Answer::Number(12.0), &["12"], &ignored),
+        });
+        examples.push(match self.reading.percent {
+            Percent::Hundredth => Example::new(Answer::Number(0.5), &["50%", r"50\%", "50 percent"], &["50"]),
+            Percent::Ignore => Example::new(Answer::Number(50.0), &["50%", r"50\%", "50"], &["5"]),
+            Percent::Refuse => Example::new(Answer::Number(50.0), &["50"], &["50%"]),
+        });
+        examples
+    }
+}
+
+fn right_number(gold: &Gold) -> Result<f64, BadGold> {
+    match gold.answer {
+        Answer::Number(number) if number.is_finite() => Ok(*number),
+        Answer::Number(number) => Err(BadGold::Unreadable(format!("{number} is no finite number"))),
+        other => Err(BadGold::Kind { wants: "number", has: other.kind() }),
+    }
+}
+
+/// The one finite number that `text` states.
+fn read(text: &str, reading: Reading) -> Result<f64, Reason> {
+    let text = without_name(bare(text));
+    if text.is_empty() {
+        return Err(Reason::Empty);
+    }
+    number(text, reading).filter(|n| n.is_finite()).ok_or(Reason::Unparsed)
+}
+
+fn number(text: &str, reading: Reading) -> Option<f64> {
+    let mut scan = Scan { rest: text };
+    let negative = scan.sign_and_currency(reading.units)?;
+    let magnitude = if scan.eat_any(&FRACTIONS) {
+        scan.fraction()?
+    } else {
+        let decimal = scan.decimal()?;
+        let value = decimal.value()?;
+        let mixed = Scan { rest: scan.rest }.proper_fraction();
+        if !decimal.plain {
+            value
+        } else if let Some((above, below, rest)) = mixed {
+            scan.rest = rest;
+            value + above / below
+        } else if scan.eat("/") {
+            let below = scan.decimal().filter(|d| d.plain)?.value()?;
+            if below == 0.0 {
+                return None;
+            }
+            value / below
+        } else {
+            value
+        }
+    };
+    let scale = scan.scale(reading)?;
+    let value = if scale < 1.0 { magnitude / 100.0 } else { magnitude * scale };
+    Some(if negative { -value } else { value })
+}
+
+pub(super) const FRACTIONS: [&str; 3] = [r"\frac", r"\dfrac", r"\tfrac"];
+const MINUS: [&str; 3] = ["-", "−", "–"];
+const CURRENCIES: [&str; 6] = [r"\$", "$", "€", "£", "¥", "₹"];
+const SEPARATORS: [&str; 7] = [",", "{,}", r"\!,\!", r"{,}\!", r"\,", "\u{2009}", "\u{202f}"];
+const SCALES: [(&str, f64); 5] =
+    [("hundred", 1e2), ("thousand", 1e3), ("million", 1e6), ("billion", 1e9), ("trillion", 1e12)];
+
+/// The text without wrapping and without one pair of brackets around all of it.
+pub(super) fn bare(text: &str) -> &str {
+    let text = unwrapped(text);
+    let pairs = [("(", ")"), ("[", "]"), (r"\{", r"\}"), ("{", "}")];
+    let inside = pairs.iter().find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close));
+    inside.filter(|inside| !inside.contains(['(', '[', '{', ')', ']', '}'])).map_or(text, unwrapped)
+}
+
+/// `8` of `x = 8`: one equals sign, before it a name without digits.
+pub(super) fn without_name(text: &str) -> &str {
+    match text.split_once('=') {
+        Some((name, value)) if !value.contains('=') => {
+            let allowed = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '\\');
+            let named = name.len() <= 24 && !name.trim().is_empty() && name.chars().all(allowed);
+            if named { value.trim() } else { text }
+        }
+        _ => text,
+    }
+}
+
+/// A number in decimal notation, exactly: `digits × 10^exponent`.
+pub(super) struct Decimal {
+    pub(super) digits: String,
+    pub(super) exponent: i64,
+    /// Only digits were written: no point, no power of ten.
+    pub(super) plain: bool,
+}
+
+impl Decimal {
+    /// The nearest `f64`. The point goes before the first digit that is not 0: with a million digits and the exponent to
+    /// match, `f64::from_str` gives up.
+    fn value(&self) -> Option<f64> {
+        let digits = self.digits.trim_start_matches('0');
+        let exponent = self.exponent.checked_add(i64::try_from(digits.len()).ok()?)?;
+        format!("0.{digits}0e{exponent}").parse().ok()
+    }
+}
+
+/// What is left to read. Every method consumes what it names, or nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Scan<'t> {
+    pub(super) rest: &'t str,
+}
+
+impl<'t> Scan<'t> {
+    pub(super) fn eat(&mut self, what: &str) -> bool {
+        self.rest.strip_prefix(what).map(|rest| self.rest = rest).is_some()
+    }
+
+    pub(super) fn eat_any(&mut self, what: &[&str]) -> bool {
+        what.iter().any(|w| self.eat(w))
+    }
+
+    /// LaTeX and plain spaces.
+    pub(super) fn spaces(&mut self) {
+        loop {
+            self.rest = self.rest.trim_start();
+            if !self.eat_any(&[r"\,", r"\ ", r"\;", r"\!", "~"]) {
+                break;
+            }
+        }
+    }
+
+    /// Whether a minus stands before or after the currency sign; `None` where a refused currency sign stands.
+    pub(super) fn sign_and_currency(&mut self, units: Units) -> Option<bool> {
+        let mut negative = self.eat_any(&MINUS);
+        let signed = negative || self.eat("+");
+        if self.eat_any(&CURRENCIES) {
+            if units == Units::Refuse {
+                return None;
+            }
+            negative = negative || (!signed && self.eat_any(&MINUS));
+        }
+        Some(negative)
+    }
+
+    fn digits(&mut self) -> &'t str {
+        let end = self.rest.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        digits
+    }
+
+    /// `12`, `1,234`, `1.5`, `.5`, `1.5e3`, `10^3`, `1.5\times10^{3}`.
+    pub(super) fn decimal(&mut self) -> Option<Decimal> {
+        let start = self.rest;
+        let mut digits = self.digits().to_owned();
+        if (1..=3).contains(&digits.len())
+            && let Some(separator) = SEPARATORS.iter().find(|s| self.rest.starts_with(**s))
+        {
+            while let Some(group) = self.group(separator) {
+                digits.push_str(group);
+            }
+        }
+        let mut exponent = 0;
+        let mut plain = true;
+        if self.rest.starts_with('.') {
+            let mut ahead = Scan { rest: &self.rest[1..] };
+            let decimals = ahead.digits();
+            if digits.is_empty() && decimals.is_empty() {
+                return None;
+            }
+            digits.push_str(decimals);
+            exponent = -i64::try_from(decimals.len()).ok()?;
+            plain = false;
+            self.rest = ahead.rest;
+        }
+        if digits.is_empty() {
+            return None;
+        }
+        let mut power = *self;
+        let times = power.times();
+        if power.eat_any(&["e", "E"]) && !times {
+            if let Some(e) = power.integer() {
+                exponent += e;
+                plain = false;
+                *self = power;
+            }
+        } else if times && power.eat_any(&["10^", "10**"]) {
+            exponent = exponent.checked_add(power.exponent()?)?;
+            plain = false;
+            *self = power;
+        } else if let Some(rest) = start.strip_prefix("10^") {
+            let mut power = Scan { rest };
+            if let Some(e) = power.exponent() {
+                "1".clone_into(&mut digits);
+                exponent = e;
+                plain = false;
+                *self = power;
+            }
+        }
+        Some(Decimal { digits, exponent, plain })
+    }
+
+    /// Three digits after a separator, and not a fourth.
+    fn group(&mut self, separator: &str) -> Option<&'t str> {
+        let mut ahead = *self;
+        let group = ahead.eat(separator).then(|| ahead.digits()).filter(|g| g.len() == 3)?;
+        *self = ahead;
+        Some(group)
+    }
+
+    /// A sign of multiplication.
+    pub(super) fn times(&mut self) -> bool {
+        let mut ahead = *self;
+        ahead.spaces();
+        let found = ahead.eat_any(&[r"\times", r"\cdot", "×", "·", "*", "x"]);
+        if found {
+            ahead.spaces();
+            *self = ahead;
+        }
+        found
+    }
+
+    fn exponent(&mut self) -> Option<i64> {
+        if self.eat("{") {
+            let value = self.integer()?;
+            return self.eat("}").then_some(value);
+        }
+        self.integer()
+    }
+
+    /// A signed integer that can be an exponent; longer ones are no number that anyone means.
+    fn integer(&mut self) -> Option<i64> {
+        let negative = self.eat_any(&MINUS);
+        if !negative {
+            self.eat("+");
+        }
+        let value: i64 = Some(self.digits()).filter(|d| d.len() <= 9)?.parse().ok()?;
+        Some(if negative { -value } else { value })
+    }
+
+    /// The two arguments after `\frac`: integers, in braces or one digit each.
+    fn fraction(&mut self) -> Option<f64> {
+        let above = self.argument()?;
+        let below = self.argument()?;
+        (below != 0.0).then(|| above / below)
+    }
+
+    fn argument(&mut self) -> Option<f64> {
+        self.spaces();
+        if self.eat("{") {
+            let negative = self.eat_any(&MINUS);
+            let value = self.decimal()?.value()?;
+            return self.eat("}").then_some(if negative { -value } else { value });
+        }
+        let digit = self.rest.chars().next()?.to_digit(10)?;
+        self.rest = &self.rest[1..];
+        Some(f64::from(digit))
+    }
+
+    /// ` 1/2` or `\frac{1}{2}` of a mixed number: above, below and what follows.
+    pub(super) fn proper_fraction(mut self) -> Option<(f64, f64, &'t str)> {
+        let spaced = self.rest.starts_with(char::is_whitespace);
+        self.spaces();
+        let (above, below) = if self.eat_any(&FRACTIONS) {
+            (self.argument()?, self.argument()?)
+        } else {
+            let above = self.decimal().filter(|d| d.plain && spaced)?.value()?;
+            let below = self.eat("/").then(|| self.decimal())?.filter(|d| d.plain)?.value()?;
+            (above, below)
+        };
+        (0.0 < above && above < below).then_some((above, below, self.rest))
+    }
+
+    /// What percent signs, words such as "million" and units after a number multiply it by; `None` where the rest is
+    /// none of these.
+    pub(super) fn scale(&mut self, reading: Reading) -> Option<f64> {
+        let attached = !self.rest.starts_with([' ', '\\']);
+        self.spaces();
+        let mut scale = 1.0;
+        let mut word = *self;
+        if word.eat_any(&[r"\%", "%", "percent", "per cent"]) {
+            scale = match reading.percent {
+                Percent::Hundredth => 0.01,
+                Percent::Ignore => 1.0,
+                Percent::Refuse => return None,
+            };
+            *self = word;
+        } else if let Some((_, value)) = SCALES.iter().find(|(name, _)| word.eat(name)) {
+            let ends = !word.rest.starts_with(|c: char| c.is_alphanumeric());
+            scale = if ends { *value } else { return None };
+            *self = word;
+        }
+        let rest = self.rest.trim();
+        let rest = rest.strip_suffix('.').unwrap_or(rest).trim_end();
+        let fits = rest.is_empty() || (reading.units == Units::Ignore && is_unit(rest, attached));
+        fits.then_some(scale)
+    }
+}
+
+/// Words after a number that change what it says.
+const NOT_UNITS: [&str; 22] = [
+    "or", "and", "to", "not", "nor", "if", "but", "than", "more", "less", "plus", "minus", "times", "pi",
+    "sqrt", "dozen", "per", "about", "is", "through", "either", "hundred",
+];
+
+/// Letters that are units on their own; others are more likely variables.
+const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
+
+/// Whether `text` can stand after a number without changing it: at most three words of letters.
+fn is_unit(text: &str, attached: bool) -> bool {
+    if text.len() > 48 || (attached && matches!(text, "k" | "K" | "M" | "B")) {
+        return false;
+    }
+    let mut plain = text.to_owned();
+    for (latex, sign) in [
+        (r"^{\circ}", "°"),
+        (r"^\circ", "°"),
+        (r"\degree", "°"),
+        ("^{2}", "²"),
+        ("^2", "²"),
+        ("^{3}", "³"),
+        ("^3", "³"),
+        (r"\text{", " "),
+        (r"\mathrm{", " "),
+        ("}", ""),
+        (r"\,", " "),
+        (r"\ ", " "),
+    ] {
+        plain = plain.replace(latex, sign);
+    }
+    let mut n_words = 0;
+    plain.split([' ', '/', '·']).filter(|word| !word.is_empty()).all(|word| {
+        n_words += 1;
+        let letters = word.trim_end_matches(['²', '³']);
+        let known = |c: char| c.is_ascii_alphabetic() || "°µμΩ€£¥₹$".contains(c);
+        let one = letters.len() == 1 && letters.chars().all(|c| c.is_ascii_alphabetic());
+        n_words <= 3
+            && !letters.is_empty()
+            && letters.chars().all(known)
+            && (!one || UNIT_LETTERS.contains(letters))
+            && !NOT_UNITS.contains(&letters.to_ascii_lowercase().as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relaxed_accuracy_forgives_a_twentieth() {
+        let relaxed = Number { tolerance: 0.05, reading: Reading::default() };
+        check(&relaxed, 100.0, "95", 1.0);
+        check(&relaxed, 100.0, "94.9", 0.0);
+        check(&relaxed, 2015.0, "1950", 1.0); // 3.2 % off: ChartQA's oddity with years
+        check(&relaxed, 0.07, "7%", 1.0);
+        check(&relaxed, 7.0, "7%", 0.0);
+        check(&relaxed, 0.0, "0.0", 1.0);
+        check(&relaxed, 0.0, "0.01", 0.0);
+        check(&relaxed, -10.0, "-10.4", 1.0);
+        check(&relaxed, -10.0, "10", 0.0);
+    }
+
+    #[test]
+    fn exact_means_exact() {
+        let exact = Number { tolerance: 0.0, reading: Reading::default() };
+        check(&exact, 3.0, "3.0000000001", 0.0);
+        check(&exact, 0.1 + 0.2, "0.3", 1.0);
+        check(&exact, 1.0 / 3.0, "1/3", 1.0);
+        check(&exact, 1.0 / 3.0, "0.333", 0.0);
+        check(&exact, 3e6, "3 million", 1.0);
+        check(&exact, 42.0, "042", 1.0);
+        check(&exact, 15.0, "7+8", 0.0);
+    }
+
+    #[test]
+    fn a_number_of_a_million_digits_is_read_at_once() {
+        let exact = Number { tolerance: 0.0, reading: Reading::default() };
+        check(&exact, 5.0, &"9".repeat(1_000_000), 0.0);
+        check(&exact, 5.0, &format!("5.{}", "0".repeat(1_000_000)), 1.0);
+        check(&exact, 5.0, &format!("5{}", ",000".repeat(250_000)), 0.0);
+        check(&exact, 5.0, &format!("5e{}", "9".repeat(1_000_000)), 0.0);
+    }
+
+    #[test]
+    fn without_tags_the_last_number_is_the_answer() {
+        let exact = Number { tolerance: 0.0, reading: Reading::default() };
+        let answer = Answer::Number(5.0);
+        let gold = Gold { answer: &answer, options: &[], picture_size: None };
+        assert_eq!(exact.tail(&gold, "There are 3 dogs and 5 cats"), "5");
+        assert_eq!(exact.tail(&gold, "so it must be 5."), "5.");
+        assert_eq!(exact.tail(&gold, "no idea"), "no idea");
+    }
+
+    #[test]
+    fn other_settings_keep_their_own_examples() {
+        for (units, percent) in [(Units::Refuse, Percent::Ignore), (Units::Ignore, Percent::Refuse)] {
+            super::super::tests::check_examples(&Number {
+                tolerance: 0.0,
+                reading: Reading { units, percent },
+            });
+        }
+    }
+
+    fn check(verifier: &Number, gold: f64, answer: &str, expected: f64) {
+        let number = Answer::Number(gold);
+        let gold = Gold { answer: &number, options: &[], picture_size: None };
+        let verdict = verifier.score(&gold, answer);
+        assert_eq!(verdict.score, expected, "{:?} {:.40} {verdict:?}", gold.answer, answer);
+    }
+}

@@ -1,0 +1,217 @@
+//! Free text, right when it equals one of the golds after a stated normalisation.
+//!
+//! Normalisation, of gold and answer alike: one layer after another of `$…$`, `\(…\)`, `\boxed{…}`, `\text{…}`, bold
+//! marks, back-ticks and quotes is taken off; runs of white space become one space; one full stop at the end goes;
+//! letters become lower case (`case = "keep"` leaves them). Nothing else: no articles, no punctuation inside, and never
+//! "contains", which pays for answers that list everything.
+
+use serde::Deserialize;
+
+use super::{BadGold, Example, Gold, Reason, Verdict, Verifier, entry};
+use crate::{
+    registry::{BuildError, Entry, Named},
+    sample::Answer,
+};
+
+pub(super) const ENTRY: Entry<dyn Verifier> = entry::<Text>();
+
+struct Text {
+    case: Case,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    case: Case,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Case {
+    #[default]
+    Ignore,
+    Keep,
+}
+
+impl Named for Text {
+    const NAME: &'static str = "text";
+    const SUMMARY: &'static str = "Text equal to a gold up to case, white space and wrapping";
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self, BuildError> {
+        Ok(Self { case: config.case })
+    }
+}
+
+impl Text {
+    fn normal(&self, text: &str) -> String {
+        match self.case {
+            Case::Ignore => normalised(text),
+            Case::Keep => collapsed(text),
+        }
+    }
+}
+
+impl Verifier for Text {
+    fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
+        golds(gold).map(|_| ())
+    }
+
+    fn score(&self, gold: &Gold, answer: &str) -> Verdict {
+        let Ok(golds) = golds(gold) else { return Verdict::zero(Reason::BadGold) };
+        let answer = self.normal(answer);
+        if answer.is_empty() {
+            return Verdict::zero(Reason::Empty);
+        }
+        let right = golds.iter().any(|gold| self.normal(gold) == answer);
+        Verdict::all_or_nothing(right, &answer)
+    }
+
+    fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
+        let Ok(golds) = golds(gold) else { return Vec::new() };
+        let reversed: String = self.normal(&golds[0]).chars().rev().collect();
+        let listed = format!("{} or something else", golds[0]);
+        [reversed, listed]
+            .into_iter()
+            .filter(|wrong| golds.iter().all(|g| self.normal(g) != self.normal(wrong)))
+            .collect()
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        let gold = Answer::Text(vec!["left of".to_owned(), "to the left".to_owned()]);
+        vec![Example::new(
+            gold,
+            &["left of", " left  of.", r"\text{left of}", "**left of**", "to the left"],
+            &["", "left", "left of or right of", "not left of", "fo tfel", "left\u{200b} of"],
+        )]
+    }
+}
+
+/// The texts of a text gold, none of which is blank.
+pub(super) fn golds<'a>(gold: &Gold<'a>) -> Result<&'a [String], BadGold> {
+    match gold.answer {
+        Answer::Text(texts) if texts.is_empty() => Err(BadGold::Empty),
+        Answer::Text(texts) if texts.iter().any(|t| collapsed(t).is_empty()) => Err(BadGold::Empty),
+        Answer::Text(texts) => Ok(texts),
+        other => Err(BadGold::Kind { wants: "text", has: other.kind() }),
+    }
+}
+
+/// Text without wrapping, with single spaces, lower case, without a final full stop.
+pub(super) fn normalised(text: &str) -> String {
+    collapsed(text).to_lowercase()
+}
+
+/// [`normalised`], keeping the case.
+pub(super) fn collapsed(text: &str) -> String {
+    let text = unwrapped(text);
+    let text = match text.strip_suffix('.') {
+        Some(rest) if !rest.trim().is_empty() => unwrapped(rest),
+        _ => text,
+    };
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+const WRAPPERS: [(&str, &str); 15] = [
+    ("$$", "$$"),
+    ("$", "$"),
+    (r"\(", r"\)"),
+    (r"\[", r"\]"),
+    ("**", "**"),
+    ("*", "*"),
+    ("`", "`"),
+    ("\"", "\""),
+    ("'", "'"),
+    ("“", "”"),
+    (r"\boxed{", "}"),
+    (r"\text{", "}"),
+    (r"\mathrm{", "}"),
+    (r"\textbf{", "}"),
+    (r"\mathbf{", "}"),
+];
+
+/// More layers than any honest answer has; the bound keeps hostile nesting linear.
+const MAX_LAYERS: usize = 8;
+
+/// The text inside its quotes, math delimiters, bold marks and boxes; only a pair around the whole text is taken off.
+pub(super) fn unwrapped(text: &str) -> &str {
+    let mut text = text.trim();
+    for _ in 0..MAX_LAYERS {
+        let inside = WRAPPERS.iter().find_map(|&(open, close)| {
+            let inside = text.strip_prefix(open)?.strip_suffix(close)?;
+            let whole = if close == "}" { balanced(inside) } else { !inside.contains(close) };
+            (whole && !inside.trim().is_empty()).then_some(inside)
+        });
+        match inside {
+            Some(inside) => text = inside.trim(),
+            None => break,
+        }
+    }
+    text
+}
+
+/// Whether every brace closes inside `text`.
+fn balanced(text: &str) -> bool {
+    let mut depth = 0_i64;
+    for byte in text.bytes() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => (),
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    depth == 0
+}
+
+/// The last line that is not blank, without "the answer is" before it: where an answer without tags is looked for.
+pub(super) fn last_line(text: &str) -> &str {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+    let lower = line.to_ascii_lowercase(); // same length, so positions carry over
+    let after =
+        ["answer is", "answer:"].iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max();
+    match after.map(|at| line[at..].trim_start_matches([':', '*', ' ']).trim()) {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pair_around_the_whole_text_is_wrapping() {
+        assert_eq!(unwrapped(r" $\boxed{\text{B}}$ "), "B");
+        assert_eq!(unwrapped(r"\text{a} or \text{b}"), r"\text{a} or \text{b}");
+        assert_eq!(unwrapped("'a' or 'b'"), "'a' or 'b'");
+        assert_eq!(unwrapped("$5"), "$5");
+    }
+
+    #[test]
+    fn case_can_be_kept() {
+        let verifier = Text::new(Config { case: Case::Keep }).unwrap();
+        let answer = Answer::Text(vec!["CO".to_owned()]);
+        let gold = Gold { answer: &answer, options: &[], picture_size: None };
+        assert_eq!(verifier.score(&gold, "CO").score, 1.0);
+        assert_eq!(verifier.score(&gold, "Co").score, 0.0);
+    }
+
+    #[test]
+    fn the_last_line_is_read_from_where_the_answer_is_announced() {
+        assert_eq!(last_line("It is red.\nNot A. The answer is B\n\n"), "B");
+        assert_eq!(last_line("**Answer:** left"), "left");
+        assert_eq!(last_line("left"), "left");
+        assert_eq!(last_line(""), "");
+    }
+}

@@ -1,0 +1,19 @@
+//! From a mixture and its datasets to an exact order of draws, of which any single one can be computed alone.
+//!
+//! A draw's number is the whole state: number → dataset → how many-th of that dataset → pass and row. Shares are
+//! exact at every moment ([`schedule`]); a dataset's row order depends on the seed and its content, on nothing else.
+
+mod chairman;
+mod iid;
+mod permutation;
+mod resolve;
+mod schedule;
+
+pub use self::{
+    chairman::MOST_SOURCES,
+    iid::FURTHEST,
+    resolve::{MOST_REPLACED, Replaced, Resolved, Unreadable, resolve},
+    schedule::{
+        BadSchedule, Dataset, Draw, DrawRule, End, Ended, Reason, Schedule, Settings, Summary, SummaryRow,
+    },
+};
