@@ -10,6 +10,7 @@
 //! - floor 4: `train` `sweep` `report`
 //! - floor 5: `cli`
 
+pub mod data;
 pub mod error;
 pub mod mixture;
 pub mod model;
@@ -23,5 +24,6 @@ pub mod sampler;
 pub mod score;
 pub mod seed;
 pub mod store;
+pub mod tasks;
 pub mod train;
 pub mod trajectory;

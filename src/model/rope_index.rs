@@ -74,7 +74,9 @@ pub fn rope_index(
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at] != image_token {
-            positions.iter_mut().for_each(|row| row.push(next));
+            for row in &mut positions {
+                row.push(next);
+            }
             next += 1;
             at += 1;
             continue;

@@ -1,2 +1,5 @@
-//! t
+//! One `RunSpec` in, one `RunRecord` out.
+
 pub mod optimizer;
+pub mod sft;
+pub mod warm_up;

@@ -1,0 +1,32 @@
+//! Datasets that people have: `datasets.toml` as types, and files of several formats as samples.
+//!
+//! [`config`] says what a dataset is, [`open`] turns one that lies in files into [`Rows`], [`picture`] decodes
+//! what the rows carry, [`check`] reads a whole dataset and lists what is wrong with it. Files are untrusted:
+//! nothing outside the data root is read, nothing is fetched, sizes are bounded, and a bad row is an error that
+//! names file, row and column.
+
+pub mod check;
+mod clean;
+pub mod config;
+pub mod picture;
+mod readers;
+mod root;
+mod rows;
+
+use std::path::Path;
+
+pub use self::{
+    config::{Catalog, DatasetConfig, Role, Source},
+    readers::READERS,
+    rows::Portion,
+};
+use crate::{error::Result, name::Name, sample::Rows};
+
+/// Opens a dataset that lies in files.
+///
+/// `root`: the folder that the patterns of the table are relative to. Reads every row once: the content hash is
+/// the key of the dataset's row order, and which half of a benchmark a row belongs to is decided by its content.
+/// Fails with the table's `where` as a hint if files are missing, and for a dataset that a task generates.
+pub fn open(name: &Name, config: &DatasetConfig, root: &Path, portion: Portion) -> Result<Box<dyn Rows>> {
+    rows::open(name, config, root, portion)
+}

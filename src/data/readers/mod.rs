@@ -1,0 +1,86 @@
+//! Formats of files that hold rows: one file here and one line in [`READERS`] each.
+
+mod coco;
+mod jsonl;
+mod parquet;
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    clean::{Cells, Flaw},
+    config::FileSource,
+};
+use crate::registry::{Entry, Named, Registry};
+
+/// A format. One value reads all files of a dataset, so that they share what it keeps in memory.
+pub trait Reader: Send + Sync {
+    /// Opens one file. Errors say what is wrong with the file as a whole, without its name.
+    fn open(&self, file: &Path, source: &FileSource) -> Result<Box<dyn Table>, Unreadable>;
+}
+
+/// The rows of one open file, in any order, from several threads.
+pub trait Table: Send + Sync {
+    /// How many rows the file has.
+    fn len(&self) -> u64;
+
+    /// How people find a row: `row 17`, `line 18`.
+    fn place(&self, row: u64) -> String {
+        format!("row {row}")
+    }
+
+    /// The values of row `row < len()`.
+    fn row(&self, row: u64) -> Result<RawRow, Flaw>;
+}
+
+/// A file that cannot be read as its format: the column where there is one, and what is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Unreadable {
+    /// The column that is missing or of another type.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What there is instead.
+    pub hint: Option<String>,
+}
+
+impl Unreadable {
+    fn new(what: impl std::fmt::Display) -> Self {
+        Self { column: None, what: what.to_string(), hint: None }
+    }
+}
+
+/// A row as its file holds it.
+pub struct RawRow {
+    /// Question, options, answer.
+    pub cells: Cells,
+    /// In their order, each with the column it stands in.
+    pub pictures: Vec<(String, PictureCell)>,
+}
+
+/// A picture as a row holds it.
+pub enum PictureCell {
+    /// The encoded bytes themselves.
+    Bytes(Arc<[u8]>),
+    /// The path of a file, still to be checked.
+    Path(String),
+}
+
+/// Every format.
+pub const READERS: Registry<dyn Reader> = Registry {
+    kind: "dataset format",
+    entries: &[
+        parquet::ENTRY, //
+        jsonl::ENTRY,
+        coco::ENTRY,
+    ],
+};
+
+/// The columns of a dataset are its table's own keys, so readers have no settings of their own.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoSettings {}
+
+const fn entry<R: Named + Reader + 'static>() -> Entry<dyn Reader> {
+    Entry { name: R::NAME, summary: R::SUMMARY, build: |table| Ok(Box::new(R::new(table.try_into()?)?)) }
+}

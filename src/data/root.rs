@@ -1,0 +1,98 @@
+//! The folder that data may be read from; nothing outside it is.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+/// Largest picture file, in bytes.
+pub(super) const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most files that the patterns of one dataset may match.
+const MAX_FILES: usize = 100_000;
+
+/// An existing folder, with symbolic links resolved.
+#[derive(Clone, Debug)]
+pub(super) struct Root(PathBuf);
+
+/// Whether a path or pattern is relative and never steps up; links are checked when files are opened.
+pub(super) fn stays_inside(path: &str) -> bool {
+    !path.is_empty()
+        && Path::new(path).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+}
+
+impl Root {
+    pub(super) fn new(folder: &Path) -> Result<Self, String> {
+        let resolved =
+            folder.canonicalize().map_err(|e| format!("the data root {}: {e}", folder.display()))?;
+        if resolved.is_dir() { Ok(Self(resolved)) } else { Err(format!("{} is no folder", folder.display())) }
+    }
+
+    /// The files that a pattern matches, sorted by path.
+    pub(super) fn files(&self, pattern: &str) -> Result<Vec<PathBuf>, String> {
+        if !stays_inside(pattern) {
+            return Err(format!("`{pattern}` leads out of the data root"));
+        }
+        let below = format!("{}/{pattern}", glob::Pattern::escape(&self.0.to_string_lossy()));
+        let matches = glob::glob(&below).map_err(|e| format!("`{pattern}` is no pattern: {e}"))?;
+        let mut files = Vec::new();
+        for found in matches {
+            let found = found.map_err(|e| e.to_string())?;
+            if found.is_file() {
+                files.push(self.inside(&found)?);
+            }
+            if files.len() > MAX_FILES {
+                return Err(format!("`{pattern}` matches more than {MAX_FILES} files"));
+            }
+        }
+        Ok(files)
+    }
+
+    /// A folder given relative to the root.
+    pub(super) fn folder(&self, relative: &str) -> Result<PathBuf, String> {
+        self.inside(&self.0.join(relative))
+    }
+
+    /// The bytes of a picture that a row names, relative to `folder`.
+    pub(super) fn picture(&self, folder: &Path, path: &str) -> Result<Arc<[u8]>, String> {
+        let shown: String = path.chars().take(120).collect();
+        if path.contains("://") || path.starts_with("data:") {
+            return Err(format!(
+                "`{}` is a URL; pictures are read from files and never fetched",
+                shown.escape_debug()
+            ));
+        }
+        if path.contains('\0') || !stays_inside(path) {
+            return Err(format!("the path `{}` leads out of the dataset's folder", shown.escape_debug()));
+        }
+        let file = self.inside(&folder.join(path))?;
+        let length = fs::metadata(&file).map_err(|e| format!("{shown}: {e}"))?.len();
+        if length > MAX_PICTURE_BYTES {
+            return Err(format!("{shown} has {length} bytes; at most {MAX_PICTURE_BYTES} are read"));
+        }
+        let mut bytes = Vec::with_capacity(length as usize);
+        // The length is asked again while reading: the file may grow in between.
+        File::open(&file)
+            .and_then(|file| file.take(MAX_PICTURE_BYTES).read_to_end(&mut bytes))
+            .map_err(|e| format!("{shown}: {e}"))?;
+        Ok(bytes.into())
+    }
+
+    /// `path` with its links resolved, if that is below the root.
+    fn inside(&self, path: &Path) -> Result<PathBuf, String> {
+        let relative = path.strip_prefix(&self.0).unwrap_or(path).display();
+        let resolved = path.canonicalize().map_err(|e| format!("{relative}: {e}"))?;
+        if resolved.starts_with(&self.0) {
+            Ok(resolved)
+        } else {
+            Err(format!("{relative} is a link that leads out of the data root"))
+        }
+    }
+
+    /// How errors name a file: relative to the root.
+    pub(super) fn show(&self, path: &Path) -> String {
+        path.strip_prefix(&self.0).unwrap_or(path).display().to_string()
+    }
+}
