@@ -12,6 +12,7 @@
 
 pub mod data;
 pub mod error;
+pub mod eval;
 pub mod launch;
 pub mod ledger;
 pub mod mixture;
@@ -22,6 +23,7 @@ pub mod predict;
 pub mod registry;
 pub mod reward;
 pub mod rl;
+pub mod rollout;
 pub mod run;
 pub mod sample;
 pub mod sampler;

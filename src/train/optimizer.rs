@@ -104,6 +104,12 @@ impl Workers {
         self.pools.is_empty()
     }
 
+    /// Calls `work` with every number below `n`, in any order.
+    pub fn each(&self, n: usize, work: &(dyn Fn(usize) + Sync)) {
+        let numbers: Vec<usize> = (0..n).collect();
+        self.map(&numbers, |i| work(*i));
+    }
+
     /// Applies `each` to every item, in any order, and returns the results in the order of the items.
     pub fn map<T: Sync, R: Send>(&self, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
         let next = AtomicUsize::new(0);
