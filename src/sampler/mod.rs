@@ -8,6 +8,7 @@ mod iid;
 mod permutation;
 mod resolve;
 mod schedule;
+pub mod source;
 
 pub use self::{
     chairman::MOST_SOURCES,
