@@ -1,0 +1,131 @@
+//! From what stands after `--mixture` to a mixture.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Deserialize;
+
+use crate::{
+    data::{Catalog, Role},
+    error::{Context as _, Error, Result},
+    mixture::Mixture,
+    name::Name,
+};
+
+/// Folder of the mixtures that have a name, below the current one.
+pub(super) const FOLDER: &str = "mixtures";
+
+/// The mixture that `text` means: shares (`a=0.5,b=0.5`), the path of a file, or a name under `mixtures/`.
+///
+/// Every dataset with a share must be one of the catalogue that can be trained on.
+pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
+    if text.contains('=') {
+        return checked(inline(text)?, catalog).map_err(|error| error.at("option `--mixture`"));
+    }
+    let in_folder = |name: &str| Path::new(FOLDER).join(name);
+    let tried = [Path::new(text).to_owned(), in_folder(text), in_folder(&format!("{text}.json"))];
+    let Some(path) = tried.iter().find(|path| path.is_file()) else {
+        let known: Vec<String> = names().into_iter().map(|(name, _)| format!("`{name}`")).collect();
+        let there =
+            if known.is_empty() { "is empty".to_owned() } else { format!("has {}", known.join(", ")) };
+        return Err(Error::input(format!(
+            "there is no mixture `{text}`: no file, and no name under {FOLDER}/"
+        ))
+        .at("option `--mixture`")
+        .hint(format!("{FOLDER}/ {there}; shares can be given as well: `detect=0.5,refer=0.5`")));
+    };
+    let read = fs::read_to_string(path).input().and_then(|text| checked(parse(&text)?, catalog));
+    read.map_err(|error| error.at(path.display()))
+}
+
+/// Names of the files under `mixtures/` with their shares, by name; files that hold no mixture are left out.
+pub(super) fn names() -> Vec<(String, Mixture)> {
+    let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let mut names: Vec<(String, Mixture)> = entries
+        .filter_map(|entry| {
+            let path = entry.path();
+            let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+            let shares = parse(&fs::read_to_string(&path).ok()?).ok()?;
+            Some((name, Mixture::new(&named(shares).ok()?).ok()?))
+        })
+        .collect();
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    names
+}
+
+fn parse(text: &str) -> Result<BTreeMap<String, f64>> {
+    #[derive(Deserialize)]
+    struct File {
+        shares: BTreeMap<String, f64>,
+    }
+    serde_json::from_str::<File>(text).input().map(|file| file.shares)
+}
+
+fn inline(text: &str) -> Result<BTreeMap<String, f64>> {
+    let mut shares = BTreeMap::new();
+    for part in text.split(',') {
+        let pair =
+            part.split_once('=').and_then(|(name, share)| Some((name.trim(), share.trim().parse().ok()?)));
+        let Some((name, share)) = pair else {
+            return Err(
+                Error::input(format!("`{}` is no share", part.trim())).hint("write `detect=0.5,refer=0.5`")
+            );
+        };
+        if shares.insert(name.to_owned(), share).is_some() {
+            return Err(Error::input(format!("`{name}` has two shares")));
+        }
+    }
+    Ok(shares)
+}
+
+fn named(shares: BTreeMap<String, f64>) -> Result<BTreeMap<Name, f64>> {
+    shares.into_iter().map(|(name, share)| Ok((name.parse().input()?, share))).collect()
+}
+
+fn checked(shares: BTreeMap<String, f64>, catalog: &Catalog) -> Result<Mixture> {
+    let trained = |role| role == Role::Train;
+    let known: Vec<&str> =
+        catalog.iter().filter(|(_, config)| trained(config.role)).map(|(name, _)| name.as_str()).collect();
+    let shares = named(shares)?;
+    for name in shares.keys() {
+        if !known.contains(&name.as_str()) {
+            let what = match catalog.get(name) {
+                Ok(_) => format!(
+                    "the mixture gives a share to `{name}`, which is a benchmark: nothing trains on it"
+                ),
+                Err(_) => format!("the mixture names the dataset `{name}`, which there is not"),
+            };
+            return Err(Error::input(what).hint(format!("there are `{}`", known.join("`, `"))));
+        }
+    }
+    Mixture::new(&shares).input().map_err(|error| error.hint("shares are numbers from 0 to 1 that sum to 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_can_be_given_on_the_command_line() {
+        let mixture = load("detect=0.25, refer=.75", &Catalog::embedded()).unwrap();
+        assert_eq!(mixture.brief(), "detect .25 refer .75");
+    }
+
+    #[test]
+    fn what_is_no_mixture_says_why() {
+        for (text, expected) in [
+            ("detct=1", "the mixture names the dataset `detct`, which there is not"),
+            ("detct=1", "there are `bccd_count`, `bccd_detect`, `detect`"),
+            ("chart=1", "a share to `chart`, which is a benchmark"),
+            ("detect=0.5,refer=0.47", "the shares sum to 0.9700, not to 1"),
+            ("detect=nan", "the share of `detect` is NaN"),
+            ("detect=half", "`detect=half` is no share"),
+            ("detect=.5,detect=.5", "`detect` has two shares"),
+            ("../x=1", "`../x` is no name"),
+            ("best", "there is no mixture `best`: no file, and no name under mixtures/"),
+        ] {
+            let error = load(text, &Catalog::embedded()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+            assert_eq!(error.kind(), crate::error::Kind::Input);
+        }
+    }
+}

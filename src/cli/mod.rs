@@ -1,0 +1,170 @@
+//! The command line: one file per command, what they share, and the printer.
+//!
+//! To add a command: a file with `Args` and `run`, a line in [`Command`] and a line in [`dispatch`].
+
+mod draw;
+mod list;
+mod mixtures;
+mod printer;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use burn::tensor::Device;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    data::Catalog,
+    error::{Context as _, Error, Kind, Result},
+};
+use printer::Printer;
+
+/// Where data are looked for when `--data-root` is not given.
+const DATA_ROOT: &str = "MODO_DATA_ROOT";
+
+/// The catalogue of the current folder, used when `--datasets` is not given.
+const DATASETS: &str = "datasets.toml";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the work failed
+  2   something given is wrong; nothing was written
+  75  interrupted; the same command goes on where it stopped";
+
+/// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.
+#[derive(Parser)]
+#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the order in which the samples of a mixture are drawn.
+    Draw(draw::Args),
+    /// List what can be named in files and options.
+    List(list::Args),
+}
+
+fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Result<()> {
+    match command {
+        Command::Draw(args) => draw::run(args, context, printer),
+        Command::List(args) => list::run(args, context, printer),
+    }
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Shared {
+    /// Where tensors live.
+    #[arg(long, global = true, value_enum, default_value_t = Processor::Cpu)]
+    device: Processor,
+    /// Worker threads [default: one per core].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Folder that the files of datasets are relative to [default: $MODO_DATA_ROOT, or the current folder].
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_root: Option<PathBuf>,
+    /// Catalogue of datasets [default: datasets.toml here, or the embedded one].
+    #[arg(long, global = true, value_name = "FILE")]
+    datasets: Option<PathBuf>,
+    /// Print results and errors only.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Processor {
+    /// The processor, with all its vector instructions.
+    Cpu,
+    /// The first graphics card (Vulkan, Metal or DirectX 12); needs a build with `--features gpu`.
+    Gpu,
+}
+
+/// What every command may ask for.
+struct Context {
+    processor: Processor,
+    /// Worker threads, ≥ 1.
+    threads: usize,
+    data_root: PathBuf,
+    datasets: Option<PathBuf>,
+}
+
+impl Context {
+    fn new(shared: &Shared) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let root = || std::env::var_os(DATA_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from);
+        Self {
+            processor: shared.device,
+            threads: shared.threads.map_or_else(cores, usize::from),
+            data_root: shared.data_root.clone().or_else(root).unwrap_or_else(|| PathBuf::from(".")),
+            datasets: shared.datasets.clone(),
+        }
+    }
+
+    /// The datasets that can be named.
+    fn catalog(&self) -> Result<Catalog> {
+        match &self.datasets {
+            Some(path) => Catalog::read(path),
+            None if std::path::Path::new(DATASETS).is_file() => Catalog::read(DATASETS.as_ref()),
+            None => Ok(Catalog::embedded()),
+        }
+    }
+
+    /// Where tensors live.
+    fn device(&self) -> Result<Device> {
+        match self.processor {
+            Processor::Cpu => Ok(Device::flex()),
+            Processor::Gpu => graphics_card(),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+fn graphics_card() -> Result<Device> {
+    Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn graphics_card() -> Result<Device> {
+    Err(Error::input("this build of modo cannot use a graphics card")
+        .at("option `--device gpu`")
+        .hint("build it with `cargo build --release --features gpu`"))
+}
+
+/// Runs one command line; an error has been shown when it comes back.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Kind> {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that closed early has seen what it wanted.
+            let _ = error.print();
+            return if error.use_stderr() { Err(Kind::Input) } else { Ok(()) };
+        }
+    };
+    let mut printer = Printer::new(cli.shared.quiet);
+    let context = Context::new(&cli.shared);
+    let done = start(&context).and_then(|()| dispatch(&cli.command, &context, &mut printer));
+    match done.and_then(|()| printer.flush()) {
+        // `modo draw … | head` has done its work when head has enough.
+        _ if printer.reader_left() => Ok(()),
+        Ok(()) => Ok(()),
+        Err(error) => {
+            printer.error(&error);
+            Err(error.kind())
+        }
+    }
+}
+
+fn start(context: &Context) -> Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(context.threads)
+        .build_global()
+        .failed()
+        .at("starting the worker threads")
+}

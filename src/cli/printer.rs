@@ -1,0 +1,264 @@
+//! Everything that reaches the terminal goes through here: results, tables, notes, progress and errors.
+//!
+//! Results go to standard output, the rest to standard error. Text may come from data and models: control characters
+//! are shown as escapes, so that no dataset can move the cursor or hide what stands beside it.
+
+use std::{
+    fmt::Display,
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// Columns of output that goes to no terminal.
+const COLUMNS: u16 = 80;
+
+/// Time between two lines of progress in a log.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const CYAN: &str = "\x1b[1;36m";
+const PLAIN: &str = "\x1b[0m";
+
+/// The one printer of a command.
+pub(super) struct Printer {
+    out: BufWriter<Stdout>,
+    bars: MultiProgress,
+    quiet: bool,
+    colours: bool,
+    reader_left: bool,
+}
+
+/// How a column is aligned.
+#[derive(Clone, Copy)]
+pub(super) enum Column {
+    /// Words, to the left.
+    Text(&'static str),
+    /// Figures, to the right.
+    Number(&'static str),
+}
+
+impl Printer {
+    /// `quiet`: leave out notes and progress.
+    pub(super) fn new(quiet: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            out: BufWriter::new(io::stdout()),
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            quiet,
+            colours: io::stderr().is_terminal() && !plain,
+            reader_left: false,
+        }
+    }
+
+    /// A result as text, with a newline.
+    pub(super) fn line(&mut self, text: impl Display) -> Result<()> {
+        let text = shown(&text.to_string());
+        self.write(text.as_bytes())
+    }
+
+    /// A result as JSON on one line.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_vec(value).expect("results have string keys and finite numbers");
+        self.write(&text)
+    }
+
+    /// A result as a table, as wide as the terminal at most and 80 columns where there is none.
+    pub(super) fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        if !table.is_tty() {
+            table.set_width(COLUMNS);
+        }
+        table.set_header(columns.iter().map(|column| match column {
+            Column::Text(title) | Column::Number(title) => *title,
+        }));
+        for row in rows {
+            table.add_row(row.iter().map(|cell| shown(cell).replace('\n', "\\n").replace('\t', " ")));
+        }
+        let last = columns.len().saturating_sub(1);
+        for (i, column) in columns.iter().enumerate() {
+            let Some(made) = table.column_mut(i) else { continue };
+            made.set_padding((0, if i == last { 0 } else { 2 }));
+            if matches!(column, Column::Number(_)) {
+                made.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let text = table.trim_fmt();
+        self.write(text.as_bytes())
+    }
+
+    fn write(&mut self, text: &[u8]) -> Result<()> {
+        let written = self.out.write_all(text).and_then(|()| self.out.write_all(b"\n"));
+        self.checked(written)
+    }
+
+    /// Hands over what was printed so far.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let flushed = self.out.flush();
+        self.checked(flushed)
+    }
+
+    fn checked(&mut self, done: io::Result<()>) -> Result<()> {
+        done.map_err(|error| {
+            self.reader_left |= error.kind() == io::ErrorKind::BrokenPipe;
+            Error::failed(error).at("standard output")
+        })
+    }
+
+    /// Whether whoever read standard output has closed it: nothing is left to do, and nothing went wrong.
+    pub(super) fn reader_left(&self) -> bool {
+        self.reader_left
+    }
+
+    /// Something good to know, unless `--quiet`.
+    pub(super) fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.to_stderr(&shown(&text.to_string()));
+        }
+    }
+
+    /// Something that may be wrong.
+    pub(super) fn warn(&self, text: impl Display) {
+        let text = shown(&text.to_string());
+        let label = self.coloured(YELLOW, "warning:");
+        self.to_stderr(&format!("{label} {text}"));
+    }
+
+    /// Why the command ends: what, where, and what to do about it.
+    pub(super) fn error(&self, error: &Error) {
+        let label = self.coloured(RED, "error:");
+        let text = shown(&error.to_string());
+        let text = match text.rsplit_once("\nhint: ") {
+            Some((before, hint)) => format!("{before}\n{} {hint}", self.coloured(CYAN, "hint:")),
+            None => text,
+        };
+        self.to_stderr(&format!("{label} {text}"));
+    }
+
+    fn coloured(&self, colour: &str, text: &str) -> String {
+        if self.colours { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        // A log that nobody reads any more is no reason to stop.
+        self.bars.suspend(|| _ = writeln!(io::stderr(), "{text}"));
+    }
+
+    /// Starts to show how far something has come: a bar on a terminal, else a line every ten seconds at most.
+    ///
+    /// `what` names it; `length`: how many steps there are.
+    pub(super) fn progress(&self, what: &str, length: u64) -> Progress {
+        let what = shown(what);
+        if self.quiet {
+            return Progress { what, length, shown: Shown::Not };
+        }
+        if !io::stderr().is_terminal() {
+            let now = Instant::now();
+            return Progress { what, length, shown: Shown::Log { since: now, last: Mutex::new(now) } };
+        }
+        let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {eta} left  {msg}")
+            .expect("the template is constant and a test draws it");
+        let bar = self.bars.add(ProgressBar::new(length).with_style(style).with_prefix(what.clone()));
+        Progress { what, length, shown: Shown::Bar(bar) }
+    }
+}
+
+/// How far something has come; gone when it is dropped. May be shared between threads.
+pub(super) struct Progress {
+    what: String,
+    length: u64,
+    shown: Shown,
+}
+
+enum Shown {
+    Not,
+    Bar(ProgressBar),
+    Log { since: Instant, last: Mutex<Instant> },
+}
+
+impl Progress {
+    /// `done` of the steps are done; `message`: what else to know, such as the reward so far.
+    pub(super) fn set(&self, done: u64, message: impl Display) {
+        match &self.shown {
+            Shown::Not => (),
+            Shown::Bar(bar) => {
+                bar.set_position(done);
+                bar.set_message(shown(&message.to_string()));
+            }
+            Shown::Log { since, last } => {
+                let Ok(mut last) = last.lock() else { return };
+                if last.elapsed() >= LOG_EVERY {
+                    *last = Instant::now();
+                    let line = log_line(&self.what, done, self.length, since.elapsed(), &message.to_string());
+                    _ = writeln!(io::stderr(), "{line}");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `checking chart: 300/2000, 2 minutes left, …`
+fn log_line(what: &str, done: u64, length: u64, elapsed: Duration, message: &str) -> String {
+    let mut line = format!("{what}: {done}/{length}");
+    if done > 0 && done < length {
+        let left = elapsed.mul_f64((length - done) as f64 / done as f64);
+        line += &format!(", {} left", HumanDuration(left));
+    }
+    if !message.is_empty() {
+        line += &format!(", {}", shown(message));
+    }
+    line
+}
+
+/// Control characters and those that turn the direction of writing as escapes; newlines and tabs stay.
+pub(super) fn shown(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if (c.is_control() && c != '\n' && c != '\t') || turns(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_as_escapes() {
+        assert_eq!(shown("a\x1b[2Jb\r\u{202e}c\nd\té"), "a\\u{1b}[2Jb\\r\\u{202e}c\nd\té");
+    }
+
+    #[test]
+    fn a_line_of_a_log_says_how_long_it_will_take() {
+        // 30 s for 300 of 2000: 170 s for the other 1700.
+        let line = log_line("checking chart", 300, 2000, Duration::from_secs(30), "2 bad");
+        assert_eq!(line, "checking chart: 300/2000, 3 minutes left, 2 bad");
+        assert_eq!(log_line("x", 0, 5, Duration::ZERO, ""), "x: 0/5");
+    }
+
+    #[test]
+    fn the_bar_can_be_drawn() {
+        assert!(ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {eta} left  {msg}").is_ok());
+    }
+}
