@@ -2,10 +2,14 @@
 //!
 //! To add a command: a file with `Args` and `run`, a line in [`Command`] and a line in [`dispatch`].
 
+mod data;
 mod draw;
+mod generate;
 mod list;
 mod mixtures;
+mod models;
 mod printer;
+mod score;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -33,7 +37,7 @@ Exit codes:
 
 /// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.
 #[derive(Parser)]
-#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +49,12 @@ struct Cli {
 enum Command {
     /// Print the order in which the samples of a mixture are drawn.
     Draw(draw::Args),
+    /// List datasets or check them.
+    Data(data::Args),
+    /// Complete a prompt with a model.
+    Generate(generate::Args),
+    /// Score completions: JSON lines in, JSON lines out.
+    Score(score::Args),
     /// List what can be named in files and options.
     List(list::Args),
 }
@@ -52,6 +62,9 @@ enum Command {
 fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Result<()> {
     match command {
         Command::Draw(args) => draw::run(args, context, printer),
+        Command::Data(args) => data::run(args, context, printer),
+        Command::Generate(args) => generate::run(args, context, printer),
+        Command::Score(args) => score::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
     }
 }
