@@ -12,18 +12,25 @@
 
 pub mod data;
 pub mod error;
+pub mod eval;
+pub mod launch;
+pub mod ledger;
 pub mod mixture;
 pub mod model;
 pub mod name;
+pub mod optimize;
+pub mod predict;
 pub mod registry;
 pub mod reward;
 pub mod rl;
+pub mod rollout;
 pub mod run;
 pub mod sample;
 pub mod sampler;
 pub mod score;
 pub mod seed;
 pub mod store;
+pub mod sweep;
 pub mod tasks;
 pub mod train;
 pub mod trajectory;

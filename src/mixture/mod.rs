@@ -1,5 +1,9 @@
 //! A point on the simplex: each dataset's share of the prompt groups per optimizer step.
 
+pub mod constraint;
+pub mod design;
+pub mod named;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

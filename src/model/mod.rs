@@ -1,6 +1,8 @@
 //! The model: one architecture at every size, its checkpoints, pictures, tokens and generation.
 
+mod complete;
 pub mod config;
+pub mod features;
 pub mod generate;
 pub mod image;
 pub mod nano;

@@ -47,6 +47,26 @@ const CHAT_TEMPLATE: &str = "{% for message in messages %}{% if message['content
 {% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>{% endfor %}\
 {% if add_generation_prompt %}<|im_start|>{% endif %}";
 
+/// The files of the embedded base; `experiments/nano_base` makes them again from nothing.
+const EMBEDDED: [(&str, &[u8]); 6] = [
+    ("chat_template.json", include_bytes!("../../assets/nano/chat_template.json")),
+    ("config.json", include_bytes!("../../assets/nano/config.json")),
+    ("generation_config.json", include_bytes!("../../assets/nano/generation_config.json")),
+    ("model.safetensors", include_bytes!("../../assets/nano/model.safetensors")),
+    ("preprocessor_config.json", include_bytes!("../../assets/nano/preprocessor_config.json")),
+    ("tokenizer.json", include_bytes!("../../assets/nano/tokenizer.json")),
+];
+
+/// The embedded base, a nano model that half knows the embedded tasks.
+pub fn embedded(device: &Device) -> Result<Model, NanoError> {
+    // Checkpoints are read from folders only; a temporary one costs milliseconds and keeps that the one way.
+    let folder = tempfile::tempdir()?;
+    for (name, bytes) in EMBEDDED {
+        std::fs::write(folder.path().join(name), bytes)?;
+    }
+    Ok(Model::load(folder.path(), device)?)
+}
+
 /// What can go wrong in making a nano model.
 #[derive(Debug, thiserror::Error)]
 pub enum NanoError {

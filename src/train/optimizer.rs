@@ -104,6 +104,12 @@ impl Workers {
         self.pools.is_empty()
     }
 
+    /// Calls `work` with every number below `n`, in any order.
+    pub fn each(&self, n: usize, work: &(dyn Fn(usize) + Sync)) {
+        let numbers: Vec<usize> = (0..n).collect();
+        self.map(&numbers, |i| work(*i));
+    }
+
     /// Applies `each` to every item, in any order, and returns the results in the order of the items.
     pub fn map<T: Sync, R: Send>(&self, items: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
         let next = AtomicUsize::new(0);
@@ -199,8 +205,9 @@ impl Optimizer {
         }
     }
 
-    /// One step; returns the gradients' norm before clipping. Where it is not finite nothing changes.
-    pub fn step(&mut self, model: &mut Qwen2Vl, gradients: Gradients, learning_rate: f64) -> f64 {
+    /// One step with the learning rates of AdamW and of Muon; returns the gradients' norm before clipping. Where it is
+    /// not finite nothing changes.
+    pub fn step(&mut self, model: &mut Qwen2Vl, gradients: Gradients, learning_rate: f64, muon_rate: f64) -> f64 {
         let norm = gradients.norm();
         if !norm.is_finite() {
             return norm;
@@ -209,7 +216,7 @@ impl Optimizer {
         let scale = if clip { self.max_gradient_norm / norm } else { 1.0 };
         self.steps += 1;
         let with_vision = self.with_vision;
-        let mut apply = Apply { optimizer: self, gradients: gradients.0.into_iter(), learning_rate, scale };
+        let mut apply = Apply { optimizer: self, gradients: gradients.0.into_iter(), learning_rate, muon_rate, scale };
         visit(model, with_vision, &mut apply);
         norm
     }
@@ -295,6 +302,7 @@ struct Apply<'a> {
     optimizer: &'a mut Optimizer,
     gradients: std::vec::IntoIter<Gradient>,
     learning_rate: f64,
+    muon_rate: f64,
     scale: f64,
 }
 
@@ -322,7 +330,7 @@ impl Visitor for Apply<'_> {
         let muon = self.optimizer.muon.as_ref().filter(|_| self.optimizer.uses_muon(name));
         let (new, state) = if let Some(muon) = muon {
             let state = if let Some(State::Muon(state)) = old { Some(state) } else { None };
-            let (new, state) = muon.step(self.learning_rate, value.clone(), gradient, state);
+            let (new, state) = muon.step(self.muon_rate, value.clone(), gradient, state);
             (new, state.map(State::Muon))
         } else {
             let state = if let Some(State::Matrix(state)) = old { Some(state) } else { None };

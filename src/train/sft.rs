@@ -30,7 +30,7 @@ struct Ready {
 }
 
 /// The gradient of one optimizer step and the mean loss per token, in nats.
-pub fn step(
+pub(super) fn step(
     model: &Model,
     sft: &Sft,
     generators: &[Generator],

@@ -86,7 +86,7 @@ fn guess(problem: &Problem, other: &Problem, rng: &mut ChaCha8Rng) -> String {
 }
 
 /// Texts to learn a tokenizer from: every form of the first problems of each generator.
-pub fn texts(generators: &[Generator], per_generator: u64) -> impl Iterator<Item = String> + Send {
+pub(super) fn texts(generators: &[Generator], per_generator: u64) -> impl Iterator<Item = String> + Send {
     let mut texts = Vec::new();
     for generator in generators {
         for index in 0..per_generator {

@@ -185,6 +185,30 @@ impl Qwen2Vl {
         collect.0
     }
 
+    /// Replaces all parameters, in the order of [`Qwen2Vl::named`].
+    ///
+    /// # Panics
+    /// When the values are not as many as the parameters.
+    pub fn set(&mut self, values: Vec<Vec<f32>>) {
+        struct Set(std::vec::IntoIter<Vec<f32>>, Device);
+        impl Set {
+            fn data<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+                let values = self.0.next().expect("there is a value for every parameter");
+                Tensor::from_data(TensorData::new(values, shape), &self.1)
+            }
+        }
+        impl Visitor for Set {
+            fn vector(&mut self, _: &str, value: &mut Tensor<1>) {
+                *value = self.data(value.dims());
+            }
+            fn matrix(&mut self, _: &str, value: &mut Tensor<2>) {
+                *value = self.data(value.dims());
+            }
+        }
+        let device = self.device.clone();
+        self.visit(&mut Set(values.into_iter(), device));
+    }
+
     /// The device its parameters are on.
     pub fn device(&self) -> &Device {
         &self.device

@@ -1,0 +1,112 @@
+//! The best mixture under a predictor and constraints, the paper's heuristics, and what to run next.
+//!
+//! Benchmarks are predicted one by one and weighed here, so that other weights refit nothing.
+
+pub mod heuristics;
+pub mod next_runs;
+mod projected_gradient;
+pub mod proposal;
+
+use rayon::prelude::*;
+
+use crate::{
+    mixture::constraint::Region,
+    predict::{Difference, FitError, Method, Observation, Prediction, Predictor},
+    registry::{Entry, Named, Registry},
+    seed::Seed,
+};
+
+/// A way to find the highest point of a function on the allowed mixtures.
+pub trait Optimizer: Send + Sync {
+    /// The best point found; inside `region` to 1e-9, the same for the same seed. `starts` are tried first, of which
+    /// there may be none; they need not be allowed.
+    fn maximize(&self, objective: &Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum;
+}
+
+/// What is maximised: shares in, value out.
+pub type Objective<'a> = dyn Fn(&[f64]) -> f64 + Sync + 'a;
+
+/// The best point found, with what certifies it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Optimum {
+    /// Share of each dataset.
+    pub shares: Vec<f64>,
+    /// The objective there.
+    pub value: f64,
+    /// Largest violation of any constraint, in shares: at most 1e-9.
+    pub violation: f64,
+    /// Most that moving one thousandth from one dataset to another would still gain: 0 at a local optimum.
+    pub local_gain: f64,
+}
+
+/// Every optimizer.
+pub const OPTIMIZERS: Registry<dyn Optimizer> = Registry {
+    kind: "optimizer",
+    entries: &[
+        projected_gradient::ENTRY, //
+    ],
+};
+
+const fn entry<O: Named + Optimizer + 'static>() -> Entry<dyn Optimizer> {
+    Entry { name: O::NAME, summary: O::SUMMARY, build: |table| Ok(Box::new(O::new(table.try_into()?)?)) }
+}
+
+/// The optimizer that proposals use.
+pub fn default_optimizer() -> Box<dyn Optimizer> {
+    let entry = OPTIMIZERS.get("projected_gradient").expect("it is in the registry above");
+    (entry.build)(toml::Table::new()).expect("all its settings have defaults")
+}
+
+/// A predictor per benchmark, and the weight of each in the objective.
+pub struct Surface {
+    predictors: Vec<Box<dyn Predictor>>,
+    weights: Vec<f64>,
+}
+
+impl Surface {
+    /// Fits one predictor per target; `weights`: one per target, negative to minimise.
+    pub fn fit(method: &dyn Method, targets: &[Vec<Observation>], weights: &[f64]) -> Result<Self, FitError> {
+        let predictors = targets.par_iter().map(|runs| method.fit(runs)).collect::<Result<_, _>>()?;
+        Ok(Self { predictors, weights: weights.to_vec() })
+    }
+
+    /// The objective's expected value.
+    pub fn mean(&self, shares: &[f64]) -> f64 {
+        self.weighted().map(|(weight, predictor)| weight * predictor.mean(shares)).sum()
+    }
+
+    /// The objective's prediction; errors of benchmarks are taken as independent, and the scale that left-out
+    /// mixtures give the objective corrects what that misses.
+    pub fn predict(&self, shares: &[f64]) -> Prediction {
+        let (mut mean, mut variance, mut noise) = (0.0, 0.0, 0.0);
+        for (weight, predictor) in self.weighted() {
+            let one = predictor.predict(shares);
+            mean += weight * one.mean;
+            variance += (weight * one.sd).powi(2);
+            noise += (weight * one.noise_sd).powi(2);
+        }
+        Prediction { mean, sd: variance.sqrt(), noise_sd: noise.sqrt() }
+    }
+
+    /// The objective at `a` minus the objective at `b`.
+    pub fn difference(&self, a: &[f64], b: &[f64]) -> Difference {
+        let (mut mean, mut variance) = (0.0, 0.0);
+        for (weight, predictor) in self.weighted() {
+            let one = predictor.difference(a, b);
+            mean += weight * one.mean;
+            variance += (weight * one.sd).powi(2);
+        }
+        Difference { mean, sd: variance.sqrt() }
+    }
+
+    /// The predictor of each target, in their order.
+    pub fn predictors(&self) -> &[Box<dyn Predictor>] {
+        &self.predictors
+    }
+
+    fn weighted(&self) -> impl Iterator<Item = (f64, &dyn Predictor)> {
+        // A benchmark of no weight is predicted for tables only; asking it here would be most of the time.
+        let all = self.weights.iter().zip(&self.predictors).filter(|(weight, _)| **weight != 0.0);
+        all.map(|(weight, predictor)| (*weight, predictor.as_ref()))
+    }
+}

@@ -1,0 +1,233 @@
+//! Projected gradient ascent from many starts, then exchanges between pairs of datasets until none gains.
+//!
+//! Every point tried is the exact projection onto the allowed mixtures, so tight caps cost nothing: rejection
+//! sampling, as RegMix does it, finds 0 allowed of 100 000 there. Exchanges finish what a gradient cannot: √share
+//! has an infinite slope at 0, and predictors of trees have none.
+
+use rayon::prelude::*;
+
+use super::{Objective, Optimizer, Optimum, entry};
+use crate::{
+    mixture::constraint::Region,
+    registry::{BuildError, Entry, Named},
+    seed::Seed,
+};
+
+pub(super) const ENTRY: Entry<dyn Optimizer> = entry::<ProjectedGradient>();
+
+struct ProjectedGradient {
+    starts: usize,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// Random starts, besides the centre, the vertices and those given.
+    #[serde(default = "default_starts")]
+    starts: usize,
+}
+
+fn default_starts() -> usize {
+    16
+}
+
+impl Named for ProjectedGradient {
+    const NAME: &'static str = "projected_gradient";
+    const SUMMARY: &'static str = "Projected gradient from many starts, then pairwise exchanges";
+    type Config = Config;
+
+    fn new(config: Config) -> Result<Self, BuildError> {
+        if config.starts > 100_000 {
+            return Err(BuildError::Value(format!("`starts` is {}; 100000 is plenty", config.starts)));
+        }
+        Ok(Self { starts: config.starts })
+    }
+}
+
+impl Optimizer for ProjectedGradient {
+    fn maximize(&self, objective: &Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum {
+        let d = region.datasets().len();
+        let mut all: Vec<Vec<f64>> = starts.to_vec();
+        all.push(vec![1.0 / d as f64; d]);
+        all.extend((0..d).map(|i| (0..d).map(|j| f64::from(u8::from(i == j))).collect()));
+        let mut rng = seed.child("starts").rng();
+        all.extend((0..self.starts).map(|_| {
+            let draws: Vec<f64> =
+                (0..d).map(|_| rand_distr::Distribution::sample(&rand_distr::Exp1, &mut rng)).collect();
+            let sum: f64 = draws.iter().sum();
+            draws.into_iter().map(|draw: f64| draw / sum).collect()
+        }));
+        let climbed: Vec<(Vec<f64>, f64)> =
+            all.par_iter().map(|start| climb(objective, region, region.project(start))).collect();
+        let best =
+            climbed.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).expect("the centre is a start");
+        let (shares, value) = exchange(objective, region, best);
+        let local_gain =
+            best_exchange(objective, region, &shares, 1e-3).map_or(0.0, |(_, to)| (to - value).max(0.0));
+        Optimum { violation: region.violation(&shares), shares, value, local_gain }
+    }
+}
+
+fn climb(objective: &Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, f64) {
+    let mut value = value_of(objective, &start);
+    let (mut shares, mut step) = (start, 0.1);
+    for _ in 0..80 {
+        let gradient = gradient(objective, &shares, value);
+        let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+        if length <= 1e-12 {
+            break;
+        }
+        let mut gained = 0.0;
+        while step > 1e-6 {
+            let moved: Vec<f64> = shares.iter().zip(&gradient).map(|(s, g)| s + step * g / length).collect();
+            let moved = region.project(&moved);
+            let there = value_of(objective, &moved);
+            if there > value {
+                gained = there - value;
+                (shares, value) = (moved, there);
+                step = (step * 2.0_f64).min(1.0);
+                break;
+            }
+            step /= 2.0;
+        }
+        if gained <= 1e-12 * (1.0 + value.abs()) {
+            break;
+        }
+    }
+    (shares, value)
+}
+
+/// By differences; the mean over datasets is taken off, as it only leaves the simplex.
+fn gradient(objective: &Objective, shares: &[f64], here: f64) -> Vec<f64> {
+    const STEP: f64 = 1e-5;
+    let mut moved = shares.to_vec();
+    let mut gradient: Vec<f64> = (0..shares.len())
+        .map(|i| {
+            moved[i] = shares[i] + STEP;
+            let slope = (value_of(objective, &moved) - here) / STEP;
+            moved[i] = shares[i];
+            if slope.is_finite() { slope } else { 0.0 }
+        })
+        .collect();
+    let mean = gradient.iter().sum::<f64>() / gradient.len() as f64;
+    for slope in &mut gradient {
+        *slope -= mean;
+    }
+    gradient
+}
+
+fn exchange(objective: &Objective, region: &Region, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
+    let (mut shares, mut value) = start;
+    let mut step = 0.05;
+    // Every round gains or halves the step; the count bounds surfaces that rise for ever smaller gains.
+    for _ in 0..1000 {
+        match best_exchange(objective, region, &shares, step) {
+            Some((moved, there)) if there > value + 1e-13 * (1.0 + value.abs()) => {
+                (shares, value) = (moved, there);
+            }
+            _ if step > 1e-6 => step /= 2.0,
+            _ => break,
+        }
+    }
+    (shares, value)
+}
+
+/// The best point that moves `step` from one dataset to another.
+fn best_exchange(
+    objective: &Objective,
+    region: &Region,
+    shares: &[f64],
+    step: f64,
+) -> Option<(Vec<f64>, f64)> {
+    let d = shares.len();
+    let pairs: Vec<(usize, usize)> = (0..d)
+        .flat_map(|i| (0..d).map(move |j| (i, j)))
+        .filter(|&(i, j)| i != j && shares[i] > 0.0)
+        .collect();
+    let moved = |(from, to): (usize, usize)| {
+        let mut moved = shares.to_vec();
+        let amount = step.min(shares[from]);
+        moved[from] -= amount;
+        moved[to] += amount;
+        let moved = region.project(&moved);
+        let there = value_of(objective, &moved);
+        (moved, there)
+    };
+    pairs.into_iter().map(moved).reduce(|a, b| if b.1 > a.1 { b } else { a })
+}
+
+/// What is not a number is never best.
+fn value_of(objective: &Objective, shares: &[f64]) -> f64 {
+    let value = objective(shares);
+    if value.is_nan() { f64::NEG_INFINITY } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mixture::constraint::Constraints, name::Name};
+    use rand::Rng;
+
+    fn region(constraints: &str) -> Region {
+        let names: Vec<Name> = ["a", "b", "c", "d", "e"].iter().map(|name| name.parse().unwrap()).collect();
+        toml::from_str::<Constraints>(constraints).unwrap().region(&names, None).unwrap()
+    }
+
+    const CAPS: &str = "shares.a = { max = 0.25 }\nshares.b = { min = 0.1, max = 0.3 }\nshares.c = { max = 0.25 }\n\
+                        groups.de = { datasets = [\"d\", \"e\"], min = 0.3, max = 0.4 }";
+
+    #[test]
+    fn a_planted_optimum_is_found_inside_on_an_edge_and_at_a_vertex() {
+        let inside = [0.1, 0.3, 0.05, 0.35, 0.2];
+        check(
+            &|x| -x.iter().zip(&inside).map(|(x, y)| (x.sqrt() - f64::sqrt(*y)).powi(2)).sum::<f64>(),
+            &inside,
+        );
+        let edge = [0.5, 0.5, 0.0, 0.0, 0.0];
+        check(&|x| (x[0] * x[1]).sqrt() - x[2], &edge);
+        check(&|x| 2.0 * x[3] + x[1], &[0.0, 0.0, 0.0, 1.0, 0.0]);
+    }
+
+    fn check(objective: &Objective, expected: &[f64]) {
+        let best = super::super::default_optimizer().maximize(objective, &region(""), &[], Seed::new(1));
+        let error = best.shares.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 1e-3, "{:?} instead of {expected:?}", best.shares);
+        assert!(best.violation <= 1e-9 && best.local_gain < 1e-6, "{best:?}");
+    }
+
+    #[test]
+    fn under_tight_caps_it_beats_thirty_thousand_allowed_mixtures() {
+        let region = region(CAPS);
+        let mut rng = Seed::new(4).rng();
+        for _ in 0..3 {
+            // Two hills of random place and height, in √share.
+            let hills: Vec<(f64, Vec<f64>)> = (0..2)
+                .map(|_| (1.0 + rng.random::<f64>(), (0..5).map(|_| rng.random::<f64>()).collect()))
+                .collect();
+            let objective = |x: &[f64]| {
+                let hill = |(height, top): &(f64, Vec<f64>)| {
+                    height
+                        * (-4.0 * x.iter().zip(top).map(|(x, t)| (x.sqrt() - t).powi(2)).sum::<f64>()).exp()
+                };
+                hills.iter().map(hill).sum::<f64>()
+            };
+            let best = super::super::default_optimizer().maximize(&objective, &region, &[], Seed::new(1));
+            assert!(best.violation <= 1e-9);
+            for _ in 0..30_000 {
+                let point: Vec<f64> = (0..5).map(|_| 1.5 * rng.random::<f64>() - 0.5).collect();
+                assert!(objective(&region.project(&point)) <= best.value + 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn a_function_that_is_no_number_somewhere_is_no_trap() {
+        let best = super::super::default_optimizer().maximize(
+            &|x| if x[0] > 0.5 { f64::NAN } else { x[0] },
+            &region(""),
+            &[vec![1.0, 0.0, 0.0, 0.0, 0.0]],
+            Seed::new(1),
+        );
+        assert!((best.value - 0.5).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,195 @@
+//! From the mixtures already tried to the score of one not tried, and whether to believe it.
+//!
+//! A [`Method`] holds settings, a [`Predictor`] what was learnt. [`skill`] says whether it beats the mean.
+
+pub mod algebra;
+mod average;
+mod gp;
+mod linear;
+mod mean;
+mod nearest;
+mod quadratic;
+mod ridge;
+pub mod skill;
+
+use serde::{Deserialize, Serialize};
+
+use crate::registry::{Entry, Named, Registry};
+
+/// A way to predict: the settings, nothing learnt yet.
+pub trait Method: Send + Sync {
+    /// Learns from runs that are done. The same runs give the same predictor.
+    fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError>;
+}
+
+/// What a [`Method`] learnt. Only fitting makes one, so there is nothing to call too early.
+pub trait Predictor: Send + Sync {
+    /// Expected score of training on these shares; as many shares as the runs had that it was fitted on.
+    fn predict(&self, shares: &[f64]) -> Prediction;
+
+    /// The mean of [`predict`](Self::predict) alone, for optimizers, which ask a thousand times.
+    fn mean(&self, shares: &[f64]) -> f64 {
+        self.predict(shares).mean
+    }
+
+    /// The surface at `a` minus the surface at `b`, with the standard deviation of that difference: what the two
+    /// predictions have in common cancels.
+    fn difference(&self, a: &[f64], b: &[f64]) -> Difference;
+
+    /// For every run fitted, in order, its prediction without any run of its own mixture, settings kept as learnt on
+    /// all runs: closed form, so hundreds of times cheaper than refits, and a little too good.
+    fn held_out(&self) -> Vec<Prediction>;
+
+    /// What a reader of its predictions has to know, such as a rank deficiency; empty when there is nothing.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// One finished run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Share of each dataset, in [0, 1]; they sum to 1.
+    pub shares: Vec<f64>,
+    /// Benchmark score, in any unit, higher or lower better: fitting does not care.
+    pub score: f64,
+    /// Known variance of `score` (its squared standard error, from the benchmark's sample count); `None` when
+    /// not known. What seeds add is learnt on top.
+    pub noise_variance: Option<f64>,
+}
+
+/// What is expected at one mixture, in the unit of the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Expected score.
+    pub mean: f64,
+    /// Standard deviation of the surface: what more runs would reduce.
+    pub sd: f64,
+    /// Standard deviation of one run around the surface: seeds and evaluation.
+    pub noise_sd: f64,
+}
+
+impl Prediction {
+    /// Standard deviation of a new run's score around the prediction.
+    pub fn run_sd(&self) -> f64 {
+        self.sd.hypot(self.noise_sd)
+    }
+}
+
+/// How much better one mixture is expected to be than another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Expected difference.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub sd: f64,
+}
+
+/// Runs that a method cannot be fitted on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// Fitting asked for more runs than there are.
+    #[error(
+        "`{method}` needs {needs} finished runs of different mixtures and there are {has}; run more, or choose `mean`"
+    )]
+    TooFew {
+        /// The method's name.
+        method: &'static str,
+        /// Distinct mixtures it needs.
+        needs: usize,
+        /// Distinct mixtures there are.
+        has: usize,
+    },
+    /// A run that is not one.
+    #[error("run {row} (counted from 0) has {what}")]
+    BadRun {
+        /// Which one, from 0.
+        row: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Every method; the first is not the default, [`DEFAULT`] is.
+pub const PREDICTORS: Registry<dyn Method> = Registry {
+    kind: "predictor",
+    entries: &[
+        mean::ENTRY, //
+        nearest::ENTRY,
+        ridge::ENTRY,
+        gp::ENTRY,
+        average::ENTRY,
+        quadratic::ENTRY,
+    ],
+};
+
+/// The method that proposes best from a few dozen runs (`average`): see its file for the measurement.
+pub const DEFAULT: &str = "average";
+
+/// The method called `name` with its default settings.
+pub fn by_name(name: &str) -> Result<Box<dyn Method>, crate::registry::UnknownName> {
+    let entry = PREDICTORS.get(name)?;
+    Ok((entry.build)(toml::Table::new()).expect("every method has defaults for all its settings"))
+}
+
+const fn entry<M: Named + Method + 'static>() -> Entry<dyn Method> {
+    Entry { name: M::NAME, summary: M::SUMMARY, build: |table| Ok(Box::new(M::new(table.try_into()?)?)) }
+}
+
+/// Refuses runs that no method can use; gives the number of datasets and which mixture each run had.
+fn check(method: &'static str, needs: usize, runs: &[Observation]) -> Result<Checked, FitError> {
+    let n_datasets = runs.first().map_or(0, |run| run.shares.len());
+    for (row, run) in runs.iter().enumerate() {
+        let bad = |what: String| Err(FitError::BadRun { row, what });
+        if run.shares.is_empty() || run.shares.len() != n_datasets {
+            return bad(format!("{} shares where the first run has {n_datasets}", run.shares.len()));
+        }
+        if let Some(share) = run.shares.iter().find(|s| !s.is_finite() || **s < 0.0) {
+            return bad(format!("a share of {share}; shares are numbers from 0 to 1"));
+        }
+        let sum: f64 = run.shares.iter().sum();
+        if (sum - 1.0).abs() > 0.01 {
+            return bad(format!("shares that sum to {sum:.4}, not to 1"));
+        }
+        if !run.score.is_finite() {
+            return bad(format!("a score of {}", run.score));
+        }
+        if run.noise_variance.is_some_and(|v| !v.is_finite() || v < 0.0) {
+            return bad("a noise variance that is no variance".to_owned());
+        }
+    }
+    let mixtures = mixtures(runs);
+    if mixtures.len() < needs {
+        return Err(FitError::TooFew { method, needs, has: mixtures.len() });
+    }
+    Ok(Checked { n_datasets, mixtures })
+}
+
+/// See [`check`].
+struct Checked {
+    n_datasets: usize,
+    /// Rows of each distinct mixture.
+    mixtures: Vec<Vec<usize>>,
+}
+
+/// Rows of each distinct mixture, in order of first appearance. Shares equal to 1e-9 are the same mixture.
+pub fn mixtures(runs: &[Observation]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (row, run) in runs.iter().enumerate() {
+        let same = |group: &&mut Vec<usize>| {
+            let first = &runs[group[0]].shares;
+            first.len() == run.shares.len()
+                && first.iter().zip(&run.shares).all(|(a, b)| (a - b).abs() < 1e-9)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups
+}
+
+/// Mean of the known noise variances; 0 where none is known.
+fn mean_known_noise(runs: &[Observation]) -> f64 {
+    runs.iter().map(|run| run.noise_variance.unwrap_or(0.0)).sum::<f64>() / runs.len() as f64
+}

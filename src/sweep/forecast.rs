@@ -1,0 +1,110 @@
+//! What a sweep would do and cost: `modo sweep --dry-run`.
+
+use std::path::Path;
+
+use crate::{
+    error::{Context, Result},
+    ledger::{RunFolder, folders},
+    run::{Cost, RunId, RunSpec, RunStatus},
+};
+
+/// What runs cost, from runs that are done or as a first guess.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// CPU seconds per prompt group trained on.
+    pub cpu_s_per_group: f64,
+    /// CPU seconds of a run's evaluation.
+    pub evaluation_cpu_s: f64,
+    /// Wall seconds per CPU second of a run.
+    pub wall_per_cpu: f64,
+}
+
+/// A run of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedRun {
+    /// Its id.
+    pub run: RunId,
+    /// What it is for.
+    pub label: String,
+    /// Its shares, in short.
+    pub mixture: String,
+    /// Where it stands.
+    pub status: RunStatus,
+}
+
+/// What a sweep would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// Every run of the plan, in the order in which they start.
+    pub runs: Vec<PlannedRun>,
+    /// Runs without a result.
+    pub missing: usize,
+    /// CPU seconds of the missing runs; `None` where nothing says.
+    pub cpu_s: Option<f64>,
+    /// Wall seconds until the last of them is done, on all slots.
+    pub wall_s: Option<f64>,
+    /// Finished runs that the estimate rests on; 0 where it is the first guess.
+    pub measured_on: usize,
+}
+
+/// Looks at the folders and starts nothing; makes no folder either. `guess` serves until a run is done.
+pub fn forecast(
+    experiment: &Path,
+    specs: &[RunSpec],
+    slots: usize,
+    attempts: u32,
+    guess: Option<Estimate>,
+) -> Result<Forecast> {
+    let mut runs = Vec::new();
+    let mut missing: Vec<&RunSpec> = Vec::new();
+    for spec in specs {
+        let path = experiment.join("runs").join(spec.id().as_str());
+        let status = if path.join("spec.json").exists() {
+            RunFolder::open(&path).and_then(|folder| folder.status(attempts)).failed()?
+        } else {
+            RunStatus::Missing
+        };
+        if status != RunStatus::Done {
+            missing.push(spec);
+        }
+        runs.push(PlannedRun {
+            run: spec.id(),
+            label: spec.label.clone(),
+            mixture: spec.mixture.brief(),
+            status,
+        });
+    }
+    let finished: Vec<(RunSpec, Cost)> = folders(experiment)
+        .failed()?
+        .into_iter()
+        .filter_map(|folder| {
+            let folder = folder.ok()?;
+            Some((folder.spec().ok()?, folder.result().ok()??.cost))
+        })
+        .collect();
+    let estimate = measure(&finished).or(guess);
+    let cpu = |spec: &RunSpec, e: Estimate| e.cpu_s_per_group * groups(spec) + e.evaluation_cpu_s;
+    let cpu_s = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).sum::<f64>());
+    // Runs are not cut in pieces: the last one to start may hold up the end by one whole run.
+    let longest = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).fold(0.0, f64::max));
+    let wall_s = estimate
+        .zip(cpu_s)
+        .zip(longest)
+        .map(|((e, cpu_s), longest)| (cpu_s / slots.max(1) as f64).max(longest) * e.wall_per_cpu);
+    let measured_on = if measure(&finished).is_some() { finished.len() } else { 0 };
+    Ok(Forecast { runs, missing: missing.len(), cpu_s, wall_s, measured_on })
+}
+
+fn groups(spec: &RunSpec) -> f64 {
+    spec.budget.steps as f64 * spec.budget.prompts_per_step as f64
+}
+
+fn measure(finished: &[(RunSpec, Cost)]) -> Option<Estimate> {
+    let sum = |of: &dyn Fn(&RunSpec, &Cost) -> f64| finished.iter().map(|(s, c)| of(s, c)).sum::<f64>();
+    let cpu = sum(&|_, cost| cost.cpu_s);
+    (cpu > 0.0).then(|| Estimate {
+        cpu_s_per_group: (cpu - sum(&|_, cost| cost.evaluation_cpu_s)) / sum(&|spec, _| groups(spec)),
+        evaluation_cpu_s: sum(&|_, cost| cost.evaluation_cpu_s) / finished.len() as f64,
+        wall_per_cpu: sum(&|_, cost| cost.wall_s) / cpu,
+    })
+}
