@@ -67,9 +67,10 @@ impl Experiment {
         let limits = &self.plan.constraints;
         let mut constraints = Constraints { max_passes: limits.max_passes, ..Constraints::default() };
         for name in &self.plan.train {
-            let (min, max) = (limits.min.get(name).copied(), limits.max.get(name).copied());
+            let (min, max) = (limits.min.get(name), limits.max.get(name));
             if min.is_some() || max.is_some() {
-                constraints.shares.insert(name.clone(), Range { min, max });
+                let range = Range { min: min.copied().unwrap_or(0.0), max: max.copied().unwrap_or(1.0) };
+                constraints.shares.insert(name.clone(), range);
             }
         }
         constraints

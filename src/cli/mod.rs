@@ -2,14 +2,18 @@
 //!
 //! To add a command: a file with `Args` and `run`, a line in [`Command`] and a line in [`dispatch`].
 
+mod data;
 mod draw;
 mod experiment;
+mod generate;
 mod list;
 mod mixtures;
+mod models;
 mod printer;
 mod status;
 mod sweep;
 mod train;
+mod score;
 
 use std::{
     ffi::OsString,
@@ -41,7 +45,7 @@ Exit codes:
 
 /// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.
 #[derive(Parser)]
-#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -59,6 +63,12 @@ enum Command {
     Train(train::Args),
     /// Show where the runs of an experiment stand.
     Status(status::Args),
+    /// List datasets or check them.
+    Data(data::Args),
+    /// Complete a prompt with a model.
+    Generate(generate::Args),
+    /// Score completions: JSON lines in, JSON lines out.
+    Score(score::Args),
     /// List what can be named in files and options.
     List(list::Args),
 }
@@ -69,6 +79,9 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Sweep(args) => sweep::run(args, context, printer),
         Command::Train(args) => train::run(args, context, printer),
         Command::Status(args) => status::run(args, context, printer),
+        Command::Data(args) => data::run(args, context, printer),
+        Command::Generate(args) => generate::run(args, context, printer),
+        Command::Score(args) => score::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
     }
 }

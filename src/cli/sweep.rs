@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Context, experiment::{Experiment, check_experiment, folder}, printer::{Column, Printer}};
 use crate::{
     error::{Context as _, Result},
-    ledger::{Ledger, RunFolder},
+    ledger::Ledger,
     sweep::forecast,
 };
 
@@ -17,9 +17,6 @@ Examples:
   modo sweep
   modo sweep experiments/real_slices --data-root ../shared/data/real
   modo sweep --dry-run";
-
-/// CPU seconds of a run before any has finished.
-const FIRST_GUESS_S: f64 = 40.0;
 
 /// Do the proxy runs that are still missing, one per core.
 #[derive(clap::Args)]
@@ -43,39 +40,45 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if args.dry_run {
         let slots = context.threads;
         let allowed = experiment.plan.launcher.attempts;
-        let forecast = forecast(&folder, &specs, slots, allowed, FIRST_GUESS_S)?;
+        let forecast = forecast(&folder, &specs, slots, allowed, None)?;
         if args.json {
+            let runs: Vec<_> = forecast
+                .runs
+                .iter()
+                .map(|r| json!({"run": r.run, "label": r.label, "mixture": r.mixture, "status": r.status}))
+                .collect();
             return printer.json(&json!({
-                "runs": specs.len(), "missing": forecast.missing, "cpu_s": forecast.cpu_s, "wall_s": forecast.wall.as_secs_f64(),
-                "specs": specs.iter().map(|s| json!({"run": s.id(), "label": s.label, "seed": s.seed, "shares": s.mixture})).collect::<Vec<_>>(),
+                "runs": runs, "missing": forecast.missing, "cpu_s": forecast.cpu_s, "wall_s": forecast.wall_s,
+                "measured_on": forecast.measured_on,
             }));
         }
-        let columns = [Column::Text("run"), Column::Text("label"), Column::Text("mixture"), Column::Text("status")];
-        let mut rows = Vec::new();
-        for spec in &specs {
-            let path = folder.join("runs").join(spec.id().as_str());
-            let status = match path.is_dir().then(|| RunFolder::open(&path)) {
-                Some(Ok(run)) => format!("{:?}", run.status(allowed).failed()?).to_lowercase(),
-                _ => "missing".to_owned(),
-            };
-            rows.push(vec![spec.id().to_string(), spec.label.clone(), spec.mixture.brief(), status]);
-        }
+        let columns = ["run", "label", "mixture", "status"].map(Column::Text);
+        let rows: Vec<Vec<String>> = forecast
+            .runs
+            .iter()
+            .map(|r| {
+                let status = format!("{:?}", r.status).to_lowercase();
+                vec![r.run.to_string(), r.label.clone(), r.mixture.clone(), status]
+            })
+            .collect();
         printer.table(&columns, &rows)?;
-        return printer.line(format!(
-            "{} of {} runs are missing: about {:.0} CPU seconds, {} on {slots} cores",
-            forecast.missing,
-            specs.len(),
-            forecast.cpu_s,
-            HumanDuration(forecast.wall)
-        ));
+        let cost = match (forecast.cpu_s, forecast.wall_s) {
+            (Some(cpu), Some(wall)) => format!(
+                "about {cpu:.0} CPU seconds, {} on {slots} cores, going by {} finished runs",
+                HumanDuration(Duration::from_secs_f64(wall)),
+                forecast.measured_on
+            ),
+            _ => "what they cost is known when the first is done".to_owned(),
+        };
+        return printer.line(format!("{} of {} runs are missing: {cost}", forecast.missing, specs.len()));
     }
     let stop = super::stop_on_signals()?;
     let outcome = experiment.run("sweep", specs, context, printer, stop)?;
-    let (ledger, damaged) = Ledger::from_runs(&folder)?;
+    let (ledger, damaged) = Ledger::from_runs(&folder).failed()?;
     for one in damaged {
-        printer.warn(format!("a run folder is left out: {one}"));
+        printer.warn(format!("a run folder is left out: {}", one.reason));
     }
-    ledger.write(&folder.join("ledger.parquet"))?;
+    ledger.write(&folder.join("ledger.parquet")).failed()?;
     if args.json {
         return printer.json(&json!({
             "runs": outcome.total, "already": outcome.already, "done": outcome.done,
