@@ -35,7 +35,7 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
         .at("option `--mixture`")
         .hint(format!("{FOLDER}/ {there}; shares can be given as well: `detect=0.5,refer=0.5`")));
     };
-    let read = fs::read_to_string(path).input().and_then(|text| checked(parse(&text)?, catalog));
+    let read = fs::read_to_string(&path).input().and_then(|text| checked(parse(&text)?, catalog));
     read.map_err(|error| error.at(path.display()))
 }
 

@@ -109,7 +109,7 @@ fn print(lines: &[Line], context: &Context, printer: &mut Printer) -> Result<()>
     let row = |line: &Line| {
         let rows = line.rows.map_or("missing".to_owned(), |rows| rows.to_string());
         let rows = if line.problem.is_some() { "broken".to_owned() } else { rows };
-        vec![line.name, line.role, &rows, &line.verifier, line.licence, &line.kind]
+        vec![line.name, line.role, &rows, &line.verifier, line.licence, &line.source]
             .into_iter()
             .map(str::to_owned)
             .collect()
