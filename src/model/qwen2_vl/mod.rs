@@ -6,6 +6,8 @@
 
 mod decoder;
 mod layers;
+#[cfg(test)]
+mod tests;
 mod vision;
 
 use burn::tensor::{Device, Tensor, TensorData};
