@@ -2,12 +2,12 @@
 
 use burn::tensor::{
     Device, Int, Tensor, TensorData,
-    activation::{silu, softmax},
+    activation::silu,
 };
 
 use super::{
     super::{config::DecoderConfig, weights::{Source, WeightError}},
-    layers::{Linear, RmsNorm, Rotary, Visitor, matrix},
+    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, matrix},
 };
 
 /// Added to the score of a key that must not be seen; finite, so that a row with no key at all stays finite.
@@ -62,6 +62,12 @@ pub struct Arrangement {
 pub struct KeyValue {
     pub(crate) key: Tensor<4>,
     pub(crate) value: Tensor<4>,
+}
+
+impl KeyValue {
+    fn seen(&self, bias: Option<Tensor<4>>) -> Seen {
+        Seen { key: self.key.clone(), value: self.value.clone(), bias }
+    }
 }
 
 /// What a block sees before its own tokens.
@@ -174,24 +180,23 @@ impl Decoder {
         prefix: Option<&Prefix>,
         mut own: Own,
     ) -> (Tensor<2>, Vec<KeyValue>) {
-        let causal = match &own {
-            Own::Causal(_) => Some(causal_bias(arrangement.tokens, self.heads.per_kv, &x.device())),
-            Own::Cached { .. } => None,
-        };
+        if let Own::Causal(bias) = &mut own {
+            let causal = causal_bias(arrangement.tokens, self.heads.per_kv, &x.device());
+            *bias = Some(match bias.take() {
+                Some(padding) => causal + padding,
+                None => causal,
+            });
+        }
         let mut kept = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = layer.input_layernorm.forward(x.clone());
             let (query, new) = self.project(layer, normed, arrangement, rotary);
             let attended = match &mut own {
-                Own::Causal(padding) => {
-                    let bias = match padding {
-                        Some(padding) => causal.clone().map(|c| c + padding.clone()),
-                        None => causal.clone(),
-                    };
-                    let before = prefix.map(|p| (&p.layers[i], p.bias.clone()));
-                    let out = attend(query, &new, bias, before);
+                Own::Causal(bias) => {
+                    let mut parts = vec![new.seen(bias.clone())];
+                    parts.extend(prefix.map(|p| p.layers[i].seen(p.bias.clone())));
                     kept.push(new);
-                    out
+                    attend(query, parts)
                 }
                 Own::Cached { cache, slot, bias } => {
                     // Taking the cache out makes this the only handle, so the write happens in place.
@@ -202,12 +207,13 @@ impl Decoder {
                         key: old.key.slice_assign(at.clone(), new.key),
                         value: old.value.slice_assign(at, new.value),
                     };
-                    let seen = KeyValue {
+                    let part = Seen {
                         key: filled.key.clone().narrow(2, 0, *slot + 1),
                         value: filled.value.clone().narrow(2, 0, *slot + 1),
+                        bias: Some(bias.clone()),
                     };
                     cache[i] = Some(filled);
-                    attend(query, &seen, Some(bias.clone()), None)
+                    attend(query, vec![part])
                 }
             };
             x = x + layer.o_proj.forward(self.heads.join(attended, arrangement));
@@ -222,10 +228,10 @@ impl Decoder {
     fn project(&self, layer: &Layer, x: Tensor<2>, a: Arrangement, rotary: &Rotary) -> (Tensor<4>, KeyValue) {
         let Heads { kv, per_kv, dim } = self.heads;
         let n = a.groups * a.rows * a.tokens;
-        let query = rotary.apply(layer.q_proj.forward(x.clone()).reshape([n, kv * per_kv, dim]));
-        let key = rotary.apply(layer.k_proj.forward(x.clone()).reshape([n, kv, dim]));
+        let query = rotary.query(layer.q_proj.forward(x.clone()).reshape([n, kv * per_kv, dim]));
+        let key = rotary.key(layer.k_proj.forward(x.clone()).reshape([n, kv, dim]));
         let value = layer.v_proj.forward(x);
-        let query = (query * (1.0 / (dim as f64).sqrt()))
+        let query = query
             .reshape([a.groups, a.rows, a.tokens, kv, per_kv, dim])
             .permute([0, 3, 1, 4, 2, 5])
             .reshape([a.groups * kv, a.rows, per_kv * a.tokens, dim]);
@@ -261,32 +267,6 @@ impl Heads {
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([a.groups * a.rows * a.tokens, self.kv * self.per_kv * self.dim])
     }
-}
-
-/// Softmax over the prefix's keys and its own together; a prefix is multiplied once for all rows of its group.
-fn attend(
-    query: Tensor<4>,
-    own: &KeyValue,
-    own_bias: Option<Tensor<4>>,
-    prefix: Option<(&KeyValue, Option<Tensor<4>>)>,
-) -> Tensor<4> {
-    let add = |scores: Tensor<4>, bias: Option<Tensor<4>>| match bias {
-        Some(bias) => scores + bias,
-        None => scores,
-    };
-    let own_scores = add(query.clone().matmul(own.key.clone().swap_dims(2, 3)), own_bias);
-    let Some((before, before_bias)) = prefix else {
-        return softmax(own_scores, 3).matmul(own.value.clone());
-    };
-    let [n, rows, queries, dim] = query.dims();
-    let [_, _, seen, _] = before.key.dims();
-    let all_rows = query.reshape([n, 1, rows * queries, dim]);
-    let scores = all_rows.matmul(before.key.clone().swap_dims(2, 3)).reshape([n, rows, queries, seen]);
-    let weights = softmax(Tensor::cat(vec![add(scores, before_bias), own_scores], 3), 3);
-    let own_tokens = weights.dims()[3] - seen;
-    let to_prefix = weights.clone().narrow(3, 0, seen).reshape([n, 1, rows * queries, seen]);
-    to_prefix.matmul(before.value.clone()).reshape([n, rows, queries, dim])
-        + weights.narrow(3, seen, own_tokens).matmul(own.value.clone())
 }
 
 /// `[1, 1, per_kv * tokens, tokens]`: hides later tokens.

@@ -2,12 +2,12 @@
 
 use burn::tensor::{
     Device, Tensor, TensorData,
-    activation::{gelu, sigmoid, softmax},
+    activation::{gelu, sigmoid},
 };
 
 use super::{
     super::{config::VisionConfig, image::PatchedImage, weights::{Source, WeightError}},
-    layers::{LayerNorm, Linear, Rotary, Visitor, matrix},
+    layers::{LayerNorm, Linear, Rotary, Seen, Visitor, attend, matrix},
 };
 
 /// Base of the rotary frequencies; the reference fixes it.
@@ -111,11 +111,9 @@ impl VisionTower {
         let qkv = block.qkv.forward(x);
         let part = |i: usize| qkv.clone().narrow(1, i * size, size).reshape([rows, heads, head]);
         let by_head = |x: Tensor<3>| x.reshape([n_pictures, n, heads, head]).swap_dims(1, 2);
-        let q_bhnd = by_head(rotary.apply(part(0))) * (1.0 / (head as f64).sqrt());
-        let k_bhnd = by_head(rotary.apply(part(1)));
-        let v_bhnd = by_head(part(2));
-        let weights = softmax(q_bhnd.matmul(k_bhnd.swap_dims(2, 3)), 3);
-        let out = weights.matmul(v_bhnd).swap_dims(1, 2).reshape([rows, size]);
+        let q_bhnd = by_head(rotary.query(part(0)));
+        let part = Seen { key: by_head(rotary.key(part(1))), value: by_head(part(2)), bias: None };
+        let out = attend(q_bhnd, vec![part]).swap_dims(1, 2).reshape([rows, size]);
         block.proj.forward(out)
     }
 
