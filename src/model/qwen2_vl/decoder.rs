@@ -1,13 +1,10 @@
 //! The decoder: grouped-query attention with M-RoPE, SwiGLU, and prompts whose keys a whole group shares.
 
-use burn::tensor::{
-    Device, Int, Tensor, TensorData,
-    activation::silu,
-};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
     super::{config::DecoderConfig, weights::{Source, WeightError}},
-    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, matrix},
+    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
 /// Added to the score of a key that must not be seen; finite, so that a row with no key at all stays finite.
@@ -218,7 +215,7 @@ impl Decoder {
             };
             x = x + layer.o_proj.forward(self.heads.join(attended, arrangement));
             let normed = layer.post_attention_layernorm.forward(x.clone());
-            let inner = silu(layer.gate_proj.forward(normed.clone())) * layer.up_proj.forward(normed);
+            let inner = swish(layer.gate_proj.forward(normed.clone()), 1.0) * layer.up_proj.forward(normed);
             x = x + layer.down_proj.forward(inner);
         }
         (self.norm.forward(x), kept)

@@ -1,6 +1,6 @@
 //! The layers that both towers are made of; each loads itself from the tensors of a checkpoint by name.
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::{sigmoid, softmax}};
 
 use super::super::weights::{Source, WeightError};
 
@@ -162,6 +162,19 @@ impl Rotary {
         let turned = x.clone().reshape([n * heads, dim]).matmul(self.turn.clone()).reshape([n, heads, dim]);
         x * cos.clone() + turned * sin.clone()
     }
+}
+
+/// `x · sigmoid(sharpness · x)`: SiLU at 1, the quick GELU of the vision tower at 1.702.
+pub(crate) fn swish(x: Tensor<2>, sharpness: f64) -> Tensor<2> {
+    let before = x.clone().inner();
+    let gate = sigmoid(if sharpness == 1.0 { before.clone() } else { before.clone() * sharpness });
+    let value = before.clone() * gate.clone();
+    if !x.is_tracked() {
+        return value;
+    }
+    // A graph through the sigmoid would compute it again on the way back; the slope is at hand here.
+    let slope = (gate.clone() * -sharpness + sharpness) * value.clone() + gate;
+    (x - before) * slope + value
 }
 
 /// Keys and values that a block of queries sees.

@@ -1,13 +1,10 @@
 //! The vision tower: patches with 2-D rotary positions, attention over the whole picture, 2×2 merging.
 
-use burn::tensor::{
-    Device, Tensor, TensorData,
-    activation::{gelu, sigmoid},
-};
+use burn::tensor::{Device, Tensor, TensorData, activation::gelu};
 
 use super::{
     super::{config::VisionConfig, image::PatchedImage, weights::{Source, WeightError}},
-    layers::{LayerNorm, Linear, Rotary, Seen, Visitor, attend, matrix},
+    layers::{LayerNorm, Linear, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
 /// Base of the rotary frequencies; the reference fixes it.
@@ -94,9 +91,8 @@ impl VisionTower {
         let rotary = self.rotary(first.grid, n_pictures, size / self.n_heads, device);
         for block in &self.blocks {
             x = x.clone() + self.attend(block, block.norm1.forward(x), &rotary, n_pictures);
-            let inner = block.fc1.forward(block.norm2.forward(x.clone()));
             // Quick GELU, as in the reference.
-            let inner = inner.clone() * sigmoid(inner * 1.702);
+            let inner = swish(block.fc1.forward(block.norm2.forward(x.clone())), 1.702);
             x = x + block.fc2.forward(inner);
         }
         let merged = self.merge * self.merge;
