@@ -9,14 +9,14 @@
 
 use std::{fs, path::Path, time::Instant};
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use modo::{
     model::{
         Model,
         generate::{Request, Sampling, generate},
         image::PatchedImage,
         nano,
-        qwen2_vl::{Padding, Qwen2Vl, Sequence},
+        qwen2_vl::{Padding, Qwen2Vl, Sequence, log_probabilities},
     },
     rl::loss::{Whole, supervised_loss},
     seed::Seed,
@@ -140,7 +140,7 @@ fn loss(
     let n = target.len() * sequences.len();
     let targets: Vec<i64> = sequences.iter().flat_map(|_| target.iter().map(|t| i64::from(*t))).collect();
     let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [n, 1]), network.device());
-    let logp = log_softmax(logits, 1).gather(1, targets).reshape([1, n]);
+    let logp = log_probabilities(logits, targets).reshape([1, n]);
     let mask = Tensor::<2, Bool>::from_data(TensorData::new(vec![true; n], [1, n]), network.device());
     supervised_loss(logp, mask, whole)
 }

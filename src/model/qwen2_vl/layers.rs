@@ -177,6 +177,24 @@ pub(crate) fn swish(x: Tensor<2>, sharpness: f64) -> Tensor<2> {
     (x - before) * slope + value
 }
 
+/// Log-probabilities, in nats, of `targets` (`[n, 1]`) under the softmax of `logits` (`[n, vocab]`): `[n, 1]`.
+///
+/// The same as `log_softmax(logits, 1).gather(1, targets)` up to rounding, for the cost of a fused softmax.
+pub fn log_probabilities(logits: Tensor<2>, targets: Tensor<2, Int>) -> Tensor<2> {
+    let before = logits.clone().inner();
+    let probabilities = softmax(before.clone(), 1);
+    // ln Σ exp, from the most likely token: its probability is at least 1 / vocab, so the logarithm is safe.
+    let normalizer = before.max_dim(1) - probabilities.clone().max_dim(1).log();
+    let target = logits.clone().gather(1, targets);
+    if !logits.is_tracked() {
+        return target - normalizer;
+    }
+    // The gradient of ln Σ exp is the probabilities: a product with them has it, and needs no graph of exponentials.
+    let mean = (logits * probabilities).sum_dim(1);
+    let value = mean.clone().inner();
+    target - (mean - value) - normalizer
+}
+
 /// Keys and values that a block of queries sees.
 pub(crate) struct Seen {
     /// `[n, rows, keys, dim]`, or `[n, 1, keys, dim]` where all rows share them.

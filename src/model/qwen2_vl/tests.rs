@@ -200,6 +200,28 @@ fn every_parameter_of_the_decoder_has_a_gradient_that_a_difference_confirms() {
 }
 
 #[test]
+fn log_probabilities_and_their_gradient_are_those_of_log_softmax() {
+    // The last row's target is less likely than f32 can say as a probability.
+    let logits = [[0.5, -1.0, 2.0], [30.0, -20.0, 0.0], [200.0, 0.0, -100.0]];
+    let device = Device::flex();
+    let targets = Tensor::<2, burn::tensor::Int>::from_data([[2], [1], [2]], &device);
+    let weights = Tensor::<2>::from_floats([[0.3], [-2.0], [1.0]], &device);
+    let of = |f: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+        let logits = Tensor::<2>::from_floats(logits, &device.clone().autodiff()).require_grad();
+        let logp = f(logits.clone());
+        let gradient = logits.grad(&(logp.clone() * weights.clone()).sum().backward()).unwrap();
+        [host(logp.inner()), host(gradient)].concat()
+    };
+    let expected = of(&|logits| log_softmax(logits, 1).gather(1, targets.clone()));
+    let got = of(&|logits| super::log_probabilities(logits, targets.clone()));
+    for (a, b) in got.iter().zip(&expected) {
+        assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{a} {b}");
+    }
+    let logits = Tensor::<2>::from_floats(logits, &device);
+    check_near(&host(super::log_probabilities(logits, targets.clone())), &expected[..3]);
+}
+
+#[test]
 fn a_checkpoint_that_does_not_fit_is_refused_by_the_tensors_name() {
     let model = model();
     let all = model.network.named();
