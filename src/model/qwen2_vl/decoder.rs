@@ -3,7 +3,10 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
-    super::{config::DecoderConfig, weights::{Source, WeightError}},
+    super::{
+        config::DecoderConfig,
+        weights::{Source, WeightError},
+    },
     layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
@@ -12,7 +15,7 @@ pub(crate) const HIDDEN: f32 = -1e9;
 
 /// Token embeddings in, hidden states out.
 #[derive(Clone, Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     embed_tokens: Tensor<2>,
     layers: Vec<Layer>,
     norm: RmsNorm,
@@ -56,7 +59,7 @@ pub struct Arrangement {
 
 /// Keys and values of one layer: each `[groups * kv_heads, rows, tokens, head_dim]`.
 #[derive(Clone, Debug)]
-pub struct KeyValue {
+pub(crate) struct KeyValue {
     pub(crate) key: Tensor<4>,
     pub(crate) value: Tensor<4>,
 }
@@ -146,7 +149,7 @@ impl Decoder {
     }
 
     /// Embeddings of tokens: `[n, hidden]`.
-    pub fn embed(&self, tokens: Tensor<1, Int>) -> Tensor<2> {
+    pub(crate) fn embed(&self, tokens: Tensor<1, Int>) -> Tensor<2> {
         self.embed_tokens.clone().select(0, tokens)
     }
 
@@ -156,7 +159,7 @@ impl Decoder {
     }
 
     /// Rotary tables of positions (time, row, column); each section of the frequencies turns with one of the three.
-    pub fn rotary(&self, positions: &[[i32; 3]], device: &Device) -> Rotary {
+    pub(crate) fn rotary(&self, positions: &[[i32; 3]], device: &Device) -> Rotary {
         let axis_of: Vec<usize> =
             self.mrope_section.iter().enumerate().flat_map(|(i, n)| std::iter::repeat_n(i % 3, *n)).collect();
         let half = self.frequencies.len();
@@ -232,9 +235,8 @@ impl Decoder {
             .reshape([a.groups, a.rows, a.tokens, kv, per_kv, dim])
             .permute([0, 3, 1, 4, 2, 5])
             .reshape([a.groups * kv, a.rows, per_kv * a.tokens, dim]);
-        let by_head = |x: Tensor<5>| {
-            x.permute([0, 3, 1, 2, 4]).reshape([a.groups * kv, a.rows, a.tokens, dim])
-        };
+        let by_head =
+            |x: Tensor<5>| x.permute([0, 3, 1, 2, 4]).reshape([a.groups * kv, a.rows, a.tokens, dim]);
         let shape = [a.groups, a.rows, a.tokens, kv, dim];
         (query, KeyValue { key: by_head(key.reshape(shape)), value: by_head(value.reshape(shape)) })
     }

@@ -1,6 +1,9 @@
 //! The layers that both towers are made of; each loads itself from the tensors of a checkpoint by name.
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::{sigmoid, softmax}};
+use burn::tensor::{
+    Device, Int, Tensor, TensorData,
+    activation::{sigmoid, softmax},
+};
 
 use super::super::weights::{Source, WeightError};
 

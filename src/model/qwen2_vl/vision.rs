@@ -3,7 +3,11 @@
 use burn::tensor::{Device, Tensor, TensorData, activation::gelu};
 
 use super::{
-    super::{config::VisionConfig, image::PatchedImage, weights::{Source, WeightError}},
+    super::{
+        config::VisionConfig,
+        image::PatchedImage,
+        weights::{Source, WeightError},
+    },
     layers::{LayerNorm, Linear, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
@@ -12,7 +16,7 @@ const ROPE_THETA: f32 = 10_000.0;
 
 /// Pictures in, one feature vector per merged patch out.
 #[derive(Clone, Debug)]
-pub struct VisionTower {
+pub(crate) struct VisionTower {
     patch_embed: Tensor<2>,
     blocks: Vec<Block>,
     merger: Merger,
@@ -46,7 +50,8 @@ impl VisionTower {
     ) -> Result<Self, WeightError> {
         let size = config.embed_dim;
         let inner = size * config.mlp_ratio;
-        let patch = [size, config.in_channels, config.temporal_patch_size, config.patch_size, config.patch_size];
+        let patch =
+            [size, config.in_channels, config.temporal_patch_size, config.patch_size, config.patch_size];
         let patch_embed = matrix(source, &format!("{path}.patch_embed.proj.weight"), &patch, device)?;
         let blocks = (0..config.depth)
             .map(|i| {
@@ -65,7 +70,13 @@ impl VisionTower {
         let merger = Merger {
             ln_q: LayerNorm::load(source, &format!("{path}.merger.ln_q"), size, device)?,
             mlp_0: Linear::load(source, &format!("{path}.merger.mlp.0"), [merged, merged], true, device)?,
-            mlp_2: Linear::load(source, &format!("{path}.merger.mlp.2"), [config.hidden_size, merged], true, device)?,
+            mlp_2: Linear::load(
+                source,
+                &format!("{path}.merger.mlp.2"),
+                [config.hidden_size, merged],
+                true,
+                device,
+            )?,
         };
         Ok(Self { patch_embed, blocks, merger, n_heads: config.num_heads, merge: config.spatial_merge_size })
     }
@@ -74,7 +85,7 @@ impl VisionTower {
     ///
     /// # Panics
     /// When the grids differ.
-    pub fn forward(&self, pictures: &[&PatchedImage], device: &Device) -> Tensor<2> {
+    pub(crate) fn forward(&self, pictures: &[&PatchedImage], device: &Device) -> Tensor<2> {
         let first = pictures.first().expect("there is at least one picture");
         assert!(pictures.iter().all(|p| p.grid == first.grid), "the pictures of a batch share their grid");
         let (n_pictures, n_patches) = (pictures.len(), first.n_patches);
@@ -116,8 +127,7 @@ impl VisionTower {
     /// Half of the frequencies turn with the row, half with the column; patches stand in merge groups.
     fn rotary(&self, [t, h, w]: [usize; 3], n_pictures: usize, head: usize, device: &Device) -> Rotary {
         let quarter = head / 4;
-        let frequency =
-            |j: usize| ROPE_THETA.powf(-((2 * j) as f32) / (head / 2) as f32);
+        let frequency = |j: usize| ROPE_THETA.powf(-((2 * j) as f32) / (head / 2) as f32);
         let mut angles = Vec::with_capacity(n_pictures * t * h * w * 2 * quarter);
         let m = self.merge;
         for _ in 0..n_pictures * t {
