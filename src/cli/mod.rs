@@ -7,7 +7,6 @@ mod draw;
 mod generate;
 mod list;
 mod mixtures;
-mod models;
 mod printer;
 mod score;
 
