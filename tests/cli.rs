@@ -126,7 +126,7 @@ fn a_dataset_without_its_files_is_refused_with_where_to_get_them() {
 
 #[test]
 fn a_broken_catalogue_names_its_line_and_key() {
-    check_catalogue(&TABLE.replace("licence", "license"), "unknown field `license`");
+    check_catalogue(&TABLE.replace("licence", "license"), "unknown key `license`");
     check_catalogue(&TABLE.replace("\"number\"\nverifier", "\"numbr\"\nverifier"), "unknown variant `numbr`");
     check_catalogue("[mine", "no valid TOML");
     check_catalogue(&TABLE.replace("\"jsonl\"", "\"csv\""), "no dataset format is called `csv`");

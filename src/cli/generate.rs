@@ -31,7 +31,10 @@ Examples:
 
 /// Options of `modo generate`.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "modo generate [OPTIONS] --model <FOLDER> --prompt <TEXT>\n                     --max-new-tokens <K>"
+)]
 pub(super) struct Args {
     /// Checkpoint folder, or `nano` for the embedded base.
     #[arg(long, value_name = "FOLDER")]
