@@ -8,7 +8,6 @@ mod experiment;
 mod generate;
 mod list;
 mod mixtures;
-mod models;
 mod printer;
 mod status;
 mod sweep;

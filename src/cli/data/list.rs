@@ -9,7 +9,7 @@ use super::{
         Context,
         printer::{Column, Printer},
     },
-    chosen, is_here, sheet, source,
+    chosen, files, is_here, sheet, source,
 };
 use crate::{
     data::{Portion, Role},
@@ -47,6 +47,8 @@ struct Line<'a> {
     role: &'static str,
     of: Option<&'a str>,
     source: String,
+    /// Files relative to the data root, as patterns; none for a generated dataset.
+    files: Vec<String>,
     /// None while the files are missing, or cannot be read.
     rows: Option<u64>,
     verifier: String,
@@ -68,6 +70,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             role: role(config.role),
             of: config.of.as_ref().map(|of| of.as_str()),
             source: source(config),
+            files: files(config).into_iter().cloned().collect(),
             rows: None,
             verifier: verifier(&config.verifiers),
             licence: &config.licence,
