@@ -10,6 +10,8 @@ mod targets;
 pub use prediction::{Best, Next, Prediction, Proposed, RunPoint, SCHEMA, Score, TargetAt, mixture_file};
 pub use targets::{Chosen, TargetRuns, from_ledger, protocols};
 
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
 use crate::{
     error::{Error, Result},
     ledger::Target,
@@ -150,7 +152,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         let runs: Vec<Vec<Observation>> = sum.members.iter().map(|(i, _)| observations[*i].clone()).collect();
         let weights: Vec<f64> = sum.members.iter().map(|(_, weight)| *weight).collect();
         let Assessment { targets: of_members, objective } =
-            assess(method.as_ref(), &runs, &weights, &settings).map_err(|error| unfit(&error))?;
+            judge(method.as_ref(), &runs, &weights, &settings).map_err(|error| unfit(&error))?;
         for ((i, _), skill) in sum.members.iter().zip(of_members) {
             judged[*i].get_or_insert(skill);
         }
@@ -244,6 +246,31 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         runs: question.runs.clone(),
         notes,
     })
+}
+
+/// [`assess`], made affordable for tables of hundreds of mixtures: there the chance of a skill comes from its rank
+/// correlation (Student's t, one-sided) and not from shufflings, of which each costs a fit of every target.
+pub fn judge(
+    method: &dyn Method,
+    targets: &[Vec<Observation>],
+    weights: &[f64],
+    settings: &skill::Settings,
+) -> Result<Assessment, FitError> {
+    let n_mixtures = targets.first().map_or(0, |runs| mixtures(runs).len());
+    if n_mixtures <= settings.refit_up_to {
+        return assess(method, targets, weights, settings);
+    }
+    let mut assessment =
+        assess(method, targets, weights, &skill::Settings { n_permutations: 0, ..*settings })?;
+    let freedom = n_mixtures as f64 - 2.0;
+    let student = StudentsT::new(0.0, 1.0, freedom).expect("there are dozens of mixtures");
+    for skill in assessment.targets.iter_mut().chain([&mut assessment.objective]) {
+        let r = skill.rank_correlation.clamp(-1.0 + 1e-12, 1.0 - 1e-12);
+        skill.p = student.sf(r * (freedom / (1.0 - r * r)).sqrt());
+        let signal = skill.p <= settings.level && skill.r2 > 0.0;
+        skill.verdict = if signal { Verdict::Signal } else { Verdict::NoSignal };
+    }
+    Ok(assessment)
 }
 
 /// Refuses what cannot be decided on.
