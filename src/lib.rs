@@ -10,6 +10,7 @@
 //! - floor 4: `train` `sweep` `decide` `report`
 //! - floor 5: `cli`
 
+pub mod cli;
 pub mod data;
 pub mod decide;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod name;
 pub mod optimize;
 pub mod predict;
 pub mod registry;
+pub mod report;
 pub mod reward;
 pub mod rl;
 pub mod rollout;

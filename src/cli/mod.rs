@@ -2,12 +2,24 @@
 //!
 //! To add a command: a file with `Args` and `run`, a line in [`Command`] and a line in [`dispatch`].
 
+mod data;
 mod draw;
+mod experiment;
+mod generate;
 mod list;
 mod mixtures;
+mod models;
 mod printer;
+mod status;
+mod sweep;
+mod train;
+mod score;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use burn::tensor::Device;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -33,7 +45,7 @@ Exit codes:
 
 /// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.
 #[derive(Parser)]
-#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "modo", version, after_help = EXIT_CODES, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +57,18 @@ struct Cli {
 enum Command {
     /// Print the order in which the samples of a mixture are drawn.
     Draw(draw::Args),
+    /// Do the proxy runs of an experiment that are still missing.
+    Sweep(sweep::Args),
+    /// Train on a mixture at the full budget and score the result.
+    Train(train::Args),
+    /// Show where the runs of an experiment stand.
+    Status(status::Args),
+    /// List datasets or check them.
+    Data(data::Args),
+    /// Complete a prompt with a model.
+    Generate(generate::Args),
+    /// Score completions: JSON lines in, JSON lines out.
+    Score(score::Args),
     /// List what can be named in files and options.
     List(list::Args),
 }
@@ -52,6 +76,12 @@ enum Command {
 fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Result<()> {
     match command {
         Command::Draw(args) => draw::run(args, context, printer),
+        Command::Sweep(args) => sweep::run(args, context, printer),
+        Command::Train(args) => train::run(args, context, printer),
+        Command::Status(args) => status::run(args, context, printer),
+        Command::Data(args) => data::run(args, context, printer),
+        Command::Generate(args) => generate::run(args, context, printer),
+        Command::Score(args) => score::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
     }
 }
@@ -158,6 +188,31 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Kind> {
             printer.error(&error);
             Err(error.kind())
         }
+    }
+}
+
+/// What the process ends with after an error of this kind.
+fn exit_code(kind: Kind) -> i32 {
+    match kind {
+        Kind::Failed => 1,
+        Kind::Input => 2,
+        // EX_TEMPFAIL of sysexits.h, which schedulers read as "start it again".
+        Kind::Interrupted => 75,
+    }
+}
+
+/// Set by Ctrl-C and SIGTERM; a second Ctrl-C ends the process at once.
+fn stop_on_signals() -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let handler = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            nix::unistd::_exit(75);
+        }
+    };
+    match ctrlc::set_handler(handler) {
+        // Commands that call each other share the first handler.
+        Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(&STOP),
+        Err(error) => Err(Error::failed(error)),
     }
 }
 

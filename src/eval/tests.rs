@@ -57,7 +57,7 @@ fn the_summary_counts_questions_completions_and_what_the_format_hid() {
             answer(&benchmark.questions[0], "<answer>GOLD</answer>", Stop::End),
         ],
         vec![
-            answer(&benchmark.questions[1], "<think>x</think><answer></answer>", Stop::End),
+            answer(&benchmark.questions[1], "<think>x</think><answer>?</answer>", Stop::End),
             answer(&benchmark.questions[1], "", Stop::Length),
         ],
     ];

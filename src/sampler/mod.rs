@@ -4,6 +4,7 @@
 //! exact at every moment ([`schedule`]); a dataset's row order depends on the seed and its content, on nothing else.
 
 mod chairman;
+pub mod check;
 mod iid;
 mod permutation;
 mod resolve;

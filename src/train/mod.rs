@@ -27,11 +27,11 @@ use crate::{
     ledger::{Attempt, RunFolder},
     model::{Model, features::{FeatureStore, Limits}, nano},
     name::Name,
-    reward::{Gold, Reward},
+    reward::Reward,
     rl::algorithm::{self, Algorithm},
     run::{self, Cost, Domain, Evaluation, Part, Realised, RunRecord, RunSpec},
     sample::Rows,
-    sampler::{self, Schedule, source},
+    sampler::{self, Schedule, check, source},
     seed::Seed,
     store,
     tasks::{self, Generator},
@@ -88,8 +88,8 @@ impl Datasets {
         for (name, table) in &spec.datasets {
             let config = DatasetConfig::from_table(name, table.clone())?;
             let rows = source::open(name, &config, data_root, Portion::All)?;
-            let reward = reward(name, &config)?;
-            self_test(name, &reward, rows.as_ref())?;
+            let reward = check::reward(name, &config)?;
+            check::check_rewards(name, &config, rows.as_ref(), SELF_TEST_ROWS)?;
             all.push(Dataset { name: name.clone(), config, reward, rows });
         }
         let order: Vec<sampler::Dataset> = all
@@ -109,27 +109,6 @@ impl Datasets {
     fn rows(&self) -> Vec<&dyn Rows> {
         self.all.iter().map(|d| d.rows.as_ref()).collect()
     }
-}
-
-/// The reward of a dataset's table.
-fn reward(name: &Name, config: &DatasetConfig) -> Result<Reward> {
-    Reward::from_tables(&config.verifiers, Some(&config.reward)).input().at(format!("dataset `{name}`"))
-}
-
-/// Gold answers must earn full marks and wrong ones nothing, or nothing that is measured means anything.
-fn self_test(name: &Name, reward: &Reward, rows: &dyn Rows) -> Result<()> {
-    for row in 0..rows.len().min(SELF_TEST_ROWS) {
-        let Ok(sample) = rows.row(row) else { continue };
-        let picture_size = sample.pictures.first().and_then(|p| crate::data::picture::size(p).ok());
-        let gold = Gold { answer: &sample.answer, options: &sample.options, picture_size };
-        reward
-            .self_test(&gold)
-            .input()
-            .at(format!("row {row} ({})", sample.id))
-            .at(format!("dataset `{name}`"))
-            .map_err(|e| e.hint("`modo data check` looks at every row"))?;
-    }
-    Ok(())
 }
 
 /// Loads the checkpoint that a spec or a command names: the embedded nano base, or a folder.
@@ -264,8 +243,8 @@ fn open_benchmark(
         }
     };
     let rows = source::open(name, &config, data_root, portion)?;
-    let reward = reward(name, &config)?;
-    self_test(name, &reward, rows.as_ref())?;
+    let reward = check::reward(name, &config)?;
+    check::check_rewards(name, &config, rows.as_ref(), SELF_TEST_ROWS)?;
     let origin = Origin { name, domain, config: &config, rows: rows.as_ref(), reward };
     let parallel = |n: usize, work: &(dyn Fn(usize) + Sync)| workers.each(n, work);
     Benchmark::open(origin, evaluation, model, features, &parallel).input()

@@ -1,0 +1,86 @@
+//! `modo data`: what datasets there are and what is wrong with them.
+
+mod check;
+mod list;
+mod sheet;
+
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::{Context, printer::Printer};
+use crate::{
+    data::{Catalog, DatasetConfig, Source, config::Files},
+    error::{Context as _, Result},
+    name::Name,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  modo data list
+  modo data list detect chart --show 5 --out sheets
+  modo data check --data-root /data";
+
+/// Options of `modo data`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List datasets; with --show, draw some of their rows on a sheet.
+    List(list::Args),
+    /// Read datasets through: bad rows, rewards, shared pictures.
+    Check(check::Args),
+}
+
+pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
+    match &args.command {
+        Command::List(args) => list::run(args, context, printer),
+        Command::Check(args) => check::run(args, context, printer),
+    }
+}
+
+/// The datasets with these names, in this order; all of them if none is named.
+fn chosen<'a>(catalog: &'a Catalog, names: &[String]) -> Result<Vec<(Name, &'a DatasetConfig)>> {
+    if names.is_empty() {
+        return Ok(catalog.iter().map(|(name, config)| (name.clone(), config)).collect());
+    }
+    let one = |text: &String| {
+        let name: Name = text.parse().input()?;
+        let config = catalog.get(&name)?;
+        Ok((name, config))
+    };
+    names.iter().map(one).collect()
+}
+
+/// Whether there is something to read: a dataset without files is listed, one with broken files is an error.
+fn is_here(config: &DatasetConfig, root: &Path) -> bool {
+    let Source::Files(source) = &config.source else { return true };
+    let patterns: Vec<&String> = match &source.files {
+        Files::Together(files) => files.iter().collect(),
+        Files::Halves { selection, report } => selection.iter().chain(report).collect(),
+    };
+    patterns.into_iter().all(|pattern| {
+        let below = format!("{}/{pattern}", glob::Pattern::escape(&root.to_string_lossy()));
+        // A pattern that is none is an error for whoever opens the dataset.
+        glob::glob(&below).map_or(true, |mut found| found.next().is_some())
+    })
+}
+
+/// Where the rows come from, in a few words: `task detect`, `parquet geo3k/train-*.parquet`.
+fn source(config: &DatasetConfig) -> String {
+    match &config.source {
+        Source::Task { name, .. } => format!("task {name}"),
+        Source::Files(source) => {
+            let files = match &source.files {
+                Files::Together(files) => files.join(" "),
+                Files::Halves { selection, report } => [selection.join(" "), report.join(" ")].join(" "),
+            };
+            format!("{} {files}", source.format)
+        }
+    }
+}

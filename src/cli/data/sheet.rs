@@ -1,0 +1,87 @@
+//! Some rows of a dataset on one picture: what a person looks at before trusting it.
+
+use std::io::Cursor;
+
+use image::{ImageFormat, Rgb, RgbImage, imageops};
+
+use crate::{
+    data::picture,
+    error::{Context as _, Result},
+    sample::{Rows, Sample},
+    tasks::contact_sheet::contact_sheet,
+};
+
+/// Cells beside each other.
+const COLUMNS: usize = 5;
+
+/// Longest side of a picture on the sheet, in pixels.
+const SIDE: u32 = 400;
+
+/// `count` rows, evenly spread, as a PNG; a row that cannot be read has its reason in the place of its picture.
+pub(super) fn png(rows: &dyn Rows, count: u64) -> Result<Vec<u8>> {
+    let count = count.min(rows.len());
+    let cells: Vec<(RgbImage, Vec<String>)> = (0..count)
+        .map(|i| {
+            let index = (u128::from(i) * u128::from(rows.len()) / u128::from(count)) as u64;
+            match rows.row(index) {
+                Ok(sample) => cell(&sample),
+                Err(bad) => (blank(), vec![format!("bad row: {}", bad.place), bad.what]),
+            }
+        })
+        .collect();
+    let widest = cells.iter().map(|(picture, _)| picture.width().max(picture.height())).max().unwrap_or(1);
+    let sheet = contact_sheet(&cells, COLUMNS, (SIDE / widest.max(1)).max(1));
+    let mut bytes = Cursor::new(Vec::new());
+    sheet.write_to(&mut bytes, ImageFormat::Png).failed()?;
+    Ok(bytes.into_inner())
+}
+
+fn cell(sample: &Sample) -> (RgbImage, Vec<String>) {
+    let mut lines = vec![sample.id.clone(), sample.question.clone()];
+    // Only a prompt template would show them, and the sheet shows rows.
+    let unseen = |option: &&String| !sample.question.contains(option.as_str());
+    if sample.options.iter().any(|option| unseen(&option)) {
+        let letters = ('A'..='Z').zip(&sample.options);
+        lines.push(
+            letters.map(|(letter, option)| format!("{letter}) {option}")).collect::<Vec<_>>().join("  "),
+        );
+    }
+    lines.push(format!("answer: {}", sample.answer.written()));
+    let mut pictures = Vec::new();
+    for picture in &sample.pictures {
+        match picture::decode(picture) {
+            Ok(picture) => pictures.push(picture),
+            Err(bad) => lines.push(bad.to_string()),
+        }
+    }
+    (beside_each_other(&pictures), lines)
+}
+
+/// One picture of all, no larger than [`SIDE`].
+fn beside_each_other(pictures: &[RgbImage]) -> RgbImage {
+    let Some(height) = pictures.iter().map(RgbImage::height).max() else { return blank() };
+    let width: u32 = pictures.iter().map(RgbImage::width).fold(0, u32::saturating_add);
+    // Each is made smaller before it is placed, so that memory is bounded by the sheet and not by the pictures.
+    let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
+    let smaller: Vec<RgbImage> = pictures
+        .iter()
+        .map(|picture| {
+            let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
+            let (width, height) = (side(picture.width()), side(picture.height()));
+            if scale < 1.0 { imageops::thumbnail(picture, width, height) } else { picture.clone() }
+        })
+        .collect();
+    let width = smaller.iter().map(RgbImage::width).sum();
+    let height = smaller.iter().map(RgbImage::height).max().unwrap_or(1);
+    let mut all = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+    let mut left = 0;
+    for picture in &smaller {
+        imageops::replace(&mut all, picture, left, 0);
+        left += i64::from(picture.width());
+    }
+    all
+}
+
+fn blank() -> RgbImage {
+    RgbImage::from_pixel(1, 1, Rgb([255; 3]))
+}

@@ -1,0 +1,213 @@
+//! An experiment folder: its plan with the datasets and the base that it names, and the runs that follow from both.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use super::{Context, printer::{Printer, Progress}};
+use crate::{
+    data::{Catalog, DatasetConfig, Portion},
+    error::{Context as _, Error, Result},
+    mixture::{Mixture, constraint::{Constraints, Range, Supply}, design::DESIGNS},
+    name::Name,
+    run::RunSpec,
+    sampler::source,
+    sweep::{self, Confirm, Event, Observer, Outcome, Plan, Point, Sources, Sweep, Tally},
+    train,
+};
+
+/// Where commands look when no experiment is named.
+const DEFAULT: &str = "experiments/quickstart";
+/// A catalogue beside a plan stands for the one of the current folder.
+const CATALOGUE: &str = "datasets.toml";
+
+/// A plan with everything that it names.
+pub(super) struct Experiment {
+    pub(super) folder: PathBuf,
+    pub(super) name: Name,
+    pub(super) plan: Plan,
+    pub(super) catalog: Catalog,
+    base_hash: String,
+    tables: BTreeMap<Name, toml::Table>,
+}
+
+/// The folder that was named, or the default one.
+pub(super) fn folder(given: Option<&Path>) -> PathBuf {
+    given.unwrap_or(Path::new(DEFAULT)).to_owned()
+}
+
+impl Experiment {
+    /// Reads the plan in `folder`; the base is loaded once for its hash.
+    pub(super) fn open(folder: &Path, context: &Context) -> Result<Self> {
+        let plan = Plan::read(folder)?;
+        let own = folder.join(CATALOGUE);
+        let catalog = if own.is_file() { Catalog::read(&own)? } else { context.catalog()? };
+        let place = || folder.join("plan.toml").display().to_string();
+        crate::rl::algorithm::Algorithm::from_table(&plan.algorithm).input().at("table [algorithm]").at(place())?;
+        let mut tables = BTreeMap::new();
+        for name in plan.train.iter().chain(&plan.benchmarks) {
+            tables.insert(name.clone(), catalog.table(name).at(place())?.clone());
+        }
+        let base_hash = if plan.base == train::UNTRAINED {
+            train::UNTRAINED.to_owned()
+        } else {
+            train::base(&plan.base, &context.device()?).at("key `base`").at(place())?.hash
+        };
+        Ok(Self { name: Plan::experiment_name(folder)?, folder: folder.to_owned(), plan, catalog, base_hash, tables })
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources { experiment: &self.name, base_hash: &self.base_hash, tables: &self.tables }
+    }
+
+    /// The constraints of the plan, as predictors and designs take them.
+    pub(super) fn constraints(&self) -> Constraints {
+        let limits = &self.plan.constraints;
+        let mut constraints = Constraints { max_passes: limits.max_passes, ..Constraints::default() };
+        for name in &self.plan.train {
+            let (min, max) = (limits.min.get(name), limits.max.get(name));
+            if min.is_some() || max.is_some() {
+                let range = Range { min: min.copied().unwrap_or(0.0), max: max.copied().unwrap_or(1.0) };
+                constraints.shares.insert(name.clone(), range);
+            }
+        }
+        constraints
+    }
+
+    /// Rows of each training dataset, for caps on passes; opened only where the plan caps them.
+    pub(super) fn supply(&self, context: &Context) -> Result<Option<Supply>> {
+        if self.plan.constraints.max_passes.is_none() {
+            return Ok(None);
+        }
+        let mut rows = BTreeMap::new();
+        for name in &self.plan.train {
+            let config: &DatasetConfig = self.catalog.get(name)?;
+            rows.insert(name.clone(), source::open(name, config, &context.data_root, Portion::All)?.len());
+        }
+        let total_groups = self.plan.budget.steps * self.plan.budget.prompts_per_step;
+        Ok(Some(Supply { rows, total_groups }))
+    }
+
+    /// The runs of the sweep.
+    pub(super) fn sweep_specs(&self, context: &Context) -> Result<Vec<RunSpec>> {
+        let supply = self.supply(context)?;
+        let region = self.constraints().region(&self.plan.train, supply.as_ref()).input()?;
+        let points = sweep::points(&self.plan, |_, count, seed| {
+            let table = toml::Table::from_iter([("mixtures".to_owned(), toml::Value::from(count as i64))]);
+            let design = (DESIGNS.get("space_filling").input()?.build)(table).input()?;
+            Ok(design.mixtures(&region, seed).input()?.into_iter().map(|p| p.mixture).collect())
+        })?;
+        sweep::specs(&self.plan, self.sources(), &points)
+    }
+
+    /// Runs with fresh seeds, scored on report questions: `seeds` of each mixture, in pairs.
+    pub(super) fn confirm_specs(&self, arms: &[(&str, Mixture)]) -> Result<Vec<RunSpec>> {
+        let point = |(label, mixture): &(&str, Mixture)| Point {
+            label: (*label).to_owned(),
+            mixture: mixture.clone(),
+            replicates: 1,
+        };
+        sweep::confirm_specs(&self.plan, self.sources(), &arms.iter().map(point).collect::<Vec<_>>())
+    }
+
+    /// One run at the full budget on a mixture, scored on report questions.
+    pub(super) fn train_spec(&self, mixture: Mixture) -> Result<RunSpec> {
+        let mut plan = self.plan.clone();
+        // A plan without [confirm] scores its one run as it scores the others.
+        let evaluation = plan.evaluation;
+        let confirm = plan.confirm.get_or_insert(Confirm {
+            seeds: 1,
+            steps: None,
+            questions: evaluation.questions,
+            completions: evaluation.completions,
+        });
+        confirm.seeds = 1;
+        let point = Point { label: "train".to_owned(), mixture, replicates: 1 };
+        let mut specs = sweep::confirm_specs(&plan, self.sources(), &[point])?;
+        Ok(specs.remove(0))
+    }
+
+    /// Does what is missing of `specs`, with a bar.
+    pub(super) fn run(
+        &self,
+        what: &str,
+        specs: Vec<RunSpec>,
+        context: &Context,
+        printer: &Printer,
+        stop: &AtomicBool,
+    ) -> Result<Outcome> {
+        let mut sweep = Sweep::new(&self.folder, &self.plan, specs, stop)?;
+        // Cores are used by runs first: one thread each.
+        sweep.worker.command.splice(1..1, ["--threads".into(), "1".into()]);
+        sweep.worker.env.push(("MODO_DATA_ROOT".to_owned(), context.data_root.display().to_string()));
+        let mut bars = Bars::new(what, printer, sweep.specs.len());
+        let outcome = sweep.run(&mut bars)?;
+        outcome.into_result()
+    }
+}
+
+/// A bar for the sweep with the runs that are being computed beside it.
+struct Bars<'a> {
+    printer: &'a Printer,
+    bar: Progress,
+    running: BTreeMap<String, String>,
+}
+
+impl<'a> Bars<'a> {
+    fn new(what: &str, printer: &'a Printer, runs: usize) -> Self {
+        Self { printer, bar: printer.progress(what, runs as u64), running: BTreeMap::new() }
+    }
+
+    fn show(&self, tally: Tally) {
+        let mut parts: Vec<String> = self.running.values().cloned().collect();
+        if let Some(left) = tally.left {
+            parts.insert(0, format!("about {} left", indicatif::HumanDuration(left)));
+        }
+        if tally.failed > 0 {
+            parts.push(format!("{} failed", tally.failed));
+        }
+        self.bar.set(tally.done as u64, parts.join(", "));
+    }
+}
+
+impl Observer for Bars<'_> {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Planned(tally) | Event::Tick(tally) => self.show(*tally),
+            Event::Started { run, .. } | Event::Found { run } => {
+                self.running.insert(run.run.to_string(), run.spec.label.clone());
+            }
+            Event::Step { run, step, reward } => {
+                let reward = reward.map_or_else(String::new, |r| format!(" reward {r:.2}"));
+                let text = format!("{} {step}/{}{reward}", run.spec.label, run.spec.budget.steps);
+                self.running.insert(run.run.to_string(), text);
+            }
+            Event::Finished { run, .. } => {
+                self.running.remove(run.run.as_str());
+            }
+            Event::Failed { run, reason, log, again } => {
+                self.running.remove(run.run.as_str());
+                let then = if *again { "it is tried again" } else { "given up" };
+                self.printer.warn(format!(
+                    "run {} ({}): {reason}; {then}\n  in {}",
+                    run.run,
+                    run.spec.label,
+                    log.display()
+                ));
+            }
+            Event::Stopping => self.printer.note("stopping: waiting for the runs to save where they are"),
+        }
+    }
+}
+
+/// The one-line cost of what is still missing.
+pub(super) fn check_experiment(folder: &Path) -> Result<()> {
+    if folder.join("plan.toml").is_file() {
+        return Ok(());
+    }
+    Err(Error::input(format!("there is no experiment in {}", folder.display()))
+        .at(folder.join("plan.toml").display())
+        .hint("`modo quickstart` makes one; experiments/ has others"))
+}

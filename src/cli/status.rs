@@ -1,0 +1,74 @@
+//! `modo status`: where the runs of an experiment stand, as their folders show.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Context, experiment::{check_experiment, folder}, printer::{Column, Printer}};
+use crate::{
+    error::{Context as _, Result},
+    ledger::{AttemptView, folders},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  modo status
+  modo status experiments/real_slices --json";
+
+/// Attempts after which a run counts as failed, for the word in the table.
+const ATTEMPTS: u32 = 3;
+
+/// Show where the runs of an experiment stand.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The experiment's folder [default: experiments/quickstart].
+    experiment: Option<PathBuf>,
+    /// One JSON object per run.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()> {
+    let folder = folder(args.experiment.as_deref());
+    check_experiment(&folder)?;
+    let mut rows = Vec::new();
+    for found in folders(&folder).failed()? {
+        let run = match found {
+            Ok(run) => run,
+            Err(error) => {
+                printer.warn(format!("a run folder is left out: {error}"));
+                continue;
+            }
+        };
+        let spec = run.spec().failed()?;
+        let status = format!("{:?}", run.status(ATTEMPTS).failed()?).to_lowercase();
+        let attempts = run.attempts();
+        let progress = attempts.last().and_then(AttemptView::progress);
+        let step = progress.map_or(0, |p| p.step);
+        if args.json {
+            printer.json(&json!({
+                "run": run.run(), "label": spec.label, "status": status, "step": step,
+                "steps": spec.budget.steps, "attempts": attempts.len(),
+            }))?;
+        }
+        rows.push(vec![
+            run.run().to_string(),
+            spec.label,
+            status,
+            format!("{step}/{}", spec.budget.steps),
+            attempts.len().to_string(),
+        ]);
+    }
+    if args.json {
+        return Ok(());
+    }
+    let columns = [
+        Column::Text("run"),
+        Column::Text("label"),
+        Column::Text("status"),
+        Column::Number("step"),
+        Column::Number("attempts"),
+    ];
+    printer.table(&columns, &rows)
+}

@@ -1,0 +1,187 @@
+//! `modo train`: one training run, on a mixture or from a spec file.
+
+use std::{path::{Path, PathBuf}, sync::atomic::AtomicBool};
+
+use super::{Context, experiment::{Experiment, check_experiment, folder}, mixtures, printer::{Column, Printer}};
+use crate::{
+    error::{Context as _, Error, Kind, Result},
+    ledger::{Attempt, ClaimError, Commit, RunFolder},
+    mixture::Mixture,
+    run::{RunRecord, RunSpec},
+    train::{self, Surroundings},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  modo train --mixture best.json
+  modo train --mixture detect=0.5,science=0.5 --experiment experiments/quickstart
+  modo train --experiment experiments/nano_base --out assets/nano
+  modo train --spec experiments/quickstart/runs/0123456789abcdef/spec.json";
+
+/// Train on a mixture at the full budget, then score on report questions.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// A file, a name under mixtures/, or shares such as `a=0.5,b=0.5` [default: uniform].
+    #[arg(long, value_name = "MIXTURE")]
+    mixture: Option<String>,
+    /// The experiment whose plan says everything else [default: experiments/quickstart].
+    #[arg(long, value_name = "FOLDER")]
+    experiment: Option<PathBuf>,
+    /// Where to write the trained model [default: models/ in the experiment].
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Do the run of this file; what a sweep calls.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mixture", "experiment", "out"])]
+    spec: Option<PathBuf>,
+    /// Print the run's record as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
+    let stop = super::stop_on_signals()?;
+    if let Some(spec) = &args.spec {
+        let folder = spec.parent().unwrap_or(Path::new("."));
+        return worker(folder, context, stop).map(|_| ());
+    }
+    let folder = folder(args.experiment.as_deref());
+    check_experiment(&folder)?;
+    let experiment = Experiment::open(&folder, context)?;
+    let mixture = match &args.mixture {
+        Some(text) => {
+            if let Some(note) = mixtures::note(text) {
+                printer.note(note);
+            }
+            mixtures::load(text, &experiment.catalog)?
+        }
+        None => Mixture::uniform(&experiment.plan.train).input()?,
+    };
+    let spec = experiment.train_spec(mixture)?;
+    printer.note(format!("run {} of {}: {}", spec.id(), experiment.name, spec.mixture.brief()));
+    let run = RunFolder::create(&folder, &spec).failed()?;
+    let out = args.out.clone().unwrap_or_else(|| folder.join("models").join(spec.id().as_str()));
+    let record = match run.result().failed()? {
+        Some(record) if args.out.is_none() => {
+            printer.note("this run is done already; its result is shown again");
+            record
+        }
+        _ => {
+            let bar = printer.progress("training", spec.budget.steps);
+            let watch = run.clone();
+            let steps = spec.budget.steps;
+            let done = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        if let Some(progress) = watch.attempts().last().and_then(crate::ledger::AttemptView::progress) {
+                            let reward = progress.reward.map_or_else(String::new, |r| format!("reward {r:.2}"));
+                            let scoring = if progress.step >= steps { "scoring" } else { &reward };
+                            bar.set(progress.step, scoring);
+                        }
+                        std::thread::sleep(std::time::Duration::from_millis(300));
+                    }
+                });
+                let result = train_here(&run, &spec, context, stop, Some(&out));
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                result
+            })?
+        }
+    };
+    if args.json {
+        return printer.json(&record);
+    }
+    show(&record, printer)?;
+    printer.line(format!("model in {}", out.display()))
+}
+
+/// Scores of a run as a table.
+pub(super) fn show(record: &RunRecord, printer: &mut Printer) -> Result<()> {
+    let columns = [
+        Column::Text("benchmark"),
+        Column::Text("decoding"),
+        Column::Number("score"),
+        Column::Number("± s.e."),
+        Column::Number("n"),
+        Column::Number("format"),
+        Column::Number("lenient"),
+    ];
+    let rows: Vec<Vec<String>> = record
+        .scores
+        .iter()
+        .map(|s| {
+            vec![
+                s.benchmark.to_string(),
+                format!("{:?}", s.decoding).to_lowercase(),
+                format!("{:.3}", s.score.mean),
+                format!("{:.3}", s.score.standard_error),
+                format!("{} × {}", s.score.n_questions, s.score.n_completions),
+                format!("{:.2}", s.format_rate),
+                format!("{:.3}", s.lenient_score.mean),
+            ]
+        })
+        .collect();
+    printer.table(&columns, &rows)
+}
+
+/// What a sweep starts: the run of one folder, committed once.
+fn worker(folder: &Path, context: &Context, stop: &AtomicBool) -> Result<RunRecord> {
+    let run = RunFolder::open(folder).input()?;
+    let spec = run.spec().input()?;
+    train_here(&run, &spec, context, stop, None)
+}
+
+fn train_here(
+    run: &RunFolder,
+    spec: &RunSpec,
+    context: &Context,
+    stop: &AtomicBool,
+    out: Option<&Path>,
+) -> Result<RunRecord> {
+    let attempt = match run.claim() {
+        Ok(attempt) => attempt,
+        Err(ClaimError::Done(_)) if out.is_none() => {
+            return run.result().failed()?.ok_or_else(|| Error::failed("the result vanished"));
+        }
+        // The weights are asked for and were not kept: the run is done again; its result stays.
+        Err(ClaimError::Done(_)) => run.take_over().failed()?,
+        Err(error @ ClaimError::Held { .. }) => {
+            return Err(Error::interrupted().at(error.to_string()));
+        }
+        Err(error) => return Err(Error::failed(error)),
+    };
+    let experiment = run.path().ancestors().nth(2).unwrap_or(Path::new("."));
+    let cache = experiment.join("cache");
+    let around = Surroundings {
+        data_root: &context.data_root,
+        threads: context.threads,
+        device: context.device()?,
+        stop,
+        cache: Some(&cache),
+    };
+    match train::run(spec, &attempt, &around) {
+        Ok((record, model)) => {
+            if let Some(out) = out {
+                model.save(&model.network, out, true).at(out.display())?;
+            }
+            commit(attempt, &record)?;
+            Ok(record)
+        }
+        Err(error) => {
+            let code = super::exit_code(error.kind());
+            let reason = error.to_string();
+            attempt.fail(code, reason.clone()).failed()?;
+            // The log of the run is where a sweep points people to.
+            if error.kind() != Kind::Interrupted {
+                tracing::error!("{reason}");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn commit(attempt: Attempt, record: &RunRecord) -> Result<()> {
+    match attempt.commit(record).failed()? {
+        Commit::Committed | Commit::Late => Ok(()),
+    }
+}

@@ -1,0 +1,165 @@
+//! One file per section; each turns a part of the report into sentences, plots and tables.
+
+mod confirm;
+mod cost;
+mod curves;
+mod gains;
+mod leaderboard;
+mod prediction;
+mod proposal;
+mod provenance;
+mod realised;
+mod shares;
+mod signal;
+
+use std::collections::BTreeSet;
+
+use super::{
+    Group, Report, ReportRun,
+    confirm::part as part_of,
+    decoding_name,
+    estimate::{count, range, signed},
+    page::{Fact, Page},
+};
+use crate::{
+    mixture::Mixture,
+    name::Name,
+    run::{Part, RunRecord},
+};
+
+/// All sections in reading order: the answer, the evidence, what it rests on.
+pub(super) fn page(report: &Report) -> Page {
+    Page {
+        title: report.title.clone(),
+        verdict: report.verdict.clone(),
+        facts: facts(report),
+        sections: vec![
+            proposal::section(report),
+            confirm::section(report),
+            leaderboard::section(report),
+            signal::section(report),
+            prediction::section(report),
+            shares::section(report),
+            gains::section(report),
+            curves::section(report),
+            realised::section(report),
+            cost::section(report),
+            cost::failures(report),
+            provenance::section(report),
+        ],
+    }
+}
+
+fn facts(report: &Report) -> Vec<Fact> {
+    let n = |f: &dyn Fn(&ReportRun) -> bool| report.runs.iter().filter(|run| f(run)).count();
+    let finished = n(&|run| run.record.is_some());
+    let failed = n(&|run| run.failure.is_some());
+    let confirm = n(&|run| run.record.is_some() && run.group == Group::Confirm);
+    let cpu: f64 = report.runs.iter().filter_map(|run| run.record.as_ref()).map(|r| r.cost.cpu_s).sum();
+    let objective = &report.objective;
+    let mut facts = vec![
+        Fact {
+            name: "runs finished",
+            value: format!("{finished} of {}", report.runs.len()),
+            detail: format!("{confirm} to confirm, {failed} given up"),
+        },
+        Fact {
+            name: "objective",
+            value: format!("{} ({})", objective.target.name(), decoding_name(objective.decoding)),
+            detail: objective.description.clone(),
+        },
+    ];
+    if let Some(proposal) = report.proposal.as_ref().filter(|p| p.signal) {
+        facts.push(Fact {
+            name: "expected gain over uniform",
+            value: signed(proposal.gain.mean),
+            detail: format!("90 % interval {}", range(Some(proposal.gain), signed)),
+        });
+    }
+    if let Some(gain) = report.confirm.first().and_then(|c| c.gain(&objective.target, objective.decoding)) {
+        facts.push(Fact {
+            name: "measured gain over uniform",
+            value: signed(gain.gain.mean),
+            detail: match gain.gain.interval() {
+                Some(interval) => {
+                    format!("95 % interval {}, n = {}", range(Some(interval), signed), gain.gain.n)
+                }
+                None => format!("{}, no interval", count(gain.gain.n, "pair")),
+            },
+        });
+    }
+    facts.push(Fact {
+        name: "CPU time of finished runs",
+        value: cost::duration(cpu),
+        detail: match finished {
+            0 => "none finished".to_owned(),
+            n => format!("{} a run on average", cost::duration(cpu / n as f64)),
+        },
+    });
+    facts
+}
+
+/// Finished runs, each with its record.
+type Runs<'a> = Vec<(&'a ReportRun, &'a RunRecord)>;
+
+/// Finished runs of one group, in the order of the plan.
+fn finished(report: &Report, group: Group) -> Runs<'_> {
+    let of_group = report.runs.iter().filter(|run| run.group == group);
+    of_group.filter_map(|run| run.record.as_ref().map(|record| (run, record))).collect()
+}
+
+/// The half of the questions that the group's runs are judged by.
+fn part(runs: &[(&ReportRun, &RunRecord)], group: Group) -> Part {
+    let wanted = if group == Group::Sweep { Part::Selection } else { Part::Report };
+    part_of(runs.iter().map(|run| run.1), wanted)
+}
+
+/// How sentences call it.
+fn part_name(part: Part) -> &'static str {
+    match part {
+        Part::Selection => "selection questions",
+        Part::Report => "report questions, which no decision saw",
+    }
+}
+
+/// Finished runs of the same shares.
+struct Tried<'a> {
+    label: String,
+    mixture: &'a Mixture,
+    runs: Runs<'a>,
+}
+
+/// Runs by their shares, in order of first appearance.
+fn by_mixture<'a>(runs: &[(&'a ReportRun, &'a RunRecord)]) -> Vec<Tried<'a>> {
+    let mut all: Vec<Tried<'a>> = Vec::new();
+    for &(run, record) in runs {
+        match all.iter_mut().find(|tried| *tried.mixture == run.mixture) {
+            Some(tried) => {
+                if !tried.label.split(", ").any(|label| label == run.label) && tried.label.len() < 40 {
+                    tried.label = format!("{}, {}", tried.label, run.label);
+                }
+                tried.runs.push((run, record));
+            }
+            None => {
+                all.push(Tried {
+                    label: run.label.clone(),
+                    mixture: &run.mixture,
+                    runs: vec![(run, record)],
+                });
+            }
+        }
+    }
+    all
+}
+
+/// Every dataset that any run trains on.
+fn datasets(report: &Report) -> Vec<Name> {
+    let all: BTreeSet<&Name> = report.runs.iter().flat_map(|run| run.mixture.parts().map(|p| p.0)).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// At most `n` of `items`, evenly spread over all of them.
+fn every<T>(items: &[T], n: usize) -> impl Iterator<Item = &T> {
+    let step = items.len().div_ceil(n).max(1);
+    items.iter().step_by(step)
+}

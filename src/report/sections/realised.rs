@@ -1,0 +1,93 @@
+//! What was drawn beside what was asked for.
+
+use super::datasets;
+use crate::{
+    name::Name,
+    report::{
+        Report, ReportRun,
+        estimate::{Estimate, count, digits, plain},
+        page::{Cell, Section, Table},
+    },
+    run::{Realised, RunRecord},
+};
+
+pub(super) fn section(report: &Report) -> Section {
+    let mut section = Section::new("realised", "Realised shares");
+    let runs: Vec<(&ReportRun, &RunRecord)> =
+        report.runs.iter().filter_map(|run| run.record.as_ref().map(|record| (run, record))).collect();
+    if runs.is_empty() {
+        section.text("No run has finished, so nothing was drawn to the end.");
+        return section;
+    }
+    let datasets = datasets(report);
+    let off = |(run, record): &(&ReportRun, &RunRecord)| {
+        let share = |name: &Name| (realised(record, name) - run.mixture.share(name)).abs();
+        (datasets.iter().map(share).fold(0.0, f64::max), run.label.clone())
+    };
+    let furthest = runs.iter().map(off).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
+    let replaced: u64 = runs.iter().flat_map(|run| run.1.realised.values()).map(|r| r.replaced).sum();
+    section.text(format!(
+        "Over {} the furthest that a dataset came from its share is {} ({}). Rows that could not be read \
+         and were replaced by the same dataset's next one: {replaced}.",
+        count(runs.len(), "finished run"),
+        digits(furthest.0, 5),
+        furthest.1
+    ));
+
+    let mut by_dataset = Table::new(
+        "Per dataset, means over the runs that drew from it. Passes: rows drawn per row there is. Groups \
+         whose completions were all right or all wrong teach nothing but format. Reward: first and last \
+         fifth of a run's groups.",
+        [
+            "dataset",
+            "runs",
+            "groups",
+            "most passes",
+            "replaced",
+            "all right",
+            "all wrong",
+            "reward first",
+            "reward last",
+        ],
+    );
+    for name in &datasets {
+        let drawn: Vec<&Realised> =
+            runs.iter().filter_map(|run| run.1.realised.get(name)).filter(|r| r.groups > 0).collect();
+        let mean =
+            |of: fn(&Realised) -> f64| Cell::number(plain(Estimate::of(drawn.iter().map(|r| of(r))).mean));
+        by_dataset.rows.push(vec![
+            Cell::text(name.as_str()),
+            Cell::number(drawn.len().to_string()),
+            Cell::number(drawn.iter().map(|r| r.groups).sum::<u64>().to_string()),
+            Cell::number(plain(drawn.iter().map(|r| r.passes).fold(f64::NAN, f64::max))),
+            Cell::number(drawn.iter().map(|r| r.replaced).sum::<u64>().to_string()),
+            mean(|r| r.all_right),
+            mean(|r| r.all_wrong),
+            mean(|r| r.reward_first),
+            mean(|r| r.reward_last),
+        ]);
+    }
+    section.table(by_dataset);
+
+    let mut head = vec!["run".to_owned(), "id".to_owned(), "groups".to_owned()];
+    head.extend(datasets.iter().map(ToString::to_string));
+    let mut by_run = Table::new("Every run: realised share (asked share) per dataset.", head);
+    by_run.folded = true;
+    for (run, record) in &runs {
+        let groups: u64 = record.realised.values().map(|r| r.groups).sum();
+        let mut row =
+            vec![Cell::text(&run.label), Cell::text(run.id.as_str()), Cell::number(groups.to_string())];
+        row.extend(datasets.iter().map(|name| {
+            Cell::number(format!("{} ({})", plain(realised(record, name)), plain(run.mixture.share(name))))
+        }));
+        by_run.rows.push(row);
+    }
+    section.table(by_run);
+    section
+}
+
+/// Share of the groups that came from a dataset; NaN where nothing was drawn at all.
+fn realised(record: &RunRecord, dataset: &Name) -> f64 {
+    let all: u64 = record.realised.values().map(|r| r.groups).sum();
+    record.realised.get(dataset).map_or(0, |r| r.groups) as f64 / all as f64
+}

@@ -1,0 +1,97 @@
+//! The one honest sentence that the quickstart ends with and the page begins with.
+
+use super::{
+    ConfirmSummary, Interval, Objective, Proposal, decoding_name,
+    estimate::{count, plain, range, signed},
+};
+
+/// What is proposed, the expected and the measured gain over uniform shares with interval and n; or that there is
+/// nothing to propose, and why.
+///
+/// `n_finished`: finished runs of the sweep. `confirm`: proposal against uniform, where those runs are done.
+pub fn verdict(
+    objective: &Objective,
+    proposal: Option<&Proposal>,
+    confirm: Option<&ConfirmSummary>,
+    n_finished: usize,
+) -> String {
+    let what = format!("{}, {}", objective.target.name(), decoding_name(objective.decoding));
+    let Some(proposal) = proposal else {
+        return match n_finished {
+            0 => "Nothing is proposed yet: no proxy run has finished.".to_owned(),
+            n => format!(
+                "Nothing is proposed yet: {} finished and no prediction was made.",
+                count(n, "proxy run")
+            ),
+        };
+    };
+    if !proposal.signal {
+        let why = proposal.note.as_deref().map_or_else(
+            || "left-out mixtures are predicted no better than by the mean".to_owned(),
+            // The note of a proposal says "no signal: " itself; once is enough.
+            |note| note.rsplit("no signal: ").next().unwrap_or(note).trim_end_matches('.').to_owned(),
+        );
+        return format!(
+            "The data show no signal ({what}; {}): {why}; the shares to use are {}.",
+            count(n_finished, "proxy run"),
+            proposal.mixture.brief()
+        );
+    }
+    let expected = format!(
+        "Proposed: {}, expected to gain {} over uniform shares ({what}; 90 % interval {}; chance to beat \
+         uniform {:.0} %)",
+        proposal.mixture.brief(),
+        signed(proposal.gain.mean),
+        range(Some(proposal.gain), signed),
+        100.0 * proposal.p_beats_uniform
+    );
+    let measured = confirm.and_then(|c| c.gain(&objective.target, objective.decoding)).map(|gain| gain.gain);
+    let Some(gain) = measured else {
+        return format!("{expected}; no pair of runs has measured that gain yet.");
+    };
+    let Some(interval) = gain.interval() else {
+        return format!(
+            "{expected}; one pair of runs measured {}, and one pair says nothing about chance.",
+            signed(gain.mean)
+        );
+    };
+    let found = match sure_gain(interval) {
+        Some(true) => "the proposal beats uniform shares",
+        Some(false) => "uniform shares beat the proposal, so the prediction was wrong",
+        None => "that does not tell it from no gain",
+    };
+    format!(
+        "{expected}; measured with fresh seeds on questions that no decision saw: {} (95 % interval {}, n \
+         = {} paired seeds): {found}.",
+        signed(gain.mean),
+        range(Some(interval), signed),
+        gain.n
+    )
+}
+
+/// Whether an interval of a gain lies above 0 (`true`), below it (`false`), or around it (`None`).
+pub fn sure_gain(gain: Interval) -> Option<bool> {
+    if gain.low > 0.0 {
+        Some(true)
+    } else if gain.high < 0.0 {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// A sentence about low scores, which are a finding and no fault; `None` where they are not low.
+///
+/// `best`: highest mean score of any mixture in [0, 1], `base`: the base's.
+pub(super) fn low_scores(best: f64, base: Option<f64>) -> Option<String> {
+    let low = best.is_finite() && best < 0.1;
+    let base = base.filter(|b| b.is_finite()).map_or(String::new(), |b| format!(", the base's {}", plain(b)));
+    low.then(|| {
+        format!(
+            "Scores are low: the best mixture's mean is {} of 1{base}. That is what this base reaches on \
+             these questions within this budget; mixtures can be compared as far as their intervals are \
+             apart, and no further.",
+            plain(best)
+        )
+    })
+}
