@@ -7,11 +7,12 @@
 //! - floor 1: `sample` `trajectory` `score` `mixture`
 //! - floor 2: `data` `tasks` `reward` `model` `rl` `predict` `launch` `run`
 //! - floor 3: `sampler` `rollout` `eval` `optimize` `ledger`
-//! - floor 4: `train` `sweep` `report`
+//! - floor 4: `train` `sweep` `decide` `report`
 //! - floor 5: `cli`
 
 pub mod cli;
 pub mod data;
+pub mod decide;
 pub mod error;
 pub mod eval;
 pub mod launch;

@@ -1,0 +1,167 @@
+//! `prediction.json`: what was decided, with everything a table, a plot or a report needs to show it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    mixture::{
+        Mixture,
+        named::{Interval, MixtureFile, Origin, Predicted},
+    },
+    name::Name,
+    optimize::{
+        next_runs::Suggestion,
+        proposal::{COVERAGE, Proposal},
+    },
+    predict::skill::{Skill, Verdict},
+    run::{Decoding, Domain},
+};
+
+/// Version of [`Prediction`] on disk.
+pub const SCHEMA: u32 = 1;
+
+/// `experiments/NAME/prediction.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// [`SCHEMA`] when it was written.
+    pub schema: u32,
+    /// The predictor's name.
+    pub predictor: String,
+    /// What was maximised, in words: `In-Score, sampled`.
+    pub objective: String,
+    /// Hash of the ledger that it was fitted on.
+    pub ledger: String,
+    /// The datasets, in the order of all shares here.
+    pub datasets: Vec<Name>,
+    /// Different mixtures among the runs.
+    pub n_mixtures: usize,
+    /// Whether the data carry a proposal.
+    pub verdict: Verdict,
+    /// The objective's skill as one sentence.
+    pub sentence: String,
+    /// The mixture to train on.
+    pub proposal: Proposed,
+    /// The mixture that scored highest.
+    pub best_observed: Best,
+    /// What to run next, the most promising first.
+    pub next: Vec<Next>,
+    /// In-Score, Out-Score and Overall, with every decoding.
+    pub aggregates: Vec<Score>,
+    /// Every benchmark with every decoding.
+    pub targets: Vec<Score>,
+    /// The runs it was fitted on, in the order of every [`Skill::held_out`].
+    pub runs: Vec<RunPoint>,
+    /// What a reader has to know.
+    pub notes: Vec<String>,
+}
+
+/// One run it was fitted on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunPoint {
+    /// The run's id, or that of a row.
+    pub run: String,
+    /// Its mixture's label.
+    pub label: String,
+    /// Share of each dataset, in the order of [`Prediction::datasets`].
+    pub shares: Vec<f64>,
+}
+
+/// A benchmark or an aggregate: how far mixtures differ in it, and whether that can be predicted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The benchmark, the aggregate or the column.
+    pub name: String,
+    /// In- or out-of-domain.
+    pub domain: Option<Domain>,
+    /// Of which completions.
+    pub decoding: Option<Decoding>,
+    /// Questions behind the score of one run; 0 where it is not known.
+    pub n_questions: usize,
+    /// Weight in the objective; of aggregates 1 for the objective itself and 0 for the others.
+    pub weight: f64,
+    /// Signal between mixtures and skill on mixtures left out.
+    pub skill: Skill,
+}
+
+/// The proposed mixture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// Shares, predicted score and gain, constraints.
+    pub mixture: Proposal,
+    /// Every benchmark of the objective's decoding there.
+    pub targets: Vec<TargetAt>,
+    /// Chance, in [0, 1], that it beats the mixture that scored highest.
+    pub p_beats_best_observed: f64,
+}
+
+/// What one benchmark is expected to score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetAt {
+    /// The benchmark.
+    pub name: String,
+    /// At the proposed mixture.
+    pub proposed: Interval,
+    /// At uniform shares.
+    pub uniform: f64,
+}
+
+/// The mixture that scored highest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Its label.
+    pub label: String,
+    /// Its shares.
+    pub shares: Vec<f64>,
+    /// Its mean score.
+    pub score: f64,
+    /// Runs behind that mean.
+    pub n_runs: usize,
+    /// Why not to take it for the best.
+    pub note: String,
+}
+
+/// A mixture worth a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Next {
+    /// Its shares.
+    pub shares: Vec<f64>,
+    /// By how much it is expected to exceed the best mixture tried.
+    pub expected_improvement: f64,
+    /// Expected score, with the interval of the surface.
+    pub predicted: Interval,
+}
+
+impl Next {
+    pub(super) fn new(suggestion: Suggestion, skill: &Skill) -> Self {
+        let mean = suggestion.predicted.mean;
+        let half = skill.half_width(suggestion.predicted.sd, COVERAGE);
+        Self {
+            shares: suggestion.shares,
+            expected_improvement: suggestion.expected_improvement,
+            predicted: Interval { mean, low: mean - half, high: mean + half },
+        }
+    }
+}
+
+/// `mixtures/best.json`: the proposed shares; where there is no signal the uniform ones, with the reason.
+pub fn mixture_file(prediction: &Prediction) -> MixtureFile {
+    let proposal = &prediction.proposal.mixture;
+    // Projection on the simplex is exact to rounding, which may fall below 0.
+    let shares = proposal.shares.iter().map(|share| share.max(0.0));
+    let shares = prediction.datasets.iter().cloned().zip(shares).collect();
+    let mixture = Mixture::new(&shares).expect("an optimizer stays on the simplex");
+    let mut file = MixtureFile::new(&mixture);
+    file.origin = Some(Origin::Prediction {
+        ledger: prediction.ledger.clone(),
+        predictor: prediction.predictor.clone(),
+        n_runs: prediction.runs.len(),
+    });
+    file.predicted = Some(Predicted {
+        objective: prediction.objective.clone(),
+        score: proposal.predicted,
+        gain_over_uniform: proposal.gain,
+        chance_of_beating_uniform: proposal.p_beats_uniform,
+    });
+    file.constraints.clone_from(&proposal.binding);
+    file.note.clone_from(&proposal.note);
+    file
+}
