@@ -1,0 +1,524 @@
+//! `modo predict --mixtures A --scores B`: any table of shares and scores.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use polars::prelude::{
+    AnyValue, CsvReadOptions, DataFrame, DataType, JsonFormat, JsonReader, ParquetReader, PolarsResult,
+    SerReader,
+};
+use serde::Serialize;
+
+use super::{Args, PERMUTATIONS, only_name, show};
+use crate::{
+    cli::printer::Printer,
+    decide::{self, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
+    error::{Context as _, Error, Result},
+    mixture::constraint::Constraints,
+    name::Name,
+    optimize::proposal::COVERAGE,
+    predict::{DEFAULT, Observation, skill},
+    store,
+};
+
+/// How far the sum of a row's shares may be from 1: three-digit shares of many datasets round that far.
+const SUM_TOLERANCE: f64 = 0.01;
+
+/// A table larger than this is not one of runs.
+const MAX_BYTES: u64 = 1 << 30;
+
+pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Printer) -> Result<()> {
+    let joined = Joined::read(args, mixtures, scores, printer)?;
+    match &args.at {
+        Some(at) => predict_at(args, &joined, at, printer),
+        None => propose(args, &joined, printer),
+    }
+}
+
+/// Two tables joined: one row per run.
+struct Joined {
+    /// Columns with shares, in the table's order.
+    datasets: Vec<String>,
+    ids: Vec<String>,
+    id_column: String,
+    /// `[run][dataset]`, each summing to 1.
+    shares: Vec<Vec<f64>>,
+    /// Column and its `[run]` scores.
+    targets: Vec<(String, Vec<f64>)>,
+    /// Weight of each target in the objective; `None` where nothing is to be made large or small.
+    weights: Option<Vec<f64>>,
+    /// Hash of both files.
+    hash: String,
+}
+
+impl Joined {
+    fn read(args: &Args, mixtures: &Path, scores: &Path, printer: &Printer) -> Result<Self> {
+        let (a, b) = (Table::read(mixtures)?, Table::read(scores)?);
+        let id_column = match &args.id {
+            Some(id) => id.clone(),
+            None => a
+                .names()
+                .find(|name| b.has(name))
+                .ok_or_else(|| {
+                    Error::input(format!("{} and {} have no column in common", a.place, b.place)).hint(
+                        "give both a column that says which score belongs to which mixture, `--id COLUMN`",
+                    )
+                })?
+                .to_owned(),
+        };
+        let (a_ids, b_ids) = (a.ids(&id_column)?, b.ids(&id_column)?);
+        let b_row: BTreeMap<&str, usize> =
+            b_ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
+        let a_rows: Vec<usize> =
+            (0..a_ids.len()).filter(|&row| b_row.contains_key(a_ids[row].as_str())).collect();
+        let b_rows: Vec<usize> = a_rows.iter().map(|&row| b_row[a_ids[row].as_str()]).collect();
+        if a_rows.is_empty() {
+            return Err(Error::input(format!("no value of column `{id_column}` is in both tables"))
+                .at(format!("{} and {}", a.place, b.place))
+                .hint("`--id COLUMN` names another column to join by"));
+        }
+        let alone = a_ids.len() + b_ids.len() - 2 * a_rows.len();
+        if alone > 0 {
+            printer.note(format!("note: {alone} rows are in one table only and are left out"));
+        }
+
+        let datasets = a.numeric(|name| !b.has(name) && name != id_column, &a_ids, printer)?;
+        if datasets.len() < 2 {
+            return Err(Error::input(format!(
+                "there are {} columns of shares; at least two are needed",
+                datasets.len()
+            ))
+            .at(&a.place)
+            .hint("a share is a column of numbers that the table of scores does not have"));
+        }
+        let mut shares: Vec<Vec<f64>> =
+            a_rows.iter().map(|&row| datasets.iter().map(|(_, values)| values[row]).collect()).collect();
+        let ids: Vec<String> = a_rows.iter().map(|&row| a_ids[row].clone()).collect();
+        let names: Vec<String> = datasets.into_iter().map(|(name, _)| name).collect();
+        renormalise(&mut shares, &ids, &names, &a.place, printer)?;
+
+        let named: Vec<&String> = args.maximize.iter().chain(&args.minimize).collect();
+        if let Some(missing) = named.iter().find(|name| !b.has(name)) {
+            return Err(b.missing(missing));
+        }
+        if let Some(twice) = args.maximize.iter().find(|name| args.minimize.contains(name)) {
+            return Err(Error::input(format!("`{twice}` cannot be both large and small"))
+                .at("options `--maximize` and `--minimize`"));
+        }
+        let wanted = |name: &str| {
+            if named.is_empty() {
+                !a.has(name) && name != id_column
+            } else {
+                named.iter().any(|n| *n == name)
+            }
+        };
+        let targets = b.numeric(wanted, &b_ids, printer)?;
+        if let Some(words) = named.iter().find(|name| !targets.iter().any(|(target, _)| target == **name)) {
+            return Err(Error::input(format!("column `{words}` holds no numbers")).at(&b.place));
+        }
+        if targets.is_empty() {
+            return Err(Error::input("there is no column of scores")
+                .at(&b.place)
+                .hint("a target is a column of numbers that the table of mixtures does not have"));
+        }
+        let targets: Vec<(String, Vec<f64>)> = targets
+            .into_iter()
+            .map(|(name, all)| (name, b_rows.iter().map(|&row| all[row]).collect()))
+            .collect();
+        let each = 1.0 / named.len().max(1) as f64;
+        let weight = |(name, _): &(String, Vec<f64>)| if args.minimize.contains(name) { -each } else { each };
+        let weights = (!named.is_empty()).then(|| targets.iter().map(weight).collect());
+        let hash = store::short_hash(format!("{} {}", a.hash, b.hash).as_bytes());
+        Ok(Self { datasets: names, ids, id_column, shares, targets, weights, hash })
+    }
+
+    fn observations(&self) -> Vec<Vec<Observation>> {
+        let of = |(_, scores): &(String, Vec<f64>)| -> Vec<Observation> {
+            let one = |(shares, score): (&Vec<f64>, &f64)| Observation {
+                shares: shares.clone(),
+                score: *score,
+                noise_variance: None,
+            };
+            self.shares.iter().zip(scores).map(one).collect()
+        };
+        self.targets.iter().map(of).collect()
+    }
+}
+
+/// Skill of every target; a proposal where something is to be made large or small.
+fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
+    let predictor = only_name(args.predictor.as_deref().unwrap_or(DEFAULT));
+    let target = |((name, _), observations): (&(String, Vec<f64>), Vec<Observation>)| TargetRuns {
+        name: name.clone(),
+        domain: None,
+        decoding: None,
+        n_questions: 0,
+        observations,
+    };
+    let targets: Vec<TargetRuns> = joined.targets.iter().zip(joined.observations()).map(target).collect();
+    let Some(weights) = &joined.weights else {
+        let (_, method) = decide::method(&predictor)?;
+        let observations = joined.observations();
+        let equal = vec![1.0 / targets.len() as f64; targets.len()];
+        let settings = skill::Settings { n_permutations: PERMUTATIONS, ..skill::Settings::default() };
+        let skills = judge(method.as_ref(), &observations, &equal, &settings).map_err(few)?.targets;
+        let score = |(target, skill): (&TargetRuns, skill::Skill)| Score {
+            name: target.name.clone(),
+            domain: None,
+            decoding: None,
+            n_questions: 0,
+            weight: 0.0,
+            skill,
+        };
+        let scores: Vec<Score> = targets.iter().zip(skills).map(score).collect();
+        if args.json {
+            return printer.json(&scores);
+        }
+        let scores: Vec<&Score> = scores.iter().collect();
+        show::signal(&scores, printer)?;
+        show::skill(&scores, printer)?;
+        printer.note("\nfor a proposal say what to aim at: `--maximize COLUMN` or `--minimize COLUMN`");
+        return Ok(());
+    };
+    let words =
+        |names: &[String], what: &str| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
+    let objective: Vec<String> = [words(&args.maximize, "maximize"), words(&args.minimize, "minimize")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let datasets = names(&joined.datasets);
+    let runs = joined.ids.iter().zip(&joined.shares).map(|(id, shares)| RunPoint {
+        run: id.clone(),
+        label: id.clone(),
+        shares: shares.clone(),
+    });
+    let prediction = decide(&Question {
+        datasets: &datasets,
+        ledger: joined.hash.clone(),
+        runs: runs.collect(),
+        targets,
+        objective: Objective::Weighted { words: objective.join("; "), weights: weights.clone() },
+        constraints: &Constraints::default(),
+        supply: None,
+        predictor: &predictor,
+        n_permutations: PERMUTATIONS,
+        next: usize::from(args.next),
+        seed: 0,
+    })?;
+    if let Some(out) = &args.out {
+        store::write_whole(out, &decide::mixture_file(&prediction).to_json()).at(out.display())?;
+    }
+    if args.json {
+        return printer.json(&prediction);
+    }
+    show::prediction(&prediction, printer)?;
+    match &args.out {
+        Some(out) => printer.line(format!("\nwritten: {}", out.display())),
+        None => Ok(()),
+    }
+}
+
+/// One predicted score, as scripts read it.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    target: &'a str,
+    mean: f64,
+    sd: f64,
+    low: f64,
+    high: f64,
+}
+
+/// The scores of one new run at each mixture of a table.
+fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) -> Result<()> {
+    let table = Table::read(at)?;
+    let ids = if table.has(&joined.id_column) {
+        table.ids(&joined.id_column)?
+    } else if args.id.is_some() {
+        return Err(table.missing(&joined.id_column));
+    } else {
+        (0..table.frame.height()).map(|row| row.to_string()).collect()
+    };
+    if let Some(missing) = joined.datasets.iter().find(|name| !table.has(name)) {
+        return Err(table.missing(missing));
+    }
+    let columns = table.numeric(|name| joined.datasets.iter().any(|d| d == name), &ids, printer)?;
+    let column = |name: &String| {
+        let found = columns.iter().find(|(column, _)| column == name).map(|(_, values)| values);
+        found.ok_or_else(|| Error::input(format!("column `{name}` holds no numbers")).at(&table.place))
+    };
+    let columns = joined.datasets.iter().map(column).collect::<Result<Vec<_>>>()?;
+    let mut asked: Vec<Vec<f64>> =
+        (0..ids.len()).map(|row| columns.iter().map(|values| values[row]).collect()).collect();
+    renormalise(&mut asked, &ids, &joined.datasets, &table.place, printer)?;
+
+    let (_, method) = decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?;
+    let observations = joined.observations();
+    // Only the scale of the errors is needed, no chance.
+    let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
+    let weights = vec![1.0; observations.len()];
+    let skills = skill::assess(method.as_ref(), &observations, &weights, &settings).map_err(few)?.targets;
+    let mut lines = Vec::new();
+    let mut predictors = Vec::new();
+    for runs in &observations {
+        predictors.push(method.fit(runs).map_err(few)?);
+    }
+    for (id, shares) in ids.iter().zip(&asked) {
+        for (((target, _), predictor), skill) in joined.targets.iter().zip(&predictors).zip(&skills) {
+            let one = predictor.predict(shares);
+            let half = skill.half_width(one.run_sd(), COVERAGE);
+            let (mean, sd) = (one.mean, skill.scale * one.run_sd());
+            lines.push(Line { id, target, mean, sd, low: mean - half, high: mean + half });
+        }
+    }
+    let as_json = args.json
+        || args.out.as_ref().is_some_and(|out| out.extension().is_some_and(|e| e == "jsonl" || e == "json"));
+    let text = if as_json { to_json_lines(&lines) } else { to_csv(&lines)? };
+    match &args.out {
+        Some(out) => {
+            store::write_whole(out, &text).at(out.display())?;
+            printer.note(format!("{} predictions written to {}", lines.len(), out.display()));
+            Ok(())
+        }
+        None => printer.line(String::from_utf8_lossy(&text).trim_end()),
+    }
+}
+
+fn to_csv(lines: &[Line]) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        writer.serialize(line).failed()?;
+    }
+    writer.into_inner().failed()
+}
+
+fn to_json_lines(lines: &[Line]) -> Vec<u8> {
+    let one = |line| serde_json::to_string(line).expect("predictions are finite") + "\n";
+    lines.iter().map(one).collect::<String>().into_bytes()
+}
+
+fn few(error: crate::predict::FitError) -> Error {
+    Error::input(error).hint("give rows of more different mixtures")
+}
+
+/// Divides every row by its sum, which must be near 1.
+fn renormalise(
+    shares: &mut [Vec<f64>],
+    ids: &[String],
+    columns: &[String],
+    place: &str,
+    printer: &Printer,
+) -> Result<()> {
+    let (mut low, mut high) = (1.0_f64, 1.0_f64);
+    for (row, id) in shares.iter_mut().zip(ids) {
+        if let Some(i) = row.iter().position(|share| *share < 0.0) {
+            return Err(Error::input(format!(
+                "the share of `{}` is {}; shares are from 0 to 1",
+                columns[i], row[i]
+            ))
+            .at(format!("{place}, row `{id}`")));
+        }
+        let sum: f64 = row.iter().sum();
+        if (sum - 1.0).abs() > SUM_TOLERANCE {
+            let shown: Vec<&str> = columns.iter().take(12).map(String::as_str).collect();
+            let more = if columns.len() > 12 { ", …" } else { "" };
+            return Err(Error::input(format!("the shares sum to {sum:.4}, not to 1"))
+                .at(format!("{place}, row `{id}`"))
+                .hint(format!("these columns are read as shares: `{}`{more}", shown.join("`, `"))));
+        }
+        (low, high) = (low.min(sum), high.max(sum));
+        row.iter_mut().for_each(|share| *share /= sum);
+    }
+    if high - low > 1e-6 {
+        printer.note(format!(
+            "note: {place}: rows sum to {low:.4} up to {high:.4}; each was divided by its sum"
+        ));
+    }
+    Ok(())
+}
+
+/// Columns as names of datasets: what a name cannot hold becomes `_`, and what then is there twice gets its number.
+fn names(columns: &[String]) -> Vec<Name> {
+    let mut taken: BTreeSet<Name> = BTreeSet::new();
+    let mut all = Vec::new();
+    for (i, column) in columns.iter().enumerate() {
+        let fits = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
+        let text: String = column.trim_start_matches('.').chars().map(fits).take(56).collect();
+        let name = text.parse().ok().filter(|name| !taken.contains(name));
+        let name: Name = name.unwrap_or_else(|| {
+            format!("{text}_c{i}").parse().expect("at most 63 letters, digits and marks that names may have")
+        });
+        taken.insert(name.clone());
+        all.push(name);
+    }
+    all
+}
+
+/// A file as a data frame.
+struct Table {
+    place: String,
+    frame: DataFrame,
+    hash: String,
+}
+
+impl Table {
+    fn read(path: &Path) -> Result<Self> {
+        let place = path.display().to_string();
+        let cannot =
+            |error: std::io::Error| Error::input(format!("the table cannot be read: {error}")).at(&place);
+        let metadata = fs::metadata(path).map_err(cannot)?;
+        if !metadata.is_file() || metadata.len() > MAX_BYTES {
+            return Err(Error::input("this is no file of at most 1 GiB").at(place));
+        }
+        let hash = store::short_hash(&fs::read(path).map_err(cannot)?);
+        let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let read = || -> PolarsResult<DataFrame> {
+            match kind.as_str() {
+                "parquet" => ParquetReader::new(File::open(path)?).finish(),
+                "jsonl" | "ndjson" | "json" => {
+                    JsonReader::new(File::open(path)?).with_json_format(JsonFormat::JsonLines).finish()
+                }
+                // The whole column decides its type, so that a word far down is an error and not a gap.
+                _ => CsvReadOptions::default()
+                    .with_infer_schema_length(None)
+                    .with_has_header(true)
+                    .into_reader_with_file_handle(File::open(path)?)
+                    .finish(),
+            }
+        };
+        // Parsers are known to panic on damaged files.
+        let frame = catch_unwind(AssertUnwindSafe(read))
+            .map_err(|_| "its data cannot be decoded".to_owned())
+            .and_then(|frame| frame.map_err(|error| error.to_string()))
+            .map_err(|reason| {
+                Error::input(format!("this is no table: {reason}"))
+                    .at(&place)
+                    .hint("tables are CSV with a header, Parquet (.parquet) or JSON lines (.jsonl)")
+            })?;
+        if frame.height() == 0 {
+            return Err(Error::input("the table has no rows").at(place));
+        }
+        Ok(Self { place, frame, hash })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.frame.get_column_names().into_iter().map(|name| name.as_str())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        let own: Vec<&str> = self.names().take(30).collect();
+        Error::input(format!("there is no column `{name}`"))
+            .at(&self.place)
+            .hint(format!("there are `{}`", own.join("`, `")))
+    }
+
+    /// The values of a column as texts, each there once.
+    fn ids(&self, column: &str) -> Result<Vec<String>> {
+        if !self.has(column) {
+            return Err(self.missing(column));
+        }
+        let values = self.values(column)?;
+        let mut seen = BTreeSet::new();
+        let mut ids = Vec::with_capacity(values.len());
+        for (row, value) in values.into_iter().enumerate() {
+            let id = match value {
+                Cell::Number(number) => number.to_string(),
+                Cell::Text(text) => text,
+                Cell::Gap => {
+                    return Err(Error::input(format!("column `{column}` has no value")).at(format!(
+                        "{}, row {}",
+                        self.place,
+                        row + 1
+                    )));
+                }
+            };
+            if !seen.insert(id.clone()) {
+                return Err(Error::input(format!("column `{column}` has `{id}` twice"))
+                    .at(format!("{}, row {}", self.place, row + 1))
+                    .hint("every run needs an id of its own; `--id COLUMN` names the column"));
+            }
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+
+    /// The columns that `wanted` takes with their finite numbers; columns without any number are passed over.
+    fn numeric(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        ids: &[String],
+        printer: &Printer,
+    ) -> Result<Vec<(String, Vec<f64>)>> {
+        let mut columns = Vec::new();
+        let mut passed_over = Vec::new();
+        for name in self.names().filter(|name| wanted(name)) {
+            let values = self.values(name)?;
+            if !values.iter().any(|value| matches!(value, Cell::Number(_))) {
+                passed_over.push(name);
+                continue;
+            }
+            let mut numbers = Vec::with_capacity(values.len());
+            for (value, id) in values.into_iter().zip(ids) {
+                let wrong = match value {
+                    Cell::Number(number) if number.is_finite() => {
+                        numbers.push(number);
+                        continue;
+                    }
+                    Cell::Number(number) => number.to_string(),
+                    Cell::Text(text) => format!("`{}`", text.chars().take(80).collect::<String>()),
+                    Cell::Gap => "nothing".to_owned(),
+                };
+                return Err(Error::input(format!("column `{name}` holds {wrong} where a number is needed"))
+                    .at(format!("{}, row `{id}`", self.place)));
+            }
+            columns.push((name.to_owned(), numbers));
+        }
+        if !passed_over.is_empty() {
+            printer.note(format!(
+                "note: {}: columns without numbers are passed over: `{}`",
+                self.place,
+                passed_over.join("`, `")
+            ));
+        }
+        Ok(columns)
+    }
+
+    fn values(&self, column: &str) -> Result<Vec<Cell>> {
+        let column = self.frame.column(column).input().map_err(|error| error.at(&self.place))?;
+        let words = matches!(column.dtype(), DataType::String);
+        let cell = |row: usize| match column.get(row) {
+            Ok(AnyValue::Null) | Err(_) => Cell::Gap,
+            Ok(AnyValue::String(text)) if words => Cell::of_text(text),
+            Ok(AnyValue::StringOwned(text)) if words => Cell::of_text(&text),
+            Ok(value) if value.is_primitive_numeric() => {
+                value.extract::<f64>().map_or(Cell::Gap, Cell::Number)
+            }
+            Ok(value) => Cell::Text(value.to_string()),
+        };
+        Ok((0..column.len()).map(cell).collect())
+    }
+}
+
+enum Cell {
+    Number(f64),
+    Text(String),
+    Gap,
+}
+
+impl Cell {
+    fn of_text(text: &str) -> Self {
+        match text.trim().parse() {
+            Ok(number) => Self::Number(number),
+            Err(_) if text.trim().is_empty() => Self::Gap,
+            Err(_) => Self::Text(text.to_owned()),
+        }
+    }
+}
