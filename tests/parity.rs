@@ -5,15 +5,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use burn::tensor::Device;
+use modo::model::Model;
 use modo::model::config::ModelConfig;
+use modo::model::generate::{Request, Sampling, generate};
 use modo::model::image::{PatchedImage, prepare};
+use modo::model::qwen2_vl::{Padding, Sequence};
 use modo::model::rope_index::rope_index;
 use modo::model::tokenizer::ChatTokenizer;
+use modo::seed::Seed;
+use modo::trajectory::Stop;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
 /// The two layouts that exist.
 const CHECKPOINTS: [&str; 2] = ["v5", "published"];
+
+/// Of logits and log-probabilities in f32: the sums of the two implementations run in different orders.
+const TOLERANCE: f64 = 1e-4;
 
 /// What the reference recorded about one checkpoint.
 #[derive(Deserialize)]
@@ -124,6 +133,55 @@ fn texts_are_cut_and_joined_like_the_reference() {
 }
 
 #[test]
+fn logits_are_the_references() {
+    for checkpoint in CHECKPOINTS {
+        let model = model(checkpoint);
+        let cases = recorded(checkpoint).cases;
+        let sequences: Vec<Sequence> = cases.values().map(|case| sequence(&model, case)).collect();
+        let expected: Vec<Vec<f32>> = cases.keys().map(|name| logits(checkpoint, name)).collect();
+        for ((name, sequence), expected) in cases.keys().zip(&sequences).zip(&expected) {
+            let alone = host(model.network.all_logits(&[sequence], Padding::Right));
+            check_logits(&alone[alone.len() - expected.len()..], expected, &format!("{checkpoint}/{name}"));
+        }
+        // All prompts of a checkpoint in one batch, padded on either side.
+        let vocabulary = model.config.decoder.vocab_size;
+        for padding in [Padding::Left, Padding::Right] {
+            let together = host(model.network.all_logits(&sequences.iter().collect::<Vec<_>>(), padding));
+            let mut end = 0;
+            for ((name, sequence), expected) in cases.keys().zip(&sequences).zip(&expected) {
+                end += sequence.tokens.len() * vocabulary;
+                let place = format!("{checkpoint}/{name}, {padding:?}");
+                check_logits(&together[end - expected.len()..end], expected, &place);
+            }
+        }
+    }
+}
+
+#[test]
+fn greedy_continuations_are_the_references() {
+    for checkpoint in CHECKPOINTS {
+        let model = model(checkpoint);
+        let cases = recorded(checkpoint).cases;
+        let sequences: Vec<Sequence> = cases.values().map(|case| sequence(&model, case)).collect();
+        let requests: Vec<Request> =
+            sequences.iter().map(|prompt| Request { prompt, seeds: vec![Seed::new(0)] }).collect();
+        for padding in [Padding::Left, Padding::Right] {
+            let sampling = Sampling::greedy(16);
+            let ends = &model.config.tokens.eos;
+            let generated = generate(&model.network, &requests, sampling, ends, padding);
+            for ((name, case), generated) in cases.iter().zip(&generated) {
+                let place = format!("{checkpoint}/{name}, {padding:?}");
+                assert_eq!(generated[0].tokens, case.greedy_tokens, "{place}");
+                assert_eq!(generated[0].stop, Stop::Length, "{place}");
+                for (a, b) in generated[0].logprobs.iter().zip(&case.greedy_logprobs) {
+                    assert!((f64::from(*a) - b).abs() <= TOLERANCE * b.abs().max(1.0), "{place}: {a} {b}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_recording_is_whole() {
     for checkpoint in CHECKPOINTS {
         let bytes = std::fs::read(fixtures().join(format!("{checkpoint}.safetensors"))).unwrap();
@@ -161,6 +219,36 @@ fn recorded(checkpoint: &str) -> Recorded {
 
 fn config(checkpoint: &str) -> ModelConfig {
     ModelConfig::read(&fixtures().join(checkpoint)).unwrap()
+}
+
+fn model(checkpoint: &str) -> Model {
+    Model::load(&fixtures().join(checkpoint), &Device::flex()).unwrap()
+}
+
+/// The prompt of a case with the features of its pictures.
+fn sequence(model: &Model, case: &Case) -> Sequence {
+    let pictures: Vec<PatchedImage> = case.pictures.iter().map(|name| picture(name, &model.config)).collect();
+    let mut sequence = model.prompt(&case.question, &case.grids).unwrap();
+    sequence.features = model.network.features(&pictures.iter().collect::<Vec<_>>());
+    sequence
+}
+
+/// What the reference recorded: `[8, vocabulary]`, of the last positions of the prompt.
+fn logits(checkpoint: &str, case: &str) -> Vec<f32> {
+    let bytes = std::fs::read(fixtures().join(format!("{checkpoint}.safetensors"))).unwrap();
+    floats(SafeTensors::deserialize(&bytes).unwrap().tensor(&format!("logits.{case}")).unwrap().data())
+}
+
+/// Relative to the largest of them.
+fn check_logits(got: &[f32], expected: &[f32], place: &str) {
+    let largest = expected.iter().fold(0.0_f64, |largest, b| largest.max(f64::from(b.abs())));
+    let error =
+        got.iter().zip(expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).fold(0.0, f64::max);
+    assert!(error <= TOLERANCE * largest, "{place}: {error} of {largest}");
+}
+
+fn host(logits: burn::tensor::Tensor<2>) -> Vec<f32> {
+    logits.into_data().try_into_vec().unwrap()
 }
 
 fn chat(checkpoint: &str, config: &ModelConfig) -> ChatTokenizer {

@@ -1,5 +1,7 @@
 //! `modo draw`: the order in which the samples of a mixture are drawn, any part of it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
@@ -9,6 +11,8 @@ use super::{
 use crate::{
     data::Portion,
     error::{Context as _, Result},
+    mixture::Mixture,
+    name::Name,
     sampler::{self, Dataset, DrawRule, Schedule, Settings, Summary},
     seed::Seed,
 };
@@ -69,7 +73,10 @@ struct Line<'a> {
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     let catalog = context.catalog()?;
-    let mixture = mixtures::load(&args.mixture, &catalog)?;
+    let mut parts: BTreeMap<Name, u32> = mixtures::load(&args.mixture, &catalog)?.into();
+    // Nothing is drawn from the others, so their files need not be there.
+    parts.retain(|_, parts| *parts > 0);
+    let mixture = Mixture::try_from(parts).expect("taking out zeros leaves the sum as it was");
     let mut datasets = Vec::new();
     for (name, parts) in mixture.parts() {
         if parts > 0 {

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde::Serialize;
 
-use super::{Context, models, printer::Printer};
+use super::{Context, printer::Printer};
 use crate::{
     data::picture,
     error::{Context as _, Error, Result},
@@ -14,6 +14,7 @@ use crate::{
     },
     sample::Picture,
     seed::Seed,
+    train,
 };
 
 /// Largest picture file, in bytes: as large as datasets may hold.
@@ -21,6 +22,8 @@ const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
+  modo generate --model nano --image figure.png --prompt 'How large is x?' \
+      --max-new-tokens 64
   modo generate --model Qwen2-VL-2B-Instruct --prompt 'Name a colour.' \\
       --max-new-tokens 20
   modo generate --model checkpoints/last --image a.png --image b.png \\
@@ -28,9 +31,12 @@ Examples:
 
 /// Options of `modo generate`.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "modo generate [OPTIONS] --model <FOLDER> --prompt <TEXT>\n                     --max-new-tokens <K>"
+)]
 pub(super) struct Args {
-    /// Checkpoint folder.
+    /// Checkpoint folder, or `nano` for the embedded base.
     #[arg(long, value_name = "FOLDER")]
     model: String,
     /// Picture before the text; may be given several times.
@@ -76,7 +82,7 @@ struct Completion<'a> {
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     let pictures = args.images.iter().map(read_picture).collect::<Result<Vec<_>>>()?;
-    let model = models::load_model(&args.model, &context.device()?)?;
+    let model = train::base(&args.model, &context.device()?).map_err(|error| error.at("option `--model`"))?;
     let patches = model.patches(&pictures).input().map_err(|error| error.at("option `--image`"))?;
     let grids: Vec<[usize; 3]> = patches.iter().map(|patched| patched.grid).collect();
     let mut prompt =

@@ -9,6 +9,10 @@ use super::{
 use crate::{
     data::{READERS, Role},
     error::{Error, Result},
+    launch::LAUNCHERS,
+    mixture::design::DESIGNS,
+    optimize::OPTIMIZERS,
+    predict::PREDICTORS,
     registry::Registry,
     reward::VERIFIERS,
     rl::{advantage::ADVANTAGES, algorithm::ALGORITHMS, kl::KLS},
@@ -41,12 +45,14 @@ const KINDS: &[(&str, fn(&Context) -> Result<Listed>)] = &[
     ("formats", |_| Ok(entries(&READERS))),
     ("tasks", |_| Ok(entries(&TASKS))),
     ("verifiers", |_| Ok(entries(&VERIFIERS))),
-    ("mixtures", |_| {
-        Ok(mixtures::names().into_iter().map(|(name, mixture)| (name, mixture.brief())).collect())
-    }),
+    ("mixtures", mixtures),
+    ("designs", |_| Ok(entries(&DESIGNS))),
+    ("predictors", |_| Ok(entries(&PREDICTORS))),
+    ("optimizers", |_| Ok(entries(&OPTIMIZERS))),
     ("algorithms", |_| Ok(entries(&ALGORITHMS))),
     ("advantages", |_| Ok(entries(&ADVANTAGES))),
     ("kl", |_| Ok(entries(&KLS))),
+    ("launchers", |_| Ok(entries(&LAUNCHERS))),
 ];
 
 #[derive(Serialize)]
@@ -104,4 +110,9 @@ fn datasets(context: &Context) -> Result<Listed> {
         .iter()
         .map(|(name, config)| (name.to_string(), one(config.role, config.of.as_ref())))
         .collect())
+}
+
+fn mixtures(context: &Context) -> Result<Listed> {
+    let names = mixtures::names(&context.catalog()?);
+    Ok(names.into_iter().map(|(name, mixture)| (name, mixture.brief())).collect())
 }

@@ -1,22 +1,21 @@
 //! From what stands after `--mixture` to a mixture.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
-
-use serde::Deserialize;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::{
     data::{Catalog, Role},
     error::{Context as _, Error, Result},
-    mixture::Mixture,
+    mixture::{
+        Mixture,
+        named::{BadFile, MixtureFile},
+    },
     name::Name,
 };
 
 /// Folder of the mixtures that have a name, below the current one.
 pub(super) const FOLDER: &str = "mixtures";
+
+const RULE: &str = "shares are numbers from 0 to 1 that sum to 1";
 
 /// The mixture that `text` means: shares (`a=0.5,b=0.5`), the path of a file, or a name under `mixtures/`.
 ///
@@ -25,8 +24,10 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
     if text.contains('=') {
         return checked(inline(text)?, catalog).map_err(|error| error.at("option `--mixture`"));
     }
-    let Some(path) = find(text) else {
-        let known: Vec<String> = names().into_iter().map(|(name, _)| format!("`{name}`")).collect();
+    let in_folder = |name: &str| Path::new(FOLDER).join(name);
+    let tried = [Path::new(text).to_owned(), in_folder(text), in_folder(&format!("{text}.json"))];
+    let Some(path) = tried.iter().find(|path| path.is_file()) else {
+        let known: Vec<String> = names(catalog).into_iter().map(|(name, _)| format!("`{name}`")).collect();
         let there =
             if known.is_empty() { "is empty".to_owned() } else { format!("has {}", known.join(", ")) };
         return Err(Error::input(format!(
@@ -35,51 +36,36 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
         .at("option `--mixture`")
         .hint(format!("{FOLDER}/ {there}; shares can be given as well: `detect=0.5,refer=0.5`")));
     };
-    let read = fs::read_to_string(path).input().and_then(|text| checked(parse(&text)?, catalog));
-    read.map_err(|error| error.at(path.display()))
+    let trained = trained(catalog);
+    let read = || {
+        let text = fs::read_to_string(path).input()?;
+        match MixtureFile::parse(&text, &trained) {
+            Ok((_, mixture)) => Ok(mixture),
+            Err(BadFile::UnknownDataset { given, .. }) => Err(unknown(&given, catalog, &trained)),
+            Err(error) => Err(Error::input(error).hint(RULE)),
+        }
+    };
+    read().map_err(|error| error.at(path.display()))
 }
 
-/// The file that `text` means: its path, or a name under `mixtures/`.
-fn find(text: &str) -> Option<PathBuf> {
-    let in_folder = |name: &str| Path::new(FOLDER).join(name);
-    let tried = [Path::new(text).to_owned(), in_folder(text), in_folder(&format!("{text}.json"))];
-    tried.into_iter().find(|path| path.is_file())
-}
-
-/// What the file of a mixture says about itself, such as that the data showed no signal.
-pub(super) fn note(text: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct File {
-        note: Option<String>,
-    }
-    let read = fs::read_to_string(find(text)?).ok()?;
-    serde_json::from_str::<File>(&read).ok()?.note
-}
-
-/// Names of the files under `mixtures/` with their shares, by name; files that hold no mixture are left out.
-pub(super) fn names() -> Vec<(String, Mixture)> {
+/// Names of the files under `mixtures/` with their shares, by name; files that hold no mixture of this
+/// catalogue's datasets are left out.
+pub(super) fn names(catalog: &Catalog) -> Vec<(String, Mixture)> {
+    let trained = trained(catalog);
     let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
     let mut names: Vec<(String, Mixture)> = entries
         .filter_map(|entry| {
             let path = entry.path();
             let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            let shares = parse(&fs::read_to_string(&path).ok()?).ok()?;
-            Some((name, Mixture::new(&named(shares).ok()?).ok()?))
+            let (_, mixture) = MixtureFile::parse(&fs::read_to_string(&path).ok()?, &trained).ok()?;
+            Some((name, mixture))
         })
         .collect();
     names.sort_by(|a, b| a.0.cmp(&b.0));
     names
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, f64>> {
-    #[derive(Deserialize)]
-    struct File {
-        shares: BTreeMap<String, f64>,
-    }
-    serde_json::from_str::<File>(text).input().map(|file| file.shares)
-}
-
-fn inline(text: &str) -> Result<BTreeMap<String, f64>> {
+fn inline(text: &str) -> Result<BTreeMap<Name, f64>> {
     let mut shares = BTreeMap::new();
     for part in text.split(',') {
         let pair =
@@ -89,34 +75,35 @@ fn inline(text: &str) -> Result<BTreeMap<String, f64>> {
                 Error::input(format!("`{}` is no share", part.trim())).hint("write `detect=0.5,refer=0.5`")
             );
         };
-        if shares.insert(name.to_owned(), share).is_some() {
+        let parsed: Name = name.parse().input()?;
+        if shares.insert(parsed, share).is_some() {
             return Err(Error::input(format!("`{name}` has two shares")));
         }
     }
     Ok(shares)
 }
 
-fn named(shares: BTreeMap<String, f64>) -> Result<BTreeMap<Name, f64>> {
-    shares.into_iter().map(|(name, share)| Ok((name.parse().input()?, share))).collect()
+fn checked(shares: BTreeMap<Name, f64>, catalog: &Catalog) -> Result<Mixture> {
+    let trained = trained(catalog);
+    if let Some(name) = shares.keys().find(|name| !trained.contains(name)) {
+        return Err(unknown(name.as_str(), catalog, &trained));
+    }
+    Mixture::new(&shares).input().map_err(|error| error.hint(RULE))
 }
 
-fn checked(shares: BTreeMap<String, f64>, catalog: &Catalog) -> Result<Mixture> {
-    let trained = |role| role == Role::Train;
-    let known: Vec<&str> =
-        catalog.iter().filter(|(_, config)| trained(config.role)).map(|(name, _)| name.as_str()).collect();
-    let shares = named(shares)?;
-    for name in shares.keys() {
-        if !known.contains(&name.as_str()) {
-            let what = match catalog.get(name) {
-                Ok(_) => format!(
-                    "the mixture gives a share to `{name}`, which is a benchmark: nothing trains on it"
-                ),
-                Err(_) => format!("the mixture names the dataset `{name}`, which there is not"),
-            };
-            return Err(Error::input(what).hint(format!("there are `{}`", known.join("`, `"))));
+fn trained(catalog: &Catalog) -> Vec<Name> {
+    catalog.iter().filter(|(_, config)| config.role == Role::Train).map(|(name, _)| name.clone()).collect()
+}
+
+fn unknown(given: &str, catalog: &Catalog, trained: &[Name]) -> Error {
+    let what = match catalog.iter().find(|(name, _)| name.as_str() == given) {
+        Some(_) => {
+            format!("the mixture gives a share to `{given}`, which is a benchmark: nothing trains on it")
         }
-    }
-    Mixture::new(&shares).input().map_err(|error| error.hint("shares are numbers from 0 to 1 that sum to 1"))
+        None => format!("the mixture names the dataset `{given}`, which there is not"),
+    };
+    let known: Vec<&str> = trained.iter().map(Name::as_str).collect();
+    Error::input(what).hint(format!("there are `{}`", known.join("`, `")))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod experiment;
 mod generate;
 mod list;
 mod mixtures;
-mod models;
 mod printer;
 mod status;
 mod sweep;
@@ -201,12 +200,12 @@ fn exit_code(kind: Kind) -> i32 {
     }
 }
 
-/// Set by Ctrl-C and SIGTERM; a second Ctrl-C ends the process at once.
+/// Set by Ctrl-C and SIGTERM; a second one ends the process at once: what is on disk stays whole.
 fn stop_on_signals() -> Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);
     let handler = || {
         if STOP.swap(true, Ordering::Relaxed) {
-            nix::unistd::_exit(75);
+            std::process::abort();
         }
     };
     match ctrlc::set_handler(handler) {

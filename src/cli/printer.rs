@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -87,6 +87,10 @@ impl Printer {
         for (i, column) in columns.iter().enumerate() {
             let Some(made) = table.column_mut(i) else { continue };
             made.set_padding((0, if i == last { 0 } else { 2 }));
+            if i == 0 {
+                // A name that is broken in two cannot be copied.
+                made.set_constraint(ColumnConstraint::ContentWidth);
+            }
             if matches!(column, Column::Number(_)) {
                 made.set_cell_alignment(CellAlignment::Right);
             }

@@ -43,9 +43,17 @@ pub(super) struct Args {
     /// Rows of each dataset to check [default: all, and 1000 of generated ones].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rows: Option<u64>,
+    /// Share of bad rows that a dataset may have, from 0 to 1; golds that fail their reward it may not.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    tolerate: f64,
     /// Print JSON, one object per dataset.
     #[arg(long)]
     json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is from 0 to 1".to_owned())
 }
 
 /// What a check found, as scripts read it.
@@ -102,7 +110,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let mut found = Vec::new();
     let mut pictures = Vec::new();
     for (name, config) in &datasets {
-        let (one, seen) = examine(name, config, args.rows, context, printer);
+        let (one, seen) = examine(name, config, args, context, printer);
         found.push(one);
         pictures.push(seen);
     }
@@ -146,7 +154,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
 fn examine(
     name: &Name,
     config: &DatasetConfig,
-    asked: Option<u64>,
+    args: &Args,
     context: &Context,
     printer: &Printer,
 ) -> (Found, HashSet<blake3::Hash>) {
@@ -180,7 +188,7 @@ fn examine(
     };
     let rows = rows.as_ref();
     let generated = matches!(config.source, Source::Task { .. });
-    let limit = asked.unwrap_or(if generated { GENERATED_ROWS } else { u64::MAX }).min(rows.len());
+    let limit = args.rows.unwrap_or(if generated { GENERATED_ROWS } else { u64::MAX }).min(rows.len());
     // Each row is read twice: for what it is, and for its reward.
     let progress = printer.progress(&format!("checking {name}"), 2 * limit);
     let scan = check::scan(rows, |done| {
@@ -192,7 +200,7 @@ fn examine(
         true
     });
     let usable = scan.rows - scan.n_bad;
-    found.ok = scan.n_bad == 0 && rewards.n_failures == 0 && usable > 0;
+    found.ok = scan.n_bad as f64 <= args.tolerate * scan.rows as f64 && rewards.n_failures == 0 && usable > 0;
     found.rows = rows.len();
     found.checked = scan.rows;
     found.n_bad = scan.n_bad;

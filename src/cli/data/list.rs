@@ -9,7 +9,7 @@ use super::{
         Context,
         printer::{Column, Printer},
     },
-    chosen, is_here, sheet, source,
+    chosen, files, is_here, sheet, source,
 };
 use crate::{
     data::{Portion, Role},
@@ -47,6 +47,8 @@ struct Line<'a> {
     role: &'static str,
     of: Option<&'a str>,
     source: String,
+    /// Files relative to the data root, as patterns; none for a generated dataset.
+    files: Vec<String>,
     /// None while the files are missing, or cannot be read.
     rows: Option<u64>,
     verifier: String,
@@ -68,6 +70,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             role: role(config.role),
             of: config.of.as_ref().map(|of| of.as_str()),
             source: source(config),
+            files: files(config).into_iter().cloned().collect(),
             rows: None,
             verifier: verifier(&config.verifiers),
             licence: &config.licence,
@@ -109,7 +112,7 @@ fn print(lines: &[Line], context: &Context, printer: &mut Printer) -> Result<()>
     let row = |line: &Line| {
         let rows = line.rows.map_or("missing".to_owned(), |rows| rows.to_string());
         let rows = if line.problem.is_some() { "broken".to_owned() } else { rows };
-        vec![line.name, line.role, &rows, &line.verifier, line.licence, &line.kind]
+        vec![line.name, line.role, &rows, &line.verifier, line.licence, &line.source]
             .into_iter()
             .map(str::to_owned)
             .collect()

@@ -59,28 +59,28 @@ fn chosen<'a>(catalog: &'a Catalog, names: &[String]) -> Result<Vec<(Name, &'a D
 
 /// Whether there is something to read: a dataset without files is listed, one with broken files is an error.
 fn is_here(config: &DatasetConfig, root: &Path) -> bool {
-    let Source::Files(source) = &config.source else { return true };
-    let patterns: Vec<&String> = match &source.files {
-        Files::Together(files) => files.iter().collect(),
-        Files::Halves { selection, report } => selection.iter().chain(report).collect(),
-    };
-    patterns.into_iter().all(|pattern| {
+    files(config).into_iter().all(|pattern| {
         let below = format!("{}/{pattern}", glob::Pattern::escape(&root.to_string_lossy()));
         // A pattern that is none is an error for whoever opens the dataset.
         glob::glob(&below).map_or(true, |mut found| found.next().is_some())
     })
 }
 
-/// Where the rows come from, in a few words: `task detect`, `parquet geo3k/train-*.parquet`.
+/// The patterns of a dataset's files; none for a generated one.
+fn files(config: &DatasetConfig) -> Vec<&String> {
+    match &config.source {
+        Source::Task { .. } => Vec::new(),
+        Source::Files(source) => match &source.files {
+            Files::Together(files) => files.iter().collect(),
+            Files::Halves { selection, report } => selection.iter().chain(report).collect(),
+        },
+    }
+}
+
+/// Where the rows come from, in a few words: `task detect`, `parquet`.
 fn source(config: &DatasetConfig) -> String {
     match &config.source {
         Source::Task { name, .. } => format!("task {name}"),
-        Source::Files(source) => {
-            let files = match &source.files {
-                Files::Together(files) => files.join(" "),
-                Files::Halves { selection, report } => [selection.join(" "), report.join(" ")].join(" "),
-            };
-            format!("{} {files}", source.format)
-        }
+        Source::Files(source) => source.format.clone(),
     }
 }

@@ -7,7 +7,7 @@ use image::{ImageFormat, Rgb, RgbImage, imageops};
 use crate::{
     data::picture,
     error::{Context as _, Result},
-    sample::{Rows, Sample},
+    sample::{Answer, Rect, Rows, Sample},
     tasks::contact_sheet::contact_sheet,
 };
 
@@ -54,7 +54,27 @@ fn cell(sample: &Sample) -> (RgbImage, Vec<String>) {
             Err(bad) => lines.push(bad.to_string()),
         }
     }
+    if let (Answer::Boxes(boxes), Some(first)) = (&sample.answer, pictures.first_mut()) {
+        boxes.iter().for_each(|gold| outline(first, gold));
+    }
     (beside_each_other(&pictures), lines)
+}
+
+/// Draws the edge of a gold box, as wide as it takes to be seen when the picture is made smaller.
+fn outline(picture: &mut RgbImage, gold: &Rect) {
+    let (width, height) = picture.dimensions();
+    let edge = i64::from(width.max(height) / SIDE + 1);
+    // Golds come from files: they are cut at the border of the picture.
+    let pixel = |value: f64, most: u32| value.clamp(0.0, f64::from(most)) as i64;
+    let (left, right) = (pixel(gold.x1, width), pixel(gold.x2, width));
+    let (top, bottom) = (pixel(gold.y1, height), pixel(gold.y2, height));
+    for y in top..bottom {
+        for x in left..right {
+            if x < left + edge || y < top + edge || x >= right - edge || y >= bottom - edge {
+                picture.put_pixel(x as u32, y as u32, Rgb([230, 30, 30]));
+            }
+        }
+    }
 }
 
 /// One picture of all, no larger than [`SIDE`].

@@ -1,13 +1,13 @@
 //! The decoder: grouped-query attention with M-RoPE, SwiGLU, and prompts whose keys a whole group shares.
 
-use burn::tensor::{
-    Device, Int, Tensor, TensorData,
-    activation::{silu, softmax},
-};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
-    super::{config::DecoderConfig, weights::{Source, WeightError}},
-    layers::{Linear, RmsNorm, Rotary, Visitor, matrix},
+    super::{
+        config::DecoderConfig,
+        weights::{Source, WeightError},
+    },
+    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
 /// Added to the score of a key that must not be seen; finite, so that a row with no key at all stays finite.
@@ -15,7 +15,7 @@ pub(crate) const HIDDEN: f32 = -1e9;
 
 /// Token embeddings in, hidden states out.
 #[derive(Clone, Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     embed_tokens: Tensor<2>,
     layers: Vec<Layer>,
     norm: RmsNorm,
@@ -59,9 +59,15 @@ pub struct Arrangement {
 
 /// Keys and values of one layer: each `[groups * kv_heads, rows, tokens, head_dim]`.
 #[derive(Clone, Debug)]
-pub struct KeyValue {
+pub(crate) struct KeyValue {
     pub(crate) key: Tensor<4>,
     pub(crate) value: Tensor<4>,
+}
+
+impl KeyValue {
+    fn seen(&self, bias: Option<Tensor<4>>) -> Seen {
+        Seen { key: self.key.clone(), value: self.value.clone(), bias }
+    }
 }
 
 /// What a block sees before its own tokens.
@@ -143,7 +149,7 @@ impl Decoder {
     }
 
     /// Embeddings of tokens: `[n, hidden]`.
-    pub fn embed(&self, tokens: Tensor<1, Int>) -> Tensor<2> {
+    pub(crate) fn embed(&self, tokens: Tensor<1, Int>) -> Tensor<2> {
         self.embed_tokens.clone().select(0, tokens)
     }
 
@@ -153,7 +159,7 @@ impl Decoder {
     }
 
     /// Rotary tables of positions (time, row, column); each section of the frequencies turns with one of the three.
-    pub fn rotary(&self, positions: &[[i32; 3]], device: &Device) -> Rotary {
+    pub(crate) fn rotary(&self, positions: &[[i32; 3]], device: &Device) -> Rotary {
         let axis_of: Vec<usize> =
             self.mrope_section.iter().enumerate().flat_map(|(i, n)| std::iter::repeat_n(i % 3, *n)).collect();
         let half = self.frequencies.len();
@@ -174,24 +180,23 @@ impl Decoder {
         prefix: Option<&Prefix>,
         mut own: Own,
     ) -> (Tensor<2>, Vec<KeyValue>) {
-        let causal = match &own {
-            Own::Causal(_) => Some(causal_bias(arrangement.tokens, self.heads.per_kv, &x.device())),
-            Own::Cached { .. } => None,
-        };
+        if let Own::Causal(bias) = &mut own {
+            let causal = causal_bias(arrangement.tokens, self.heads.per_kv, &x.device());
+            *bias = Some(match bias.take() {
+                Some(padding) => causal + padding,
+                None => causal,
+            });
+        }
         let mut kept = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = layer.input_layernorm.forward(x.clone());
             let (query, new) = self.project(layer, normed, arrangement, rotary);
             let attended = match &mut own {
-                Own::Causal(padding) => {
-                    let bias = match padding {
-                        Some(padding) => causal.clone().map(|c| c + padding.clone()),
-                        None => causal.clone(),
-                    };
-                    let before = prefix.map(|p| (&p.layers[i], p.bias.clone()));
-                    let out = attend(query, &new, bias, before);
+                Own::Causal(bias) => {
+                    let mut parts = vec![new.seen(bias.clone())];
+                    parts.extend(prefix.map(|p| p.layers[i].seen(p.bias.clone())));
                     kept.push(new);
-                    out
+                    attend(query, parts)
                 }
                 Own::Cached { cache, slot, bias } => {
                     // Taking the cache out makes this the only handle, so the write happens in place.
@@ -202,17 +207,18 @@ impl Decoder {
                         key: old.key.slice_assign(at.clone(), new.key),
                         value: old.value.slice_assign(at, new.value),
                     };
-                    let seen = KeyValue {
+                    let part = Seen {
                         key: filled.key.clone().narrow(2, 0, *slot + 1),
                         value: filled.value.clone().narrow(2, 0, *slot + 1),
+                        bias: Some(bias.clone()),
                     };
                     cache[i] = Some(filled);
-                    attend(query, &seen, Some(bias.clone()), None)
+                    attend(query, vec![part])
                 }
             };
             x = x + layer.o_proj.forward(self.heads.join(attended, arrangement));
             let normed = layer.post_attention_layernorm.forward(x.clone());
-            let inner = silu(layer.gate_proj.forward(normed.clone())) * layer.up_proj.forward(normed);
+            let inner = swish(layer.gate_proj.forward(normed.clone()), 1.0) * layer.up_proj.forward(normed);
             x = x + layer.down_proj.forward(inner);
         }
         (self.norm.forward(x), kept)
@@ -222,16 +228,15 @@ impl Decoder {
     fn project(&self, layer: &Layer, x: Tensor<2>, a: Arrangement, rotary: &Rotary) -> (Tensor<4>, KeyValue) {
         let Heads { kv, per_kv, dim } = self.heads;
         let n = a.groups * a.rows * a.tokens;
-        let query = rotary.apply(layer.q_proj.forward(x.clone()).reshape([n, kv * per_kv, dim]));
-        let key = rotary.apply(layer.k_proj.forward(x.clone()).reshape([n, kv, dim]));
+        let query = rotary.query(layer.q_proj.forward(x.clone()).reshape([n, kv * per_kv, dim]));
+        let key = rotary.key(layer.k_proj.forward(x.clone()).reshape([n, kv, dim]));
         let value = layer.v_proj.forward(x);
-        let query = (query * (1.0 / (dim as f64).sqrt()))
+        let query = query
             .reshape([a.groups, a.rows, a.tokens, kv, per_kv, dim])
             .permute([0, 3, 1, 4, 2, 5])
             .reshape([a.groups * kv, a.rows, per_kv * a.tokens, dim]);
-        let by_head = |x: Tensor<5>| {
-            x.permute([0, 3, 1, 2, 4]).reshape([a.groups * kv, a.rows, a.tokens, dim])
-        };
+        let by_head =
+            |x: Tensor<5>| x.permute([0, 3, 1, 2, 4]).reshape([a.groups * kv, a.rows, a.tokens, dim]);
         let shape = [a.groups, a.rows, a.tokens, kv, dim];
         (query, KeyValue { key: by_head(key.reshape(shape)), value: by_head(value.reshape(shape)) })
     }
@@ -261,32 +266,6 @@ impl Heads {
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([a.groups * a.rows * a.tokens, self.kv * self.per_kv * self.dim])
     }
-}
-
-/// Softmax over the prefix's keys and its own together; a prefix is multiplied once for all rows of its group.
-fn attend(
-    query: Tensor<4>,
-    own: &KeyValue,
-    own_bias: Option<Tensor<4>>,
-    prefix: Option<(&KeyValue, Option<Tensor<4>>)>,
-) -> Tensor<4> {
-    let add = |scores: Tensor<4>, bias: Option<Tensor<4>>| match bias {
-        Some(bias) => scores + bias,
-        None => scores,
-    };
-    let own_scores = add(query.clone().matmul(own.key.clone().swap_dims(2, 3)), own_bias);
-    let Some((before, before_bias)) = prefix else {
-        return softmax(own_scores, 3).matmul(own.value.clone());
-    };
-    let [n, rows, queries, dim] = query.dims();
-    let [_, _, seen, _] = before.key.dims();
-    let all_rows = query.reshape([n, 1, rows * queries, dim]);
-    let scores = all_rows.matmul(before.key.clone().swap_dims(2, 3)).reshape([n, rows, queries, seen]);
-    let weights = softmax(Tensor::cat(vec![add(scores, before_bias), own_scores], 3), 3);
-    let own_tokens = weights.dims()[3] - seen;
-    let to_prefix = weights.clone().narrow(3, 0, seen).reshape([n, 1, rows * queries, seen]);
-    to_prefix.matmul(before.value.clone()).reshape([n, rows, queries, dim])
-        + weights.narrow(3, seen, own_tokens).matmul(own.value.clone())
 }
 
 /// `[1, 1, per_kv * tokens, tokens]`: hides later tokens.

@@ -1,6 +1,9 @@
 //! The layers that both towers are made of; each loads itself from the tensors of a checkpoint by name.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{
+    Device, Int, Tensor, TensorData,
+    activation::{sigmoid, softmax},
+};
 
 use super::super::weights::{Source, WeightError};
 
@@ -115,33 +118,142 @@ impl RmsNorm {
     }
 }
 
-/// Cosines and sines of rotary positions, each `[n, 1, head_dim / 2]`.
+/// Cosines and sines of rotary positions, each `[n, 1, head_dim]`.
 #[derive(Clone, Debug)]
-pub struct Rotary {
-    cos: Tensor<3>,
-    sin: Tensor<3>,
+pub(crate) struct Rotary {
+    key: [Tensor<3>; 2],
+    /// Those of queries carry the attention's `1 / √head_dim`.
+    query: [Tensor<3>; 2],
+    /// `x · turn` is the reference's `rotate_half(x)`. As a product it costs a quarter of cutting and joining halves.
+    turn: Tensor<2>,
 }
 
 impl Rotary {
     /// From `n * half` angles.
     pub(crate) fn new(angles: &[f32], half: usize, device: &Device) -> Self {
-        let of = |f: fn(f32) -> f32| {
-            let values: Vec<f32> = angles.iter().map(|a| f(*a)).collect();
-            Tensor::from_data(TensorData::new(values, [angles.len() / half, 1, half]), device)
+        let dim = 2 * half;
+        let table = |f: fn(f32) -> f32, scale: f32| {
+            let both = angles.chunks(half).flat_map(|row| row.iter().chain(row));
+            let values: Vec<f32> = both.map(|a| scale * f(*a)).collect();
+            Tensor::from_data(TensorData::new(values, [angles.len() / half, 1, dim]), device)
         };
-        Self { cos: of(f32::cos), sin: of(f32::sin) }
+        let scale = (dim as f32).sqrt().recip();
+        let mut turn = vec![0.0; dim * dim];
+        for j in 0..half {
+            turn[(j + half) * dim + j] = -1.0;
+            turn[j * dim + j + half] = 1.0;
+        }
+        Self {
+            key: [table(f32::cos, 1.0), table(f32::sin, 1.0)],
+            query: [table(f32::cos, scale), table(f32::sin, scale)],
+            turn: Tensor::from_data(TensorData::new(turn, [dim, dim]), device),
+        }
     }
 
-    /// Rotates `[n, heads, head_dim]`; the halves of a head are the pairs, as in the reference's `rotate_half`.
-    pub(crate) fn apply(&self, x: Tensor<3>) -> Tensor<3> {
-        let half = x.dims()[2] / 2;
-        let (a, b) = (x.clone().narrow(2, 0, half), x.narrow(2, half, half));
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        Tensor::cat(
-            vec![a.clone() * cos.clone() - b.clone() * sin.clone(), b * cos + a * sin],
-            2,
-        )
+    /// Rotates keys, `[n, heads, head_dim]`; the halves of a head are the pairs.
+    pub(crate) fn key(&self, x: Tensor<3>) -> Tensor<3> {
+        self.apply(x, &self.key)
     }
+
+    /// Rotates and scales queries, `[n, heads, head_dim]`.
+    pub(crate) fn query(&self, x: Tensor<3>) -> Tensor<3> {
+        self.apply(x, &self.query)
+    }
+
+    fn apply(&self, x: Tensor<3>, [cos, sin]: &[Tensor<3>; 2]) -> Tensor<3> {
+        let [n, heads, dim] = x.dims();
+        let turned = x.clone().reshape([n * heads, dim]).matmul(self.turn.clone()).reshape([n, heads, dim]);
+        x * cos.clone() + turned * sin.clone()
+    }
+}
+
+/// `x · sigmoid(sharpness · x)`: SiLU at 1, the quick GELU of the vision tower at 1.702.
+pub(crate) fn swish(x: Tensor<2>, sharpness: f64) -> Tensor<2> {
+    let before = x.clone().inner();
+    let gate = sigmoid(if sharpness == 1.0 { before.clone() } else { before.clone() * sharpness });
+    let value = before.clone() * gate.clone();
+    if !x.is_tracked() {
+        return value;
+    }
+    // A graph through the sigmoid would compute it again on the way back; the slope is at hand here.
+    let slope = (gate.clone() * -sharpness + sharpness) * value.clone() + gate;
+    (x - before) * slope + value
+}
+
+/// Log-probabilities, in nats, of `targets` (`[n, 1]`) under the softmax of `logits` (`[n, vocab]`): `[n, 1]`.
+///
+/// The same as `log_softmax(logits, 1).gather(1, targets)` up to rounding, for the cost of a fused softmax.
+pub fn log_probabilities(logits: Tensor<2>, targets: Tensor<2, Int>) -> Tensor<2> {
+    let before = logits.clone().inner();
+    let probabilities = softmax(before.clone(), 1);
+    // ln Σ exp, from the most likely token: its probability is at least 1 / vocab, so the logarithm is safe.
+    let normalizer = before.max_dim(1) - probabilities.clone().max_dim(1).log();
+    let target = logits.clone().gather(1, targets);
+    if !logits.is_tracked() {
+        return target - normalizer;
+    }
+    // The gradient of ln Σ exp is the probabilities: a product with them has it, and needs no graph of exponentials.
+    let mean = (logits * probabilities).sum_dim(1);
+    let value = mean.clone().inner();
+    target - (mean - value) - normalizer
+}
+
+/// Keys and values that a block of queries sees.
+pub(crate) struct Seen {
+    /// `[n, rows, keys, dim]`, or `[n, 1, keys, dim]` where all rows share them.
+    pub(crate) key: Tensor<4>,
+    /// As `key`.
+    pub(crate) value: Tensor<4>,
+    /// Added to the scores; any shape that broadcasts to `[n, rows, queries, keys]`.
+    pub(crate) bias: Option<Tensor<4>>,
+}
+
+/// Softmax attention of `[n, rows, queries, dim]`, already scaled, over all keys of all parts together.
+pub(crate) fn attend(query: Tensor<4>, parts: Vec<Seen>) -> Tensor<4> {
+    let scores: Vec<Tensor<4>> =
+        parts.iter().map(|part| multiply(query.clone(), part.key.clone().swap_dims(2, 3))).collect();
+    let tracked = query.is_tracked();
+    let biased = scores.iter().zip(&parts).map(|(scores, part)| match &part.bias {
+        Some(bias) => scores.clone().inner() + bias.clone().inner(),
+        None => scores.clone().inner(),
+    });
+    let mut biased: Vec<Tensor<4>> = biased.collect();
+    let all = if biased.len() == 1 { biased.remove(0) } else { Tensor::cat(biased, 3) };
+    let mut weights = Vec::with_capacity(parts.len());
+    let mut at = 0;
+    let softmax = softmax(all, 3);
+    for scores in &scores {
+        let keys = scores.dims()[3];
+        weights.push(softmax.clone().narrow(3, at, keys));
+        at += keys;
+    }
+    drop(softmax);
+    let sum = |each: Vec<Tensor<4>>| each.into_iter().reduce(|a, b| a + b).expect("there is a part");
+    if !tracked {
+        return sum(weights.into_iter().zip(parts).map(|(w, part)| multiply(w, part.value)).collect());
+    }
+    // The weights are p · exp(s - s₀) / Σ p · exp(s - s₀), and at s = s₀ only the first order matters to a gradient. So
+    // the softmax itself, fused in the backend, needs no graph; one of its own would take each exponential twice.
+    let (mut outputs, mut excess) = (Vec::new(), Vec::new());
+    for ((scores, weights), part) in scores.into_iter().zip(weights).zip(parts) {
+        let before = scores.clone().inner();
+        let change = (scores - before) * weights.clone();
+        excess.push(change.clone().sum_dim(3));
+        outputs.push(multiply(change + weights, part.value));
+    }
+    let output = sum(outputs);
+    let value = output.clone().inner();
+    output - sum(excess) * value
+}
+
+/// `[n, rows, a, b]` by `[n, rows or 1, b, c]`; what the rows share is multiplied once for all of them.
+fn multiply(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
+    let [n, rows, a, b] = x.dims();
+    if rows == 1 || y.dims()[1] == rows {
+        return x.matmul(y);
+    }
+    let c = y.dims()[3];
+    x.reshape([n, 1, rows * a, b]).matmul(y).reshape([n, rows, a, c])
 }
 
 pub(crate) fn vector(

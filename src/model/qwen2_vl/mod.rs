@@ -6,13 +6,15 @@
 
 mod decoder;
 mod layers;
+#[cfg(test)]
+mod tests;
 mod vision;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 pub use decoder::Arrangement;
 pub(crate) use decoder::{HIDDEN, KeyValue, Own, Prefix};
-pub use layers::Visitor;
+pub use layers::{Visitor, log_probabilities};
 pub(crate) use layers::indices;
 use layers::matrix;
 

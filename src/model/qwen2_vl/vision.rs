@@ -1,13 +1,14 @@
 //! The vision tower: patches with 2-D rotary positions, attention over the whole picture, 2×2 merging.
 
-use burn::tensor::{
-    Device, Tensor, TensorData,
-    activation::{gelu, sigmoid, softmax},
-};
+use burn::tensor::{Device, Tensor, TensorData, activation::gelu};
 
 use super::{
-    super::{config::VisionConfig, image::PatchedImage, weights::{Source, WeightError}},
-    layers::{LayerNorm, Linear, Rotary, Visitor, matrix},
+    super::{
+        config::VisionConfig,
+        image::PatchedImage,
+        weights::{Source, WeightError},
+    },
+    layers::{LayerNorm, Linear, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
 /// Base of the rotary frequencies; the reference fixes it.
@@ -15,7 +16,7 @@ const ROPE_THETA: f32 = 10_000.0;
 
 /// Pictures in, one feature vector per merged patch out.
 #[derive(Clone, Debug)]
-pub struct VisionTower {
+pub(crate) struct VisionTower {
     patch_embed: Tensor<2>,
     blocks: Vec<Block>,
     merger: Merger,
@@ -49,7 +50,8 @@ impl VisionTower {
     ) -> Result<Self, WeightError> {
         let size = config.embed_dim;
         let inner = size * config.mlp_ratio;
-        let patch = [size, config.in_channels, config.temporal_patch_size, config.patch_size, config.patch_size];
+        let patch =
+            [size, config.in_channels, config.temporal_patch_size, config.patch_size, config.patch_size];
         let patch_embed = matrix(source, &format!("{path}.patch_embed.proj.weight"), &patch, device)?;
         let blocks = (0..config.depth)
             .map(|i| {
@@ -68,7 +70,13 @@ impl VisionTower {
         let merger = Merger {
             ln_q: LayerNorm::load(source, &format!("{path}.merger.ln_q"), size, device)?,
             mlp_0: Linear::load(source, &format!("{path}.merger.mlp.0"), [merged, merged], true, device)?,
-            mlp_2: Linear::load(source, &format!("{path}.merger.mlp.2"), [config.hidden_size, merged], true, device)?,
+            mlp_2: Linear::load(
+                source,
+                &format!("{path}.merger.mlp.2"),
+                [config.hidden_size, merged],
+                true,
+                device,
+            )?,
         };
         Ok(Self { patch_embed, blocks, merger, n_heads: config.num_heads, merge: config.spatial_merge_size })
     }
@@ -77,7 +85,7 @@ impl VisionTower {
     ///
     /// # Panics
     /// When the grids differ.
-    pub fn forward(&self, pictures: &[&PatchedImage], device: &Device) -> Tensor<2> {
+    pub(crate) fn forward(&self, pictures: &[&PatchedImage], device: &Device) -> Tensor<2> {
         let first = pictures.first().expect("there is at least one picture");
         assert!(pictures.iter().all(|p| p.grid == first.grid), "the pictures of a batch share their grid");
         let (n_pictures, n_patches) = (pictures.len(), first.n_patches);
@@ -94,9 +102,8 @@ impl VisionTower {
         let rotary = self.rotary(first.grid, n_pictures, size / self.n_heads, device);
         for block in &self.blocks {
             x = x.clone() + self.attend(block, block.norm1.forward(x), &rotary, n_pictures);
-            let inner = block.fc1.forward(block.norm2.forward(x.clone()));
             // Quick GELU, as in the reference.
-            let inner = inner.clone() * sigmoid(inner * 1.702);
+            let inner = swish(block.fc1.forward(block.norm2.forward(x.clone())), 1.702);
             x = x + block.fc2.forward(inner);
         }
         let merged = self.merge * self.merge;
@@ -111,19 +118,16 @@ impl VisionTower {
         let qkv = block.qkv.forward(x);
         let part = |i: usize| qkv.clone().narrow(1, i * size, size).reshape([rows, heads, head]);
         let by_head = |x: Tensor<3>| x.reshape([n_pictures, n, heads, head]).swap_dims(1, 2);
-        let q_bhnd = by_head(rotary.apply(part(0))) * (1.0 / (head as f64).sqrt());
-        let k_bhnd = by_head(rotary.apply(part(1)));
-        let v_bhnd = by_head(part(2));
-        let weights = softmax(q_bhnd.matmul(k_bhnd.swap_dims(2, 3)), 3);
-        let out = weights.matmul(v_bhnd).swap_dims(1, 2).reshape([rows, size]);
+        let q_bhnd = by_head(rotary.query(part(0)));
+        let part = Seen { key: by_head(rotary.key(part(1))), value: by_head(part(2)), bias: None };
+        let out = attend(q_bhnd, vec![part]).swap_dims(1, 2).reshape([rows, size]);
         block.proj.forward(out)
     }
 
     /// Half of the frequencies turn with the row, half with the column; patches stand in merge groups.
     fn rotary(&self, [t, h, w]: [usize; 3], n_pictures: usize, head: usize, device: &Device) -> Rotary {
         let quarter = head / 4;
-        let frequency =
-            |j: usize| ROPE_THETA.powf(-((2 * j) as f32) / (head / 2) as f32);
+        let frequency = |j: usize| ROPE_THETA.powf(-((2 * j) as f32) / (head / 2) as f32);
         let mut angles = Vec::with_capacity(n_pictures * t * h * w * 2 * quarter);
         let m = self.merge;
         for _ in 0..n_pictures * t {
