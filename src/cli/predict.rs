@@ -24,7 +24,7 @@ use crate::{
 const LEDGER: &str = "ledger.parquet";
 
 /// The decision in the experiment's folder.
-const PREDICTION: &str = "prediction.json";
+pub(super) const PREDICTION: &str = "prediction.json";
 
 /// Shufflings behind the chance of a skill: the smallest p is .005.
 const PERMUTATIONS: usize = 199;
