@@ -162,9 +162,6 @@ impl<'a> Bars<'a> {
 
     fn show(&self, tally: Tally) {
         let mut parts: Vec<String> = self.running.values().cloned().collect();
-        if let Some(left) = tally.left {
-            parts.insert(0, format!("about {} left", indicatif::HumanDuration(left)));
-        }
         if tally.failed > 0 {
             parts.push(format!("{} failed", tally.failed));
         }
@@ -202,7 +199,7 @@ impl Observer for Bars<'_> {
     }
 }
 
-/// The one-line cost of what is still missing.
+/// Refuses a folder without a plan, with a hint.
 pub(super) fn check_experiment(folder: &Path) -> Result<()> {
     if folder.join("plan.toml").is_file() {
         return Ok(());

@@ -4,6 +4,7 @@
 
 mod data;
 mod draw;
+mod eval;
 mod experiment;
 mod generate;
 mod list;
@@ -61,6 +62,8 @@ enum Command {
     Quickstart(quickstart::Args),
     /// Fit predictors, judge them, propose a mixture and the next runs.
     Predict(predict::Args),
+    /// Score a model on the benchmarks of an experiment.
+    Eval(eval::Args),
     /// Write the page of an experiment.
     Report(report::Args),
     /// Print the order in which the samples of a mixture are drawn.
@@ -85,6 +88,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
     match command {
         Command::Quickstart(args) => quickstart::run(args, context, printer),
         Command::Predict(args) => predict::run(args, context, printer),
+        Command::Eval(args) => eval::run(args, context, printer),
         Command::Report(args) => report::run(args, context, printer),
         Command::Draw(args) => draw::run(args, context, printer),
         Command::Sweep(args) => sweep::run(args, context, printer),

@@ -7,7 +7,7 @@ use crate::{
     error::{Context as _, Error, Kind, Result},
     ledger::{Attempt, ClaimError, Commit, RunFolder},
     mixture::Mixture,
-    run::{RunRecord, RunSpec},
+    run::{BenchmarkScore, RunRecord, RunSpec},
     train::{self, Surroundings},
 };
 
@@ -91,12 +91,12 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if args.json {
         return printer.json(&record);
     }
-    show(&record, printer)?;
+    show(&record.scores, printer)?;
     printer.line(format!("model in {}", out.display()))
 }
 
-/// Scores of a run as a table.
-pub(super) fn show(record: &RunRecord, printer: &mut Printer) -> Result<()> {
+/// Scores as a table.
+pub(super) fn show(scores: &[BenchmarkScore], printer: &mut Printer) -> Result<()> {
     let columns = [
         Column::Text("benchmark"),
         Column::Text("decoding"),
@@ -106,8 +106,7 @@ pub(super) fn show(record: &RunRecord, printer: &mut Printer) -> Result<()> {
         Column::Number("format"),
         Column::Number("lenient"),
     ];
-    let rows: Vec<Vec<String>> = record
-        .scores
+    let rows: Vec<Vec<String>> = scores
         .iter()
         .map(|s| {
             vec![
