@@ -29,7 +29,7 @@ pub(super) struct Experiment {
     pub(super) name: Name,
     pub(super) plan: Plan,
     pub(super) catalog: Catalog,
-    base_hash: String,
+    pub(super) base_hash: String,
     tables: BTreeMap<Name, toml::Table>,
 }
 

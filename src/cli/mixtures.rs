@@ -1,6 +1,10 @@
 //! From what stands after `--mixture` to a mixture.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     data::{Catalog, Role},
@@ -24,9 +28,7 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
     if text.contains('=') {
         return checked(inline(text)?, catalog).map_err(|error| error.at("option `--mixture`"));
     }
-    let in_folder = |name: &str| Path::new(FOLDER).join(name);
-    let tried = [Path::new(text).to_owned(), in_folder(text), in_folder(&format!("{text}.json"))];
-    let Some(path) = tried.iter().find(|path| path.is_file()) else {
+    let Some(path) = find(text) else {
         let known: Vec<String> = names(catalog).into_iter().map(|(name, _)| format!("`{name}`")).collect();
         let there =
             if known.is_empty() { "is empty".to_owned() } else { format!("has {}", known.join(", ")) };
@@ -38,7 +40,7 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
     };
     let trained = trained(catalog);
     let read = || {
-        let text = fs::read_to_string(path).input()?;
+        let text = fs::read_to_string(&path).input()?;
         match MixtureFile::parse(&text, &trained) {
             Ok((_, mixture)) => Ok(mixture),
             Err(BadFile::UnknownDataset { given, .. }) => Err(unknown(&given, catalog, &trained)),
@@ -46,6 +48,19 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
         }
     };
     read().map_err(|error| error.at(path.display()))
+}
+
+/// The file that `text` means: its path, or a name under `mixtures/`.
+fn find(text: &str) -> Option<PathBuf> {
+    let in_folder = |name: &str| Path::new(FOLDER).join(name);
+    let tried = [Path::new(text).to_owned(), in_folder(text), in_folder(&format!("{text}.json"))];
+    tried.into_iter().find(|path| path.is_file())
+}
+
+/// What the file of a mixture says about itself, such as that the data showed no signal.
+pub(super) fn note(text: &str, catalog: &Catalog) -> Option<String> {
+    let read = fs::read_to_string(find(text)?).ok()?;
+    MixtureFile::parse(&read, &trained(catalog)).ok()?.0.note
 }
 
 /// Names of the files under `mixtures/` with their shares, by name; files that hold no mixture of this

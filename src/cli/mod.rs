@@ -8,7 +8,10 @@ mod experiment;
 mod generate;
 mod list;
 mod mixtures;
+mod predict;
 mod printer;
+mod quickstart;
+mod report;
 mod status;
 mod sweep;
 mod train;
@@ -54,6 +57,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The whole job on what is embedded: no data, weights or network needed.
+    Quickstart(quickstart::Args),
+    /// Fit predictors, judge them, propose a mixture and the next runs.
+    Predict(predict::Args),
+    /// Write the page of an experiment.
+    Report(report::Args),
     /// Print the order in which the samples of a mixture are drawn.
     Draw(draw::Args),
     /// Do the proxy runs of an experiment that are still missing.
@@ -74,6 +83,9 @@ enum Command {
 
 fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Result<()> {
     match command {
+        Command::Quickstart(args) => quickstart::run(args, context, printer),
+        Command::Predict(args) => predict::run(args, context, printer),
+        Command::Report(args) => report::run(args, context, printer),
         Command::Draw(args) => draw::run(args, context, printer),
         Command::Sweep(args) => sweep::run(args, context, printer),
         Command::Train(args) => train::run(args, context, printer),

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let experiment = Experiment::open(&folder, context)?;
     let mixture = match &args.mixture {
         Some(text) => {
-            if let Some(note) = mixtures::note(text) {
+            if let Some(note) = mixtures::note(text, &experiment.catalog) {
                 printer.note(note);
             }
             mixtures::load(text, &experiment.catalog)?

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Bool, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use serde_json::{Value, json};
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
         Model,
         features::FeatureStore,
         generate::Sampling,
-        qwen2_vl::{Qwen2Vl, Sequence},
+        qwen2_vl::{self, Qwen2Vl, Sequence},
     },
     name::Name,
     rl::{
@@ -227,7 +227,7 @@ fn log_probabilities(network: &Qwen2Vl, drawn: &[Drawn], trajectories: &[Traject
         .flat_map(|c| (0..longest).map(|t| c.get(t).map_or(0, |t| i64::from(*t))))
         .collect();
     let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [n, 1]), network.device());
-    log_softmax(logits, 1).gather(1, targets).reshape([n / longest, longest])
+    qwen2_vl::log_probabilities(logits, targets).reshape([n / longest, longest])
 }
 
 /// Adds the groups of a step to the record of each dataset, and gives the step's line of metrics.

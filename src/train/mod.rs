@@ -147,13 +147,7 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
             .at(format!("hash {}, planned {}", model.hash, spec.base_hash))
             .hint("plan the experiment again with this base"));
     }
-    let features = match around.cache {
-        Some(folder) => {
-            let path = folder.join(format!("features-{}.bin", model.hash));
-            FeatureStore::on_disk(&model, Limits::default(), &path).at(path.display())?
-        }
-        None => FeatureStore::new(&model, Limits::default()),
-    };
+    let features = feature_store(&model, around)?;
     let mut state = match &algorithm {
         Algorithm::Grpo(algorithm) => {
             let job = Loop { spec, attempt, around, workers: &workers, seed, clock: &clock };
@@ -169,10 +163,7 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
         Algorithm::Grpo(_) => features,
         Algorithm::Sft(_) => FeatureStore::new(&model, Limits::default()),
     };
-    let max_new_tokens = match &algorithm {
-        Algorithm::Grpo(grpo) => grpo.settings().max_new_tokens,
-        Algorithm::Sft(_) => SFT_MAX_NEW_TOKENS,
-    };
+    let max_new_tokens = max_new_tokens(&algorithm);
     let before = clock.cpu_s();
     let scores = score(spec, &model, &features, max_new_tokens, &workers, around)?;
     let evaluation_cpu_s = clock.cpu_s() - before;
@@ -193,6 +184,28 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok((record, model))
+}
+
+/// Scores the base of a spec as its runs are scored.
+pub fn score_base(spec: &RunSpec, around: &Surroundings) -> Result<Vec<run::BenchmarkScore>> {
+    let algorithm = Algorithm::from_table(&spec.algorithm).input().at("the spec, table [algorithm]")?;
+    let model = base(&spec.base, &around.device)?;
+    let features = feature_store(&model, around)?;
+    score(spec, &model, &features, max_new_tokens(&algorithm), &Workers::new(around.threads), around)
+}
+
+fn feature_store(model: &Model, around: &Surroundings) -> Result<FeatureStore> {
+    let Some(folder) = around.cache else { return Ok(FeatureStore::new(model, Limits::default())) };
+    let path = folder.join(format!("features-{}.bin", model.hash));
+    std::fs::create_dir_all(folder).at(folder.display())?;
+    FeatureStore::on_disk(model, Limits::default(), &path).at(path.display())
+}
+
+fn max_new_tokens(algorithm: &Algorithm) -> usize {
+    match algorithm {
+        Algorithm::Grpo(grpo) => grpo.settings().max_new_tokens,
+        Algorithm::Sft(_) => SFT_MAX_NEW_TOKENS,
+    }
 }
 
 /// Scores a model on the benchmarks of a spec.

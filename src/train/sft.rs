@@ -1,6 +1,6 @@
 //! Supervised learning in stages: how the nano base comes about.
 
-use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 
 use super::{
@@ -12,7 +12,7 @@ use crate::{
     error::{Context, Result},
     model::{
         Model,
-        qwen2_vl::{Qwen2Vl, Sequence},
+        qwen2_vl::{Qwen2Vl, Sequence, log_probabilities},
     },
     rl::{algorithm::Sft, loss::{Whole, supervised_loss}},
     seed::Seed,
@@ -88,7 +88,7 @@ fn loss(network: &Qwen2Vl, batch: &&[Ready], whole: &Whole) -> (Tensor<1>, f64) 
         .collect();
     let n = targets.len();
     let targets = Tensor::<2, burn::tensor::Int>::from_data(TensorData::new(targets, [n, 1]), network.device());
-    let logp = log_softmax(logits, 1).gather(1, targets).reshape([1, n]);
+    let logp = log_probabilities(logits, targets).reshape([1, n]);
     let mask = Tensor::<2, burn::tensor::Bool>::from_data(TensorData::new(vec![true; n], [1, n]), network.device());
     let loss = supervised_loss(logp, mask, whole);
     let value = f64::from(loss.clone().inner().into_scalar::<f32>());
