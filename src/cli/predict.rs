@@ -33,13 +33,14 @@ const EXAMPLES: &str = "\
 Examples:
   modo predict
   modo predict experiments/quickstart --json
-  modo predict --mixtures shares.csv --scores scores.csv --maximize accuracy
-  modo predict --mixtures shares.csv --scores losses.csv --minimize pile_cc --out mixtures/lm.json
-  modo predict --mixtures shares.csv --scores scores.csv --at asked.csv --out predicted.csv
+  modo predict --mixtures a.csv --scores b.csv --maximize accuracy
+  modo predict --mixtures a.csv --scores b.csv --minimize loss --out mix.json
+  modo predict --mixtures a.csv --scores b.csv --at asked.csv --out new.csv
 
-Tables are CSV, Parquet or JSON lines with one row per run. A column that only the mixtures have is
-a dataset's share, one that only the scores have is a target. `predicted.csv` has the columns id,
-target, mean, sd, low, high: the 90 % interval of the score of one new run.";
+Tables are CSV, Parquet or JSON lines with one row per run. A column of numbers
+that only the mixtures have is a dataset's share, one that only the scores have
+is a target. `new.csv` then has the columns id, target, mean, sd, low and high:
+the 90 % interval of the score of one new run.";
 
 /// Options of `modo predict`.
 #[derive(clap::Args)]

@@ -377,3 +377,6 @@ fn unfit(error: &FitError) -> Error {
     let hint = "finish more runs of different mixtures";
     Error::input(error).at("fitting the predictor").hint(hint)
 }
+
+#[cfg(test)]
+mod tests;

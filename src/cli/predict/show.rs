@@ -5,21 +5,26 @@ use crate::{
     decide::{Prediction, Score, word},
     error::Result,
     mixture::named::Interval,
+    name::Name,
     predict::skill::Verdict,
 };
 
-/// All of it, the verdict last but for the next runs.
+/// Next runs that stand in columns beside the proposal; all of them are in `prediction.json`.
+const NEXT_SHOWN: usize = 3;
+
+/// All of it.
 pub(super) fn prediction(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
-    let scores: Vec<&Score> = prediction.aggregates.iter().chain(&prediction.targets).collect();
+    let alone = prediction.targets.len() == 1 && prediction.aggregates.len() == 1;
+    let aggregates = prediction.aggregates.iter().filter(|_| !alone);
+    let scores: Vec<&Score> = aggregates.chain(&prediction.targets).collect();
     printer.line(format!(
-        "{} runs of {} mixtures, predictor `{}`; objective: {}",
+        "{} runs of {} mixtures, predictor `{}`; objective: {}\n",
         prediction.runs.len(),
         prediction.n_mixtures,
         prediction.predictor,
         prediction.objective
     ))?;
-    signal(&scores, printer)?;
-    skill(&scores, printer)?;
+    tables(&scores, printer)?;
     proposal(prediction, printer)?;
     for note in &prediction.notes {
         printer.note(format!("note: {note}"));
@@ -27,89 +32,93 @@ pub(super) fn prediction(prediction: &Prediction, printer: &mut Printer) -> Resu
     Ok(())
 }
 
-/// Spread between mixtures beside spread between seeds.
-pub(super) fn signal(scores: &[&Score], printer: &mut Printer) -> Result<()> {
-    printer.line("\nSignal: standard deviation between mixtures beside that between runs of one mixture")?;
-    let columns = [
-        Column::Text("score"),
-        Column::Text("decoding"),
-        Column::Number("questions"),
+/// Spread between mixtures beside spread between seeds, then skill on mixtures left out.
+pub(super) fn tables(scores: &[&Score], printer: &mut Printer) -> Result<()> {
+    // Scores of other people's tables have neither questions nor a decoding.
+    let benchmarks = scores.iter().any(|score| score.decoding.is_some());
+    let columns = |counted: bool, figures: &[Column]| -> Vec<Column> {
+        let own = benchmarks.then_some(Column::Text("decoding"));
+        let questions = (benchmarks && counted).then_some(Column::Number("questions"));
+        let first = [Some(Column::Text("score")), own, questions];
+        first.into_iter().flatten().chain(figures.iter().copied()).collect()
+    };
+    let row = |score: &Score, counted: bool, figures: Vec<String>| -> Vec<String> {
+        let own = benchmarks.then(|| decoding(score));
+        let questions = (benchmarks && counted).then(|| score.n_questions.to_string());
+        let first = [Some(score.name.clone()), own, questions];
+        first.into_iter().flatten().chain(figures).collect()
+    };
+
+    printer.line("Signal: standard deviation between mixtures beside that between seeds")?;
+    let figures = [
         Column::Number("mixtures"),
         Column::Number("seeds"),
         Column::Number("F"),
         Column::Number("p"),
         Column::Number("runs"),
     ];
-    let row = |score: &&Score| {
+    let signal = |score: &&Score| {
         let signal = &score.skill.signal;
-        let optional = |value: Option<f64>, digits: usize| {
-            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
-        };
-        vec![
-            score.name.clone(),
-            decoding(score),
-            if score.n_questions == 0 { "-".to_owned() } else { score.n_questions.to_string() },
+        let optional =
+            |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
+        let figures = vec![
             format!("{:.4}", signal.between_sd),
-            optional(signal.within_sd, 4),
-            optional(signal.f, 2),
-            optional(signal.p, 3),
-            format!("{} of {}", signal.n_runs, signal.n_mixtures),
-        ]
+            optional(signal.within_sd, |sd| format!("{sd:.4}")),
+            optional(signal.f, |f| format!("{f:.2}")),
+            optional(signal.p, chance),
+            signal.n_runs.to_string(),
+        ];
+        row(score, true, figures)
     };
-    printer.table(&columns, &scores.iter().map(row).collect::<Vec<_>>())
-}
+    printer.table(&columns(true, &figures), &scores.iter().map(signal).collect::<Vec<_>>())?;
 
-/// Skill on mixtures left out.
-pub(super) fn skill(scores: &[&Score], printer: &mut Printer) -> Result<()> {
     printer.line("\nSkill: every mixture predicted from the others")?;
-    let columns = [
-        Column::Text("score"),
-        Column::Text("decoding"),
+    let figures = [
         Column::Number("R²"),
-        Column::Number("rank corr."),
+        Column::Number("rank"),
         Column::Number("p"),
-        Column::Number("sd scale"),
+        Column::Number("sd ×"),
         Column::Text("verdict"),
     ];
-    let row = |score: &&Score| {
+    let skill = |score: &&Score| {
         let skill = &score.skill;
         let verdict = if skill.verdict == Verdict::Signal { "signal" } else { "no signal" };
-        vec![
-            score.name.clone(),
-            decoding(score),
+        let figures = vec![
             format!("{:.2}", skill.r2),
             format!("{:.2}", skill.rank_correlation),
-            format!("{:.3}", skill.p),
+            chance(skill.p),
             format!("{:.2}", skill.scale),
             verdict.to_owned(),
-        ]
+        ];
+        row(score, false, figures)
     };
-    printer.table(&columns, &scores.iter().map(row).collect::<Vec<_>>())
+    printer.table(&columns(false, &figures), &scores.iter().map(skill).collect::<Vec<_>>())
 }
 
 fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     let proposal = &prediction.proposal.mixture;
     let best = &prediction.best_observed;
-    printer.line("\nProposal, in shares of the prompt groups per optimizer step")?;
-    let columns = [
+    printer.line("\nProposal: shares")?;
+    let next = ["next 1", "next 2", "next 3"].map(Column::Number);
+    let next = next.into_iter().take(prediction.next.len().min(NEXT_SHOWN));
+    let columns: Vec<Column> = [
         Column::Text("dataset"),
         Column::Number("proposed"),
         Column::Number("uniform"),
-        Column::Number("best observed"),
-        Column::Text("next runs"),
-    ];
+        Column::Number("observed"),
+    ]
+    .into_iter()
+    .chain(next)
+    .collect();
     let uniform = 1.0 / prediction.datasets.len() as f64;
-    let row = |(i, name): (usize, &crate::name::Name)| {
-        let next: Vec<String> = prediction.next.iter().map(|next| format!("{:.3}", next.shares[i])).collect();
-        vec![
-            name.to_string(),
-            format!("{:.3}", proposal.shares[i]),
-            format!("{uniform:.3}"),
-            format!("{:.3}", best.shares[i]),
-            next.join("  "),
-        ]
+    let row = |(i, name): (usize, &Name)| {
+        let shares = [proposal.shares[i], uniform, best.shares[i]];
+        let next = prediction.next.iter().take(NEXT_SHOWN).map(|next| next.shares[i]);
+        let figures = shares.into_iter().chain(next).map(|share| format!("{share:.3}"));
+        std::iter::once(name.to_string()).chain(figures).collect()
     };
     printer.table(&columns, &prediction.datasets.iter().enumerate().map(row).collect::<Vec<_>>())?;
+
     printer.line(format!("\n{}: {}", prediction.objective, prediction.sentence))?;
     if let Some(note) = &proposal.note {
         printer.line(note.split(": no signal").next().unwrap_or(note))?;
@@ -122,20 +131,30 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     ))?;
     if prediction.verdict == Verdict::Signal {
         printer.line(format!(
-            "expected gain over uniform shares {}, chance of a gain {:.2}",
+            "expected gain over uniform shares {}, chance of a gain {:.2}, of beating the best observed {:.2}",
             interval(&proposal.gain),
-            proposal.p_beats_uniform
+            proposal.p_beats_uniform,
+            prediction.proposal.p_beats_best_observed
         ))?;
     }
+    let runs = if best.n_runs == 1 { "run" } else { "runs" };
     printer.line(format!(
-        "best observed: {} at {:.4} ({} runs); chance that the proposal beats it {:.2}; {}",
-        best.label, best.score, best.n_runs, prediction.proposal.p_beats_best_observed, best.note
+        "best observed: {} at {:.4} ({} {runs}); {}",
+        best.label, best.score, best.n_runs, best.note
     ))?;
-    printer.line(format!("distance to the nearest mixture tried {:.3}", proposal.distance_to_tried))?;
+    printer.line(format!(
+        "spends {:.0} % of the budget differently from the nearest mixture tried",
+        100.0 * proposal.distance_to_tried
+    ))?;
     for binding in &proposal.binding {
         printer.line(format!("held by: {binding}"))?;
     }
     Ok(())
+}
+
+/// `0.004`, or `<0.001`.
+fn chance(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn decoding(score: &Score) -> String {

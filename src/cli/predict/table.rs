@@ -11,6 +11,7 @@ use polars::prelude::{
     AnyValue, CsvReadOptions, DataFrame, DataType, JsonFormat, JsonReader, ParquetReader, PolarsResult,
     SerReader,
 };
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Args, PERMUTATIONS, only_name, show};
@@ -179,17 +180,17 @@ fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
             return printer.json(&scores);
         }
         let scores: Vec<&Score> = scores.iter().collect();
-        show::signal(&scores, printer)?;
-        show::skill(&scores, printer)?;
-        printer.note("\nfor a proposal say what to aim at: `--maximize COLUMN` or `--minimize COLUMN`");
+        show::tables(&scores, printer)?;
+        printer.note("for a proposal say what to aim at: `--maximize COLUMN` or `--minimize COLUMN`");
         return Ok(());
     };
-    let words =
-        |names: &[String], what: &str| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
-    let objective: Vec<String> = [words(&args.maximize, "maximize"), words(&args.minimize, "minimize")]
-        .into_iter()
-        .flatten()
-        .collect();
+    // Of what is to be small the negative is made large, and shown.
+    let objective: Vec<String> =
+        args.maximize.iter().cloned().chain(args.minimize.iter().map(|name| format!("-{name}"))).collect();
+    let words = match objective.as_slice() {
+        [one] => one.clone(),
+        several => format!("mean of {}", several.join(", ")),
+    };
     let datasets = names(&joined.datasets);
     let runs = joined.ids.iter().zip(&joined.shares).map(|(id, shares)| RunPoint {
         run: id.clone(),
@@ -201,7 +202,7 @@ fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
         ledger: joined.hash.clone(),
         runs: runs.collect(),
         targets,
-        objective: Objective::Weighted { words: objective.join("; "), weights: weights.clone() },
+        objective: Objective::Weighted { words, weights: weights.clone() },
         constraints: &Constraints::default(),
         supply: None,
         predictor: &predictor,
@@ -262,11 +263,9 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
     let weights = vec![1.0; observations.len()];
     let skills = skill::assess(method.as_ref(), &observations, &weights, &settings).map_err(few)?.targets;
+    let predictors: Vec<_> =
+        observations.par_iter().map(|runs| method.fit(runs).map_err(few)).collect::<Result<_>>()?;
     let mut lines = Vec::new();
-    let mut predictors = Vec::new();
-    for runs in &observations {
-        predictors.push(method.fit(runs).map_err(few)?);
-    }
     for (id, shares) in ids.iter().zip(&asked) {
         for (((target, _), predictor), skill) in joined.targets.iter().zip(&predictors).zip(&skills) {
             let one = predictor.predict(shares);
