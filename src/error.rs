@@ -125,7 +125,10 @@ mod tests {
 
     #[test]
     fn an_error_says_what_where_and_what_to_do() {
-        let error = Error::input("no verifier `exact`").at("table [geo3k]").at("datasets.toml").hint("there is `text`");
+        let error = Error::input("no verifier `exact`")
+            .at("table [geo3k]")
+            .at("datasets.toml")
+            .hint("there is `text`");
         let expected = "no verifier `exact`\n  in table [geo3k]\n  in datasets.toml\nhint: there is `text`";
         assert_eq!(error.to_string(), expected);
     }

@@ -41,7 +41,8 @@ mod tests {
     #[test]
     fn children_differ_from_each_other_and_from_their_parent() {
         let seed = Seed::new(1);
-        let all = [seed, seed.child("a"), seed.child("b"), seed.child(0), seed.child("a").child("b"), Seed::new(2)];
+        let all =
+            [seed, seed.child("a"), seed.child("b"), seed.child(0), seed.child("a").child("b"), Seed::new(2)];
         for (i, a) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|b| a != b && a.bits() != b.bits()));
         }

@@ -6,11 +6,18 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use super::{Context, printer::{Printer, Progress}};
+use super::{
+    Context,
+    printer::{Printer, Progress},
+};
 use crate::{
     data::{Catalog, DatasetConfig, Portion},
     error::{Context as _, Error, Result},
-    mixture::{Mixture, constraint::{Constraints, Range, Supply}, design::DESIGNS},
+    mixture::{
+        Mixture,
+        constraint::{Constraints, Range, Supply},
+        design::DESIGNS,
+    },
     name::Name,
     run::RunSpec,
     sampler::source,
@@ -45,7 +52,10 @@ impl Experiment {
         let own = folder.join(CATALOGUE);
         let catalog = if own.is_file() { Catalog::read(&own)? } else { context.catalog()? };
         let place = || folder.join("plan.toml").display().to_string();
-        crate::rl::algorithm::Algorithm::from_table(&plan.algorithm).input().at("table [algorithm]").at(place())?;
+        crate::rl::algorithm::Algorithm::from_table(&plan.algorithm)
+            .input()
+            .at("table [algorithm]")
+            .at(place())?;
         let mut tables = BTreeMap::new();
         for name in plan.train.iter().chain(&plan.benchmarks) {
             tables.insert(name.clone(), catalog.table(name).at(place())?.clone());
@@ -55,7 +65,14 @@ impl Experiment {
         } else {
             train::base(&plan.base, &context.device()?).at("key `base`").at(place())?.hash
         };
-        Ok(Self { name: Plan::experiment_name(folder)?, folder: folder.to_owned(), plan, catalog, base_hash, tables })
+        Ok(Self {
+            name: Plan::experiment_name(folder)?,
+            folder: folder.to_owned(),
+            plan,
+            catalog,
+            base_hash,
+            tables,
+        })
     }
 
     fn sources(&self) -> Sources<'_> {

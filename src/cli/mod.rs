@@ -13,10 +13,10 @@ mod predict;
 mod printer;
 mod quickstart;
 mod report;
+mod score;
 mod status;
 mod sweep;
 mod train;
-mod score;
 
 use std::{
     ffi::OsString,

@@ -1,6 +1,10 @@
 //! `modo quickstart`: the whole job on what is embedded, from the first proxy run to the last sentence.
 
-use std::{fs, path::{Path, PathBuf}, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use indicatif::HumanDuration;
 
@@ -43,11 +47,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     let begun = Instant::now();
     let stop = super::stop_on_signals()?;
-    let (plan, default) = if args.fast {
-        (FAST_PLAN, "experiments/quickstart_fast")
-    } else {
-        (PLAN, "experiments/quickstart")
-    };
+    let (plan, default) =
+        if args.fast { (FAST_PLAN, "experiments/quickstart_fast") } else { (PLAN, "experiments/quickstart") };
     let folder = args.out.clone().unwrap_or_else(|| default.into());
     let path = folder.join("plan.toml");
     if fs::read_to_string(&path).is_ok_and(|there| there != plan) {
@@ -77,7 +78,11 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     printer.note(format!("     {}", prediction.sentence));
 
     let specs = experiment.confirm_specs(&report::arms(&prediction)?)?;
-    let arms = if prediction.verdict == Verdict::Signal { "the proposal against uniform shares" } else { "uniform shares alone" };
+    let arms = if prediction.verdict == Verdict::Signal {
+        "the proposal against uniform shares"
+    } else {
+        "uniform shares alone"
+    };
     printer.note(format!("4/5  {} runs with fresh seeds, scored on report questions: {arms}", specs.len()));
     experiment.run("test runs", specs.clone(), context, printer, stop)?;
 

@@ -77,7 +77,9 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
     let base: Option<Vec<BenchmarkScore>> = read_json(&folder.join(BASE));
     let sweep = experiment.sweep_specs(context)?;
     let confirm = match &prediction {
-        Some(prediction) if experiment.plan.confirm.is_some() => experiment.confirm_specs(&arms(prediction)?)?,
+        Some(prediction) if experiment.plan.confirm.is_some() => {
+            experiment.confirm_specs(&arms(prediction)?)?
+        }
         _ => Vec::new(),
     };
     let mut runs = Vec::new();
@@ -111,10 +113,9 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
             Aggregate::Out => Target::Out,
         },
         decoding: experiment.plan.objective.decoding,
-        description: prediction.as_ref().map_or_else(
-            || "no prediction has been made yet".to_owned(),
-            |p| p.objective.clone(),
-        ),
+        description: prediction
+            .as_ref()
+            .map_or_else(|| "no prediction has been made yet".to_owned(), |p| p.objective.clone()),
     };
     let proposal = prediction.as_ref().map(proposal).transpose()?;
     let n_finished = runs.iter().filter(|r| r.record.is_some()).count();
@@ -204,7 +205,9 @@ fn curves(path: &Path) -> Vec<CurvePoint> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let mut points = Vec::new();
     for line in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        let (Some(step), Some(datasets)) = (line["step"].as_u64(), line["datasets"].as_object()) else { continue };
+        let (Some(step), Some(datasets)) = (line["step"].as_u64(), line["datasets"].as_object()) else {
+            continue;
+        };
         for (name, values) in datasets {
             let Ok(dataset) = name.parse() else { continue };
             let number = |key: &str| values[key].as_f64().unwrap_or(f64::NAN);
@@ -283,7 +286,8 @@ fn signals(prediction: &Prediction) -> Vec<report::TargetSignal> {
 
 fn proposal(prediction: &Prediction) -> Result<report::Proposal> {
     let proposed = &prediction.proposal.mixture;
-    let interval = |i: &crate::mixture::named::Interval| report::Interval { mean: i.mean, low: i.low, high: i.high };
+    let interval =
+        |i: &crate::mixture::named::Interval| report::Interval { mean: i.mean, low: i.low, high: i.high };
     let shares = proposed.shares.iter().map(|share| share.max(0.0));
     Ok(report::Proposal {
         mixture: Mixture::new(&prediction.datasets.iter().cloned().zip(shares).collect()).failed()?,

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Context, experiment::{check_experiment, folder}, printer::{Column, Printer}};
+use super::{
+    Context,
+    experiment::{check_experiment, folder},
+    printer::{Column, Printer},
+};
 use crate::{
     error::{Context as _, Result},
     ledger::{AttemptView, folders},

@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use indicatif::HumanDuration;
 use serde_json::json;
 
-use super::{Context, experiment::{Experiment, check_experiment, folder}, printer::{Column, Printer}};
+use super::{
+    Context,
+    experiment::{Experiment, check_experiment, folder},
+    printer::{Column, Printer},
+};
 use crate::{
     error::{Context as _, Result},
     ledger::Ledger,

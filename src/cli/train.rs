@@ -1,8 +1,16 @@
 //! `modo train`: one training run, on a mixture or from a spec file.
 
-use std::{path::{Path, PathBuf}, sync::atomic::AtomicBool};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
-use super::{Context, experiment::{Experiment, check_experiment, folder}, mixtures, printer::{Column, Printer}};
+use super::{
+    Context,
+    experiment::{Experiment, check_experiment, folder},
+    mixtures,
+    printer::{Column, Printer},
+};
 use crate::{
     error::{Context as _, Error, Kind, Result},
     ledger::{Attempt, ClaimError, Commit, RunFolder},
@@ -74,8 +82,11 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        if let Some(progress) = watch.attempts().last().and_then(crate::ledger::AttemptView::progress) {
-                            let reward = progress.reward.map_or_else(String::new, |r| format!("reward {r:.2}"));
+                        if let Some(progress) =
+                            watch.attempts().last().and_then(crate::ledger::AttemptView::progress)
+                        {
+                            let reward =
+                                progress.reward.map_or_else(String::new, |r| format!("reward {r:.2}"));
                             let scoring = if progress.step >= steps { "scoring" } else { &reward };
                             bar.set(progress.step, scoring);
                         }

@@ -98,7 +98,8 @@ fn batch(
     end_tokens: &[u32],
     padding: Padding,
 ) -> Vec<Vec<Generated>> {
-    let mut results: Vec<Vec<Option<Generated>>> = requests.iter().map(|r| vec![None; r.seeds.len()]).collect();
+    let mut results: Vec<Vec<Option<Generated>>> =
+        requests.iter().map(|r| vec![None; r.seeds.len()]).collect();
     let finished = |results: Vec<Vec<Option<Generated>>>| {
         let every = |g: Option<Generated>| g.expect("the loop ends when every row has ended");
         results.into_iter().map(|of| of.into_iter().map(every).collect()).collect()
@@ -146,7 +147,8 @@ fn batch(
     let mut cache: Vec<Option<KeyValue>> =
         layers.into_iter().map(|layer| Some(spread(layer, &by_row, slots, model))).collect();
     for slot in padded.length.. {
-        let tokens = rows.iter().map(|r| *r.generated.tokens.last().expect("a row has its first token") as usize);
+        let tokens =
+            rows.iter().map(|r| *r.generated.tokens.last().expect("a row has its first token") as usize);
         let embeddings = model.model.embed(indices(tokens.collect::<Vec<_>>(), model.device()));
         let positions: Vec<[i32; 3]> = rows.iter().map(|r| [r.next_position; 3]).collect();
         let rotary = model.model.rotary(&positions, model.device());
@@ -290,7 +292,8 @@ mod tests {
     fn draws_follow_the_probabilities() {
         let logits: Vec<f32> = [0.7_f32, 0.3].iter().map(|p| p.ln()).collect();
         let mut rng = Seed::new(0).rng();
-        let ones = (0..10_000).filter(|_| draw(&logits, Sampling::at_temperature_1(1), &mut rng).0 == 1).count();
+        let ones =
+            (0..10_000).filter(|_| draw(&logits, Sampling::at_temperature_1(1), &mut rng).0 == 1).count();
         assert!((2_800..3_200).contains(&ones), "{ones}"); // 3000 ± 4.4 sd of 46
     }
 

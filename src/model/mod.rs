@@ -91,18 +91,19 @@ impl Model {
         let config = ModelConfig::read(folder)?;
         let tokenizer = ChatTokenizer::read(folder, &config)?;
         let network = Qwen2Vl::load(&config, Checkpoint::open(folder)?, device)?;
-        let read = |path: &Path| {
-            fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
-        };
+        let read =
+            |path: &Path| fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source });
         let mut hasher = blake3::Hasher::new();
         let mut files = Vec::new();
-        let entries = fs::read_dir(folder).map_err(|source| ModelError::Read { path: folder.to_owned(), source })?;
+        let entries =
+            fs::read_dir(folder).map_err(|source| ModelError::Read { path: folder.to_owned(), source })?;
         let mut paths: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
         paths.sort();
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let is_weight = path.extension().is_some_and(|e| e == "safetensors");
-            let is_model_file = is_weight || path.extension().is_some_and(|e| e == "json" || e == "jinja" || e == "txt");
+            let is_model_file =
+                is_weight || path.extension().is_some_and(|e| e == "json" || e == "jinja" || e == "txt");
             // A training record beside the model says where it came from and does not change what it is.
             if !is_model_file || name.starts_with("training") {
                 continue;
@@ -143,8 +144,7 @@ impl Model {
         }
         let index = rope_index(&tokens, self.config.tokens.image, grids, merge)?;
         let [t, h, w] = &index.positions;
-        let positions =
-            t.iter().zip(h).zip(w).map(|((t, h), w)| [*t as i32, *h as i32, *w as i32]).collect();
+        let positions = t.iter().zip(h).zip(w).map(|((t, h), w)| [*t as i32, *h as i32, *w as i32]).collect();
         Ok(Sequence { tokens, positions, features: Vec::new() })
     }
 }

@@ -93,17 +93,18 @@ pub fn create(
 ) -> Result<Model, NanoError> {
     let failed = |e: tokenizers::Error| NanoError::Tokenizer(e.to_string());
     let split = Split::new(SplitPattern::Regex(SPLIT.to_owned()), SplitDelimiterBehavior::Isolated, false);
-    let mut tokenizer = TokenizerBuilder::<BPE, NormalizerWrapper, Both, PostProcessorWrapper, Decoder>::new()
-        .with_model(BPE::default())
-        .with_normalizer(None)
-        .with_pre_tokenizer(Some(Both::new(vec![
-            split.map_err(failed)?.into(),
-            ByteLevel::new(false, true, false).into(),
-        ])))
-        .with_post_processor(None)
-        .with_decoder(Some(Decoder::default()))
-        .build()
-        .map_err(failed)?;
+    let mut tokenizer =
+        TokenizerBuilder::<BPE, NormalizerWrapper, Both, PostProcessorWrapper, Decoder>::new()
+            .with_model(BPE::default())
+            .with_normalizer(None)
+            .with_pre_tokenizer(Some(Both::new(vec![
+                split.map_err(failed)?.into(),
+                ByteLevel::new(false, true, false).into(),
+            ])))
+            .with_post_processor(None)
+            .with_decoder(Some(Decoder::default()))
+            .build()
+            .map_err(failed)?;
     let mut trainer = BpeTrainer::builder()
         .show_progress(false)
         .vocab_size(VOCABULARY - SPECIAL.len() - TAGS.len())

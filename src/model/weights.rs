@@ -116,7 +116,9 @@ impl Source for Checkpoint {
         let file = *self.found.get(name).ok_or_else(|| WeightError::Missing(name.to_owned()))?;
         let (path, bytes) = &self.files[file];
         let tensors = parse(path, bytes)?;
-        let view = tensors.tensor(name).map_err(|e| WeightError::Format { path: path.clone(), what: e.to_string() })?;
+        let view = tensors
+            .tensor(name)
+            .map_err(|e| WeightError::Format { path: path.clone(), what: e.to_string() })?;
         if view.shape() != shape {
             return Err(WeightError::Shape {
                 name: name.to_owned(),
@@ -160,7 +162,8 @@ pub fn to_safetensors(tensors: &[Named], bf16: bool) -> Vec<u8> {
         .collect();
     let dtype = if bf16 { Dtype::BF16 } else { Dtype::F32 };
     let views = tensors.iter().zip(&bytes).map(|(t, bytes)| {
-        let view = TensorView::new(dtype, t.shape.clone(), bytes).expect("shape and values are of one length");
+        let view =
+            TensorView::new(dtype, t.shape.clone(), bytes).expect("shape and values are of one length");
         (t.name.as_str(), view)
     });
     safetensors::serialize(views, None).expect("names are unique")
@@ -198,7 +201,10 @@ mod tests {
     use super::*;
 
     fn file(bf16: bool) -> Vec<u8> {
-        to_safetensors(&[Named { name: "a".into(), shape: vec![2, 2], values: vec![1.0, -2.5, 0.0, 4.0] }], bf16)
+        to_safetensors(
+            &[Named { name: "a".into(), shape: vec![2, 2], values: vec![1.0, -2.5, 0.0, 4.0] }],
+            bf16,
+        )
     }
 
     #[test]
@@ -213,7 +219,10 @@ mod tests {
     #[test]
     fn missing_extra_and_misshaped_tensors_are_named() {
         let mut checkpoint = Checkpoint::from_bytes("x", file(false)).unwrap();
-        assert_eq!(checkpoint.take("b", &[1]).unwrap_err().to_string(), "tensor `b` is missing from the checkpoint");
+        assert_eq!(
+            checkpoint.take("b", &[1]).unwrap_err().to_string(),
+            "tensor `b` is missing from the checkpoint"
+        );
         assert!(checkpoint.take("a", &[4]).unwrap_err().to_string().contains("has the shape [2, 2]"));
         assert!(checkpoint.finish().unwrap_err().to_string().contains("such as `a`"));
         assert!(Checkpoint::from_bytes("x", b"garbage".to_vec()).is_err());

@@ -10,7 +10,7 @@ use crate::{
     ledger::RunFolder,
     model::{
         Model,
-        weights::{Checkpoint, Source, Named, to_safetensors},
+        weights::{Checkpoint, Named, Source, to_safetensors},
     },
     name::Name,
     store,
@@ -76,7 +76,8 @@ pub(super) fn restore(folder: &RunFolder, model: &mut Model, optimizer: &mut Opt
         let state: State = serde_json::from_slice(&files[STATE]).at(found.path.display())?;
         let mut weights = Checkpoint::from_bytes(WEIGHTS, files[WEIGHTS].clone()).at(found.path.display())?;
         load(model, &mut weights).at(found.path.display())?;
-        let mut moments = Checkpoint::from_bytes(OPTIMIZER, files[OPTIMIZER].clone()).at(found.path.display())?;
+        let mut moments =
+            Checkpoint::from_bytes(OPTIMIZER, files[OPTIMIZER].clone()).at(found.path.display())?;
         optimizer.restore(&mut model.network, state.step as usize, &mut moments).at(found.path.display())?;
         return Ok(state);
     }
@@ -86,7 +87,8 @@ pub(super) fn restore(folder: &RunFolder, model: &mut Model, optimizer: &mut Opt
 /// Puts weights from a file into the network.
 fn load(model: &mut Model, source: &mut dyn Source) -> Result<()> {
     let wanted: Vec<Named> = model.network.named();
-    let values = wanted.iter().map(|t| source.take(&t.name, &t.shape)).collect::<Result<Vec<_>, _>>().failed()?;
+    let values =
+        wanted.iter().map(|t| source.take(&t.name, &t.shape)).collect::<Result<Vec<_>, _>>().failed()?;
     model.network.set(values);
     Ok(())
 }

@@ -78,7 +78,13 @@ pub(super) fn data_flow(
                 Ok(prompt) => {
                     // The seed names the sample, not the step: runs that meet it alike draw alike.
                     let seed = seed.child(&source.name).child(draw.ordinal);
-                    return Ok(Drawn { dataset: draw.dataset, sample: resolved.sample, prompt, seed, replaced });
+                    return Ok(Drawn {
+                        dataset: draw.dataset,
+                        sample: resolved.sample,
+                        prompt,
+                        seed,
+                        replaced,
+                    });
                 }
                 Err(bad) if replaced < 64 => {
                     tracing::warn!("{bad}; the next row of `{}` takes its place", source.name);
@@ -178,8 +184,7 @@ pub(super) fn policy_update(
         let [n, longest] = logp.dims();
         let device = logp.device();
         let completions = || trajectories.iter().flat_map(|t| &t.group.completions);
-        let mask: Vec<bool> =
-            completions().flat_map(|c| (0..longest).map(|t| t < c.tokens.len())).collect();
+        let mask: Vec<bool> = completions().flat_map(|c| (0..longest).map(|t| t < c.tokens.len())).collect();
         let table = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [n, longest]), &device);
         let old = (!on_policy).then(|| {
             table(
@@ -188,11 +193,8 @@ pub(super) fn policy_update(
                     .collect(),
             )
         });
-        let base: Option<Vec<f32>> = trajectories
-            .iter()
-            .map(|t| t.base.clone())
-            .collect::<Option<Vec<_>>>()
-            .map(|all| all.concat());
+        let base: Option<Vec<f32>> =
+            trajectories.iter().map(|t| t.base.clone()).collect::<Option<Vec<_>>>().map(|all| all.concat());
         let advantages: Vec<f32> = trajectories.iter().flat_map(|t| t.advantages.iter().copied()).collect();
         let batch = Batch {
             logp,
@@ -214,10 +216,8 @@ pub(super) fn policy_update(
 /// Log-probability of every token of every completion, `[prompts * completions, longest]`; padding holds anything.
 fn log_probabilities(network: &Qwen2Vl, drawn: &[Drawn], trajectories: &[Trajectory]) -> Tensor<2> {
     let prompts: Vec<&Sequence> = drawn.iter().map(|d| &d.prompt).collect();
-    let tokens: Vec<Vec<Vec<u32>>> = trajectories
-        .iter()
-        .map(|t| t.group.completions.iter().map(|c| c.tokens.clone()).collect())
-        .collect();
+    let tokens: Vec<Vec<Vec<u32>>> =
+        trajectories.iter().map(|t| t.group.completions.iter().map(|c| c.tokens.clone()).collect()).collect();
     let groups: Vec<&[Vec<u32>]> = tokens.iter().map(Vec::as_slice).collect();
     let (logits, longest) = network.completion_logits(&prompts, &groups);
     let n = logits.dims()[0];

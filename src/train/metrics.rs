@@ -20,8 +20,10 @@ impl Metrics {
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
         let open = |name: &str| OpenOptions::new().create(true).append(true).open(folder.join(name));
         let seconds = seconds_since_1970();
-        let mut metrics =
-            Self { lines: open("metrics.jsonl")?, events: open(&format!("events.out.tfevents.{seconds:.0}.modo"))? };
+        let mut metrics = Self {
+            lines: open("metrics.jsonl")?,
+            events: open(&format!("events.out.tfevents.{seconds:.0}.modo"))?,
+        };
         let mut version = field_double(1, seconds);
         version.extend(field_bytes(3, b"brain.Event:2"));
         metrics.record(&version)?;
@@ -113,9 +115,10 @@ mod tests {
         metrics.step(3, &serde_json::json!({"step": 3, "datasets": {"a": {"reward": 0.5}}})).unwrap();
         let lines = std::fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
         assert_eq!(lines.lines().count(), 1);
-        let events = std::fs::read_dir(folder.path()).unwrap().flatten().find(|f| {
-            f.file_name().to_string_lossy().starts_with("events.out.tfevents")
-        });
+        let events = std::fs::read_dir(folder.path())
+            .unwrap()
+            .flatten()
+            .find(|f| f.file_name().to_string_lossy().starts_with("events.out.tfevents"));
         let bytes = std::fs::read(events.unwrap().path()).unwrap();
         let mut rest = bytes.as_slice();
         let mut records = Vec::new();

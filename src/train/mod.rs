@@ -25,7 +25,11 @@ use crate::{
     error::{Context, Error, Result},
     eval::{self, Benchmark, Origin},
     ledger::{Attempt, RunFolder},
-    model::{Model, features::{FeatureStore, Limits}, nano},
+    model::{
+        Model,
+        features::{FeatureStore, Limits},
+        nano,
+    },
     name::Name,
     reward::Reward,
     rl::algorithm::{self, Algorithm},
@@ -143,9 +147,12 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
         base(&spec.base, &around.device)?
     };
     if spec.base != UNTRAINED && model.hash != spec.base_hash {
-        return Err(Error::input(format!("the base `{}` is not the one this run was planned with", spec.base))
-            .at(format!("hash {}, planned {}", model.hash, spec.base_hash))
-            .hint("plan the experiment again with this base"));
+        return Err(Error::input(format!(
+            "the base `{}` is not the one this run was planned with",
+            spec.base
+        ))
+        .at(format!("hash {}, planned {}", model.hash, spec.base_hash))
+        .hint("plan the experiment again with this base"));
     }
     let features = feature_store(&model, around)?;
     let mut state = match &algorithm {
@@ -219,7 +226,8 @@ pub fn score(
 ) -> Result<Vec<run::BenchmarkScore>> {
     let mut scores = Vec::new();
     for (name, table) in &spec.benchmarks {
-        let benchmark = open_benchmark(name, table, &spec.evaluation, model, features, workers, around.data_root)?;
+        let benchmark =
+            open_benchmark(name, table, &spec.evaluation, model, features, workers, around.data_root)?;
         if around.stop.load(Ordering::Relaxed) {
             return Err(Error::interrupted());
         }
@@ -269,10 +277,11 @@ fn generators(datasets: &Datasets) -> Result<Vec<Generator>> {
         Source::Task { name, rows, seed, .. } => {
             Generator::new(name, tasks::Part::Train, Seed::new(*seed), *rows).input()
         }
-        Source::Files(_) => {
-            Err(Error::input(format!("`sft` learns from generated datasets, and `{}` is files", dataset.name))
-                .hint("rationales and captions are known for generated problems only"))
-        }
+        Source::Files(_) => Err(Error::input(format!(
+            "`sft` learns from generated datasets, and `{}` is files",
+            dataset.name
+        ))
+        .hint("rationales and captions are known for generated problems only")),
     };
     datasets.all.iter().map(of).collect()
 }
@@ -388,8 +397,7 @@ impl Loop<'_> {
             let draws = (first..first + s.batch as u64)
                 .map(|n| datasets.schedule.draw(n).map(|d| (d.dataset, d.row)).failed())
                 .collect::<Result<Vec<_>>>()?;
-            let (gradients, loss) =
-                sft::step(model, sft, generators, &draws, step, self.seed, self.workers)?;
+            let (gradients, loss) = sft::step(model, sft, generators, &draws, step, self.seed, self.workers)?;
             let rate = sft.rate(step);
             let norm = optimizer.step(
                 &mut model.network,
@@ -457,7 +465,9 @@ impl Loop<'_> {
             Ok(()) => format!("the batch is in {}", path.display()),
             Err(e) => format!("the batch could not be saved: {e}"),
         };
-        Error::failed(format!("the gradient of step {step} is not a finite number")).at(place).hint("try a lower learning rate")
+        Error::failed(format!("the gradient of step {step} is not a finite number"))
+            .at(place)
+            .hint("try a lower learning rate")
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
 
 use burn::{
     optim::{
-        AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, AdjustLrFn, Muon, MuonConfig, MuonState, Optimizer as _,
-        RecordState, StateSink, decay::WeightDecayConfig, momentum::MomentumState,
+        AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, AdjustLrFn, Muon, MuonConfig, MuonState,
+        Optimizer as _, RecordState, StateSink, decay::WeightDecayConfig, momentum::MomentumState,
     },
     tensor::{Gradients as Tape, Tensor, TensorData},
 };
@@ -35,11 +35,13 @@ impl Gradients {
         struct Take<'a>(Vec<Gradient>, &'a mut Tape);
         impl Visitor for Take<'_> {
             fn vector(&mut self, _: &str, value: &mut Tensor<1>) {
-                let gradient = value.grad_remove(self.1).unwrap_or_else(|| value.clone().inner().zeros_like());
+                let gradient =
+                    value.grad_remove(self.1).unwrap_or_else(|| value.clone().inner().zeros_like());
                 self.0.push(Gradient::Vector(gradient));
             }
             fn matrix(&mut self, _: &str, value: &mut Tensor<2>) {
-                let gradient = value.grad_remove(self.1).unwrap_or_else(|| value.clone().inner().zeros_like());
+                let gradient =
+                    value.grad_remove(self.1).unwrap_or_else(|| value.clone().inner().zeros_like());
                 self.0.push(Gradient::Matrix(gradient));
             }
         }
@@ -88,9 +90,8 @@ pub struct Workers {
 impl Workers {
     /// As many as asked for, at least one.
     pub fn new(threads: usize) -> Self {
-        let pool = |_| {
-            rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started")
-        };
+        let pool =
+            |_| rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started");
         Self { pools: (0..threads.max(1)).map(pool).collect() }
     }
 
@@ -115,7 +116,9 @@ impl Workers {
         let next = AtomicUsize::new(0);
         let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
         let work = || {
-            while let Some((i, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?))) {
+            while let Some((i, item)) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, items.get(i)?)))
+            {
                 *results[i].lock().expect("no worker panics while it holds a result") = Some(each(item));
             }
         };
@@ -207,7 +210,13 @@ impl Optimizer {
 
     /// One step with the learning rates of AdamW and of Muon; returns the gradients' norm before clipping. Where it is
     /// not finite nothing changes.
-    pub fn step(&mut self, model: &mut Qwen2Vl, gradients: Gradients, learning_rate: f64, muon_rate: f64) -> f64 {
+    pub fn step(
+        &mut self,
+        model: &mut Qwen2Vl,
+        gradients: Gradients,
+        learning_rate: f64,
+        muon_rate: f64,
+    ) -> f64 {
         let norm = gradients.norm();
         if !norm.is_finite() {
             return norm;
@@ -216,7 +225,8 @@ impl Optimizer {
         let scale = if clip { self.max_gradient_norm / norm } else { 1.0 };
         self.steps += 1;
         let with_vision = self.with_vision;
-        let mut apply = Apply { optimizer: self, gradients: gradients.0.into_iter(), learning_rate, muon_rate, scale };
+        let mut apply =
+            Apply { optimizer: self, gradients: gradients.0.into_iter(), learning_rate, muon_rate, scale };
         visit(model, with_vision, &mut apply);
         norm
     }
@@ -240,7 +250,12 @@ impl Optimizer {
     }
 
     /// Restores what [`Optimizer::named`] gave after `steps` steps on this model.
-    pub fn restore(&mut self, model: &mut Qwen2Vl, steps: usize, source: &mut dyn Source) -> Result<(), WeightError> {
+    pub fn restore(
+        &mut self,
+        model: &mut Qwen2Vl,
+        steps: usize,
+        source: &mut dyn Source,
+    ) -> Result<(), WeightError> {
         struct Restore<'a> {
             optimizer: &'a mut Optimizer,
             source: &'a mut dyn Source,

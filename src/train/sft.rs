@@ -14,7 +14,10 @@ use crate::{
         Model,
         qwen2_vl::{Qwen2Vl, Sequence, log_probabilities},
     },
-    rl::{algorithm::Sft, loss::{Whole, supervised_loss}},
+    rl::{
+        algorithm::Sft,
+        loss::{Whole, supervised_loss},
+    },
     seed::Seed,
     tasks::Generator,
 };
@@ -70,8 +73,7 @@ fn ready(model: &Model, example: &Example) -> Result<Ready> {
 
 fn loss(network: &Qwen2Vl, batch: &&[Ready], whole: &Whole) -> (Tensor<1>, f64) {
     let pictures: Vec<_> = batch.iter().filter_map(|r| r.patches.as_ref()).collect();
-    let mut features =
-        if pictures.is_empty() { Vec::new() } else { network.features(&pictures) }.into_iter();
+    let mut features = if pictures.is_empty() { Vec::new() } else { network.features(&pictures) }.into_iter();
     let sequences: Vec<Sequence> = batch
         .iter()
         .map(|r| {
@@ -87,9 +89,11 @@ fn loss(network: &Qwen2Vl, batch: &&[Ready], whole: &Whole) -> (Tensor<1>, f64) 
         .flat_map(|r| r.sequence.tokens[r.sequence.tokens.len() - r.tail..].iter().map(|t| i64::from(*t)))
         .collect();
     let n = targets.len();
-    let targets = Tensor::<2, burn::tensor::Int>::from_data(TensorData::new(targets, [n, 1]), network.device());
+    let targets =
+        Tensor::<2, burn::tensor::Int>::from_data(TensorData::new(targets, [n, 1]), network.device());
     let logp = log_probabilities(logits, targets).reshape([1, n]);
-    let mask = Tensor::<2, burn::tensor::Bool>::from_data(TensorData::new(vec![true; n], [1, n]), network.device());
+    let mask =
+        Tensor::<2, burn::tensor::Bool>::from_data(TensorData::new(vec![true; n], [1, n]), network.device());
     let loss = supervised_loss(logp, mask, whole);
     let value = f64::from(loss.clone().inner().into_scalar::<f32>());
     (loss, value)

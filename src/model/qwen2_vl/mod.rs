@@ -14,9 +14,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 pub use decoder::Arrangement;
 pub(crate) use decoder::{HIDDEN, KeyValue, Own, Prefix};
-pub use layers::{Visitor, log_probabilities};
 pub(crate) use layers::indices;
 use layers::matrix;
+pub use layers::{Visitor, log_probabilities};
 
 use super::{
     config::ModelConfig,
@@ -102,7 +102,11 @@ pub(crate) struct Padded {
 
 impl Qwen2Vl {
     /// From a checkpoint of either layout; every tensor of it must have its place.
-    pub fn load(config: &ModelConfig, mut checkpoint: Checkpoint, device: &Device) -> Result<Self, WeightError> {
+    pub fn load(
+        config: &ModelConfig,
+        mut checkpoint: Checkpoint,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
         let names = if checkpoint.has_prefix("model.language_model.") { NESTED } else { PUBLISHED };
         // Some writers keep the head of a tied model beside the embedding; it is the same tensor.
         let head_too = config.decoder.tie_word_embeddings && checkpoint.has_prefix(HEAD);
@@ -140,7 +144,12 @@ impl Qwen2Vl {
             model,
             lm_head,
             image_token: config.tokens.image,
-            patch_shape: [vision.in_channels, vision.temporal_patch_size, vision.patch_size, vision.patch_size],
+            patch_shape: [
+                vision.in_channels,
+                vision.temporal_patch_size,
+                vision.patch_size,
+                vision.patch_size,
+            ],
             names,
             device: device.clone(),
         })
@@ -313,7 +322,9 @@ impl Qwen2Vl {
         let mut bias = Vec::with_capacity(n * kv * length);
         for (start, end) in padded.starts.iter().zip(&padded.ends) {
             for _ in 0..kv {
-                bias.extend((0..length).map(|slot| if (*start..*end).contains(&slot) { 0.0 } else { HIDDEN }));
+                bias.extend(
+                    (0..length).map(|slot| if (*start..*end).contains(&slot) { 0.0 } else { HIDDEN }),
+                );
             }
         }
         Some(Tensor::from_data(TensorData::new(bias, [n * kv, 1, 1, length]), &self.device))
@@ -361,7 +372,11 @@ impl Qwen2Vl {
     ///
     /// `completions[i]` are those of `prompts[i]`, equally many each. Returns `[prompts * rows * longest, vocab]`, and
     /// the longest length: row `(i * rows + k) * longest + t` predicts token `t` of completion `k` of prompt `i`.
-    pub fn completion_logits(&self, prompts: &[&Sequence], completions: &[&[Vec<u32>]]) -> (Tensor<2>, usize) {
+    pub fn completion_logits(
+        &self,
+        prompts: &[&Sequence],
+        completions: &[&[Vec<u32>]],
+    ) -> (Tensor<2>, usize) {
         let rows = completions.first().map_or(0, |c| c.len());
         let longest = completions.iter().flat_map(|c| c.iter().map(Vec::len)).max().unwrap_or(0);
         // The last token of the prompt predicts the first of the completion, so it opens every row of the group.
