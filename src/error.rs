@@ -28,6 +28,18 @@ pub enum Kind {
     Interrupted,
 }
 
+impl Kind {
+    /// What the process ends with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Input => 2,
+            // EX_TEMPFAIL of sysexits.h, which schedulers read as "start it again".
+            Self::Interrupted => 75,
+        }
+    }
+}
+
 /// `Result` with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

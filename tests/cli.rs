@@ -10,8 +10,21 @@ use std::{
 use serde_json::Value;
 
 /// Every command with its place on the command line.
-const COMMANDS: [&[&str]; 6] =
-    [&["draw"], &["data", "list"], &["data", "check"], &["generate"], &["score"], &["list"]];
+const COMMANDS: [&[&str]; 13] = [
+    &["quickstart"],
+    &["sweep"],
+    &["predict"],
+    &["train"],
+    &["eval"],
+    &["report"],
+    &["status"],
+    &["draw"],
+    &["data", "list"],
+    &["data", "check"],
+    &["generate"],
+    &["score"],
+    &["list"],
+];
 
 /// A dataset of questions without pictures to look at: one row is enough to break.
 const TABLE: &str = r#"

@@ -103,7 +103,9 @@ impl Experiment {
             let config: &DatasetConfig = self.catalog.get(name)?;
             rows.insert(name.clone(), source::open(name, config, &context.data_root, Portion::All)?.len());
         }
-        let total_groups = self.plan.budget.steps * self.plan.budget.prompts_per_step;
+        // The longest run that a proposal may be used for.
+        let full = self.plan.confirm.and_then(|confirm| confirm.steps).unwrap_or(0);
+        let total_groups = self.plan.budget.steps.max(full) * self.plan.budget.prompts_per_step;
         Ok(Some(Supply { rows, total_groups }))
     }
 

@@ -206,16 +206,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Kind> {
     }
 }
 
-/// What the process ends with after an error of this kind.
-fn exit_code(kind: Kind) -> i32 {
-    match kind {
-        Kind::Failed => 1,
-        Kind::Input => 2,
-        // EX_TEMPFAIL of sysexits.h, which schedulers read as "start it again".
-        Kind::Interrupted => 75,
-    }
-}
-
 /// Set by Ctrl-C and SIGTERM; a second one ends the process at once: what is on disk stays whole.
 fn stop_on_signals() -> Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);

@@ -32,7 +32,7 @@ Examples:
   modo report
   modo report experiments/real_slices --out report.html";
 
-/// The scores of the untrained base, beside the plan.
+/// The scores of the base, before any run trained it, beside the plan.
 pub(super) const BASE: &str = "base.json";
 /// Labels of the runs that test a proposal.
 pub(super) const PROPOSAL: &str = "proposal";

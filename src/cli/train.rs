@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Context as _, Error, Kind, Result},
-    ledger::{Attempt, ClaimError, Commit, RunFolder},
+    ledger::{ClaimError, RunFolder},
     mixture::Mixture,
     run::{BenchmarkScore, RunRecord, RunSpec},
     train::{self, Surroundings},
@@ -174,11 +174,12 @@ fn train_here(
             if let Some(out) = out {
                 model.save(&model.network, out, true).at(out.display())?;
             }
-            commit(attempt, &record)?;
+            // A late result is kept beside the one that came first; either way the run is done.
+            attempt.commit(&record).failed()?;
             Ok(record)
         }
         Err(error) => {
-            let code = super::exit_code(error.kind());
+            let code = i32::from(error.kind().exit_code());
             let reason = error.to_string();
             attempt.fail(code, reason.clone()).failed()?;
             // The log of the run is where a sweep points people to.
@@ -187,11 +188,5 @@ fn train_here(
             }
             Err(error)
         }
-    }
-}
-
-fn commit(attempt: Attempt, record: &RunRecord) -> Result<()> {
-    match attempt.commit(record).failed()? {
-        Commit::Committed | Commit::Late => Ok(()),
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     data::{DatasetConfig, Portion, Role, Source},
     error::{Context, Error, Result},
     eval::{self, Benchmark, Origin},
-    ledger::{Attempt, RunFolder},
+    ledger::Attempt,
     model::{
         Model,
         features::{FeatureStore, Limits},
@@ -546,9 +546,4 @@ fn peak_mib() -> f64 {
     // Linux counts in KiB, macOS in bytes.
     let unit = if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 };
     resource::getrusage(resource::UsageWho::RUSAGE_SELF).map_or(0.0, |usage| usage.max_rss() as f64 / unit)
-}
-
-/// Whether a folder's run is done, for callers that resume.
-pub fn is_done(folder: &RunFolder) -> Result<bool> {
-    Ok(folder.result().failed()?.is_some())
 }

@@ -1,0 +1,100 @@
+//! The main job from outside: every stage, stopped and started again, and what is said about a wrong plan.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, SystemTime},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+#[test]
+fn quickstart_goes_on_where_it_was_stopped_and_repeats_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("q");
+    let mut child = quickstart(&out).spawn().unwrap();
+    // Long enough for a run to be done, short enough for some to be missing.
+    for _ in 0..600 {
+        std::thread::sleep(Duration::from_millis(100));
+        if !results(&out).is_empty() {
+            break;
+        }
+    }
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(75), "a stopped command says that it can go on");
+    let before = results(&out);
+    assert!(!before.is_empty());
+
+    let second = quickstart(&out).output().unwrap();
+    assert!(second.status.success(), "{}", text(&second));
+    let after = results(&out);
+    assert!(after.len() > before.len());
+    for (run, written) in &before {
+        assert_eq!(after[run], *written, "{run} was done twice");
+    }
+    for file in ["plan.toml", "ledger.parquet", "prediction.json", "best.json", "report.html"] {
+        assert!(out.join(file).is_file(), "{file} is missing");
+    }
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let verdict = String::from_utf8(second.stdout).unwrap();
+    assert!(verdict.contains("uniform") || verdict.contains("no signal"), "{verdict}");
+    assert!(page.len() < 5 << 20 && !page.contains("src=\"http") && !page.contains("<script"));
+
+    let third = quickstart(&out).output().unwrap();
+    assert!(third.status.success());
+    assert_eq!(results(&out), after);
+    assert_eq!(String::from_utf8(third.stdout).unwrap(), verdict, "the same runs give the same sentence");
+}
+
+#[test]
+fn a_plan_with_a_misspelt_key_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/quickstart_fast/plan.toml");
+    let plan = fs::read_to_string(embedded).unwrap().replace("questions", "qestions");
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let out = modo().arg("sweep").arg(folder.path()).output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out).contains("qestions") && text(&out).contains("plan.toml"), "{}", text(&out));
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_plan_that_names_an_unknown_dataset_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/quickstart_fast/plan.toml");
+    let plan = fs::read_to_string(embedded).unwrap().replace("\"geometry\"", "\"geometri\"");
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let out = modo().arg("sweep").arg(folder.path()).output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out).contains("geometri"), "{}", text(&out));
+}
+
+fn modo() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_modo"))
+}
+
+fn quickstart(out: &Path) -> Command {
+    let mut command = modo();
+    command.args(["quickstart", "--fast", "--out"]).arg(out);
+    command
+}
+
+fn text(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+/// When the result of each finished run was written.
+fn results(experiment: &Path) -> BTreeMap<String, SystemTime> {
+    let runs = fs::read_dir(experiment.join("runs")).into_iter().flatten().flatten();
+    runs.filter_map(|run| {
+        let written = fs::metadata(run.path().join("result.json")).ok()?.modified().ok()?;
+        Some((run.file_name().into_string().ok()?, written))
+    })
+    .collect()
+}
