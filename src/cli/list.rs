@@ -39,8 +39,11 @@ pub(super) struct Args {
 /// Name and one line of each.
 type Listed = Vec<(String, String)>;
 
+/// What lists the entries of one kind.
+type Lister = fn(&Context) -> Result<Listed>;
+
 /// Every kind, in the order in which a reader meets them; a kind is one line.
-const KINDS: &[(&str, fn(&Context) -> Result<Listed>)] = &[
+const KINDS: &[(&str, Lister)] = &[
     ("datasets", datasets),
     ("formats", |_| Ok(entries(&READERS))),
     ("tasks", |_| Ok(entries(&TASKS))),

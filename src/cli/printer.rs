@@ -222,10 +222,10 @@ fn log_line(what: &str, done: u64, length: u64, elapsed: Duration, message: &str
     let mut line = format!("{what}: {done}/{length}");
     if done > 0 && done < length {
         let left = elapsed.mul_f64((length - done) as f64 / done as f64);
-        line += &format!(", {} left", HumanDuration(left));
+        line.extend([", ", &HumanDuration(left).to_string(), " left"]);
     }
     if !message.is_empty() {
-        line += &format!(", {}", shown(message));
+        line.extend([", ", &shown(message)]);
     }
     line
 }

@@ -129,7 +129,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         notes.push(format!(
             "three mixtures are too few to judge `{predictor}` on one left out: the mean stands in for it"
         ));
-        predictor = "mean".to_owned();
+        "mean".clone_into(&mut predictor);
         method = by_name("mean").map_err(Error::failed)?;
     }
     let region = question

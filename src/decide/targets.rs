@@ -46,7 +46,7 @@ pub fn protocols(ledger: &Ledger, part: Part) -> Vec<(String, usize)> {
     }
     let mut counted: Vec<(String, usize)> =
         runs.into_iter().map(|(protocol, runs)| (protocol.to_owned(), runs.len())).collect();
-    counted.sort_by(|a, b| b.1.cmp(&a.1));
+    counted.sort_by_key(|(_, runs)| std::cmp::Reverse(*runs));
     counted
 }
 
@@ -112,7 +112,9 @@ pub fn from_ledger(ledger: &Ledger, datasets: &[Name], part: Part, protocol: Opt
             n_questions = n_questions.max(o.n_questions);
         }
         if mixtures(&observations).len() < observations.len() {
-            observations.iter_mut().for_each(|o| o.noise_variance = None);
+            for o in &mut observations {
+                o.noise_variance = None;
+            }
         }
         chosen.targets.push(TargetRuns {
             name: name.clone(),

@@ -511,7 +511,7 @@ mod tests {
         check(b"", 3);
         check(b"no records at all", 3);
         check(&[0; 300], 3);
-        check(&whole[..record + 1], 2);
+        check(&whole[..=record], 2);
         check(&whole[..2 * record - 1], 2);
         for at in [0, 9, 45, 55, record / 2] {
             let mut damaged = whole.clone();

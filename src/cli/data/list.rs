@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         let mut line = Line {
             name: name.as_str(),
             role: role(config.role),
-            of: config.of.as_ref().map(|of| of.as_str()),
+            of: config.of.as_ref().map(crate::name::Name::as_str),
             source: source(config),
             files: files(config).into_iter().cloned().collect(),
             rows: None,

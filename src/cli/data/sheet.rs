@@ -55,7 +55,9 @@ fn cell(sample: &Sample) -> (RgbImage, Vec<String>) {
         }
     }
     if let (Answer::Boxes(boxes), Some(first)) = (&sample.answer, pictures.first_mut()) {
-        boxes.iter().for_each(|gold| outline(first, gold));
+        for gold in boxes {
+            outline(first, gold);
+        }
     }
     (beside_each_other(&pictures), lines)
 }

@@ -330,7 +330,9 @@ fn renormalise(
                 .hint(format!("these columns are read as shares: `{}`{more}", shown.join("`, `"))));
         }
         (low, high) = (low.min(sum), high.max(sum));
-        row.iter_mut().for_each(|share| *share /= sum);
+        for share in row.iter_mut() {
+            *share /= sum;
+        }
     }
     if high - low > 1e-6 {
         printer.note(format!(
@@ -405,7 +407,7 @@ impl Table {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.frame.get_column_names().into_iter().map(|name| name.as_str())
+        self.frame.get_column_names().into_iter().map(polars::prelude::PlSmallStr::as_str)
     }
 
     fn has(&self, name: &str) -> bool {
