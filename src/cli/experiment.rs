@@ -143,6 +143,9 @@ impl Experiment {
             completions: evaluation.completions,
         });
         confirm.seeds = 1;
+        // A mixture may name every dataset of the catalogue; those without a share have no part in the run.
+        let named = mixture.shares().filter(|(name, share)| *share > 0.0 || self.plan.train.contains(name));
+        let mixture = Mixture::new(&named.map(|(name, share)| (name.clone(), share)).collect()).input()?;
         let point = Point { label: "train".to_owned(), mixture, replicates: 1 };
         let mut specs = sweep::confirm_specs(&plan, self.sources(), &[point])?;
         Ok(specs.remove(0))

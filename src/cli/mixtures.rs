@@ -142,7 +142,7 @@ mod tests {
             ("detect=half", "`detect=half` is no share"),
             ("detect=.5,detect=.5", "`detect` has two shares"),
             ("../x=1", "`../x` is no name"),
-            ("best", "there is no mixture `best`: no file, and no name under mixtures/"),
+            ("bets", "there is no mixture `bets`: no file, and no name under mixtures/"),
         ] {
             let error = load(text, &Catalog::embedded()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
