@@ -100,7 +100,11 @@ fn finish(experiment: &Path, spec: &RunSpec, threads: usize, stops: u64) -> modo
             stop: &stop,
             cache: None,
         };
-        train::run(spec, &attempt, &around).map(|(record, _)| record)
+        let result = train::run(spec, &attempt, &around).map(|(record, _)| record);
+        if let Err(error) = &result {
+            attempt.fail(i32::from(error.kind().exit_code()), error.to_string()).unwrap();
+        }
+        result
     };
     for _ in 0..stops {
         stop.store(true, Ordering::Relaxed);
