@@ -53,6 +53,63 @@ fn quickstart_goes_on_where_it_was_stopped_and_repeats_nothing() {
 }
 
 #[test]
+fn killed_controllers_and_trainers_lose_nothing_and_repeat_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // The name of the folder is part of a run: both are called the same.
+    let (calm, killed) = (folder.path().join("calm/q"), folder.path().join("killed/q"));
+    assert!(quickstart(&calm).output().unwrap().status.success());
+    let mut first_written = BTreeMap::new();
+    let mut trainers = 0;
+    for round in 0..12 {
+        let mut controller = quickstart(&killed).spawn().unwrap();
+        // Spread over start, steps and scoring of a run, which takes about two seconds.
+        std::thread::sleep(Duration::from_millis(400 + 137 * round));
+        controller.kill().unwrap();
+        controller.wait().unwrap();
+        // Its trainers live on; half of the time one of them dies as well.
+        if round % 2 == 0 {
+            trainers += usize::from(kill_a_trainer(&killed));
+        }
+        for (run, written) in results(&killed) {
+            assert_eq!(*first_written.entry(run).or_insert(written), written, "a result was written twice");
+        }
+    }
+    assert!(trainers > 0, "no trainer was hit");
+    let out = quickstart(&killed).output().unwrap();
+    assert!(out.status.success(), "{}", text(&out));
+    let after = results(&killed);
+    assert!(first_written.iter().all(|(run, written)| after[run] == *written));
+    assert_eq!(after.keys().collect::<Vec<_>>(), results(&calm).keys().collect::<Vec<_>>());
+    assert_eq!(ledger_hash(&killed), ledger_hash(&calm));
+}
+
+/// Sends SIGKILL to one process that is training; says whether there was one.
+fn kill_a_trainer(experiment: &Path) -> bool {
+    let runs = fs::read_dir(experiment.join("runs")).into_iter().flatten().flatten();
+    let attempts =
+        runs.flat_map(|run| fs::read_dir(run.path().join("attempts")).into_iter().flatten().flatten());
+    for attempt in attempts.filter(|attempt| !attempt.path().join("exit.json").exists()) {
+        let Ok(claim) = fs::read_to_string(attempt.path().join("claim.json")) else { continue };
+        let claim: serde_json::Value = serde_json::from_str(&claim).unwrap();
+        let pid = claim["process"]["pid"].as_i64().unwrap();
+        // The number may belong to another process by now.
+        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if command.contains("--spec") && kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGKILL).is_ok()
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// What a prediction says it was fitted on: every score of every run, without times.
+fn ledger_hash(experiment: &Path) -> String {
+    let prediction = fs::read(experiment.join("prediction.json")).unwrap();
+    let prediction: serde_json::Value = serde_json::from_slice(&prediction).unwrap();
+    prediction["ledger"].as_str().unwrap().to_owned()
+}
+
+#[test]
 fn a_plan_with_a_misspelt_key_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/quickstart_fast/plan.toml");
