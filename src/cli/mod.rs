@@ -222,6 +222,14 @@ fn stop_on_signals() -> Result<&'static AtomicBool> {
 }
 
 fn start(context: &Context) -> Result<()> {
+    // Warnings of the work (a row replaced, a retry) go beside the results; a second start keeps the first subscriber.
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .try_init();
     rayon::ThreadPoolBuilder::new()
         .num_threads(context.threads)
         .build_global()

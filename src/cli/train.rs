@@ -180,12 +180,7 @@ fn train_here(
         }
         Err(error) => {
             let code = i32::from(error.kind().exit_code());
-            let reason = error.to_string();
-            attempt.fail(code, reason.clone()).failed()?;
-            // The log of the run is where a sweep points people to.
-            if error.kind() != Kind::Interrupted {
-                tracing::error!("{reason}");
-            }
+            attempt.fail(code, error.to_string()).failed()?;
             Err(error)
         }
     }

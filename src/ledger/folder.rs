@@ -284,8 +284,7 @@ impl RunFolder {
         }
     }
 
-    /// The bytes of a result that will read back as a result (numbers to the last digit but one: serde_json's parser is
-    /// exact only with a feature that costs every other parser speed).
+    /// The bytes of a result that reads back as the same result.
     pub(super) fn checked(&self, record: &RunRecord) -> Result<Vec<u8>, FolderError> {
         let unfit = |reason: String| FolderError::Unfit { run: self.run.clone(), reason };
         if record.run != self.run {
@@ -295,7 +294,8 @@ impl RunFolder {
         let bytes = store::to_json_pretty(record);
         // JSON has no word for NaN and infinity: they would be written as `null` and never read again.
         match serde_json::from_slice::<RunRecord>(&bytes) {
-            Ok(_) => Ok(bytes),
+            Ok(read) if read == *record => Ok(bytes),
+            Ok(_) => Err(unfit("it does not read back as it was written".to_owned())),
             Err(error) => Err(unfit(format!("a number in it is not finite ({error})"))),
         }
     }
