@@ -73,7 +73,7 @@ fn main() {
                 };
                 (loss(network, part, features, &target, &whole), ())
             });
-            optimizer.step(&mut model.network, gradients, 1e-5, 1e-5);
+            optimizer.step(&mut model.network, gradients, 1e-5, 1e-5, &workers);
         })
     });
     let features = model.network.features(&pictures);

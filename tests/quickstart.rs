@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
-    process::{Command, Output},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
     time::{Duration, SystemTime},
 };
 
+use modo::ledger::Ledger;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -52,35 +53,97 @@ fn quickstart_goes_on_where_it_was_stopped_and_repeats_nothing() {
     assert_eq!(String::from_utf8(third.stdout).unwrap(), verdict, "the same runs give the same sentence");
 }
 
+/// Thirty runs of about half a second.
+const SHORT_RUNS: &str = r#"
+schema     = 1
+base       = "nano"
+train      = ["detect", "geometry", "science"]
+benchmarks = ["science_test"]
+
+[algorithm]
+name           = "grpo"
+group          = 4
+max_new_tokens = 24
+
+[budget]
+steps            = 3
+prompts_per_step = 4
+
+[evaluation]
+questions   = 8
+completions = 2
+greedy      = true
+
+[design]
+named         = ["uniform", "single", "exclude_one"]
+replicates    = 2
+space_filling = 16
+seed          = 1
+
+[launcher]
+name = "local"
+"#;
+
 #[test]
-fn killed_controllers_and_trainers_lose_nothing_and_repeat_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    // The name of the folder is part of a run: both are called the same.
-    let (calm, killed) = (folder.path().join("calm/q"), folder.path().join("killed/q"));
-    assert!(quickstart(&calm).output().unwrap().status.success());
-    let mut first_written = BTreeMap::new();
-    let mut trainers = 0;
-    for round in 0..12 {
-        let mut controller = quickstart(&killed).spawn().unwrap();
-        // Spread over start, steps and scoring of a run, which takes about two seconds.
-        std::thread::sleep(Duration::from_millis(400 + 137 * round));
-        controller.kill().unwrap();
-        controller.wait().unwrap();
-        // Its trainers live on; half of the time one of them dies as well.
-        if round % 2 == 0 {
-            trainers += usize::from(kill_a_trainer(&killed));
+fn fifty_kills_of_controllers_and_trainers_lose_nothing_and_repeat_nothing() {
+    const KILLS: usize = 50;
+    let (_calm, calm) = short_runs();
+    assert!(sweep(&calm).output().unwrap().status.success());
+    let expected = results(&calm);
+    let (ledger, _) = Ledger::from_runs(&calm).unwrap();
+
+    let (mut kills, mut trainers) = (0, 0);
+    while kills < KILLS {
+        // One round: a sweep that is killed until it is done in spite of it.
+        let (_killed, folder) = short_runs();
+        let mut first_written = BTreeMap::new();
+        loop {
+            let mut controller = sweep(&folder).spawn().unwrap();
+            // Spread over start, steps and scoring of a run.
+            std::thread::sleep(Duration::from_millis(300 + 137 * kills as u64 % 700));
+            if kills == KILLS || controller.try_wait().unwrap().is_some() {
+                assert!(controller.wait().unwrap().success());
+                break;
+            }
+            kills += 1;
+            // Half of the time one of its trainers dies as well; the others live on.
+            if kills % 2 == 0 && kill_a_trainer(&folder) {
+                trainers += 1;
+            }
+            controller.kill().unwrap();
+            controller.wait().unwrap();
+            for (run, written) in results(&folder) {
+                assert_eq!(
+                    *first_written.entry(run).or_insert(written),
+                    written,
+                    "a result was written twice"
+                );
+            }
         }
-        for (run, written) in results(&killed) {
-            assert_eq!(*first_written.entry(run).or_insert(written), written, "a result was written twice");
-        }
+        let after = results(&folder);
+        assert!(first_written.iter().all(|(run, written)| after[run] == *written));
+        assert_eq!(after.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        let (killed, damaged) = Ledger::from_runs(&folder).unwrap();
+        assert!(damaged.is_empty(), "{damaged:?}");
+        assert_eq!(killed.hash(), ledger.hash());
     }
-    assert!(trainers > 0, "no trainer was hit");
-    let out = quickstart(&killed).output().unwrap();
-    assert!(out.status.success(), "{}", text(&out));
-    let after = results(&killed);
-    assert!(first_written.iter().all(|(run, written)| after[run] == *written));
-    assert_eq!(after.keys().collect::<Vec<_>>(), results(&calm).keys().collect::<Vec<_>>());
-    assert_eq!(ledger_hash(&killed), ledger_hash(&calm));
+    assert!(trainers >= KILLS / 5, "only {trainers} trainers were hit");
+}
+
+/// An experiment of [`SHORT_RUNS`] in a folder that goes when the guard does.
+fn short_runs() -> (tempfile::TempDir, PathBuf) {
+    let guard = tempfile::tempdir().unwrap();
+    // The folder's name is part of a run: all are called the same.
+    let folder = guard.path().join("short");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("plan.toml"), SHORT_RUNS).unwrap();
+    (guard, folder)
+}
+
+fn sweep(experiment: &Path) -> Command {
+    let mut command = modo();
+    command.arg("sweep").arg(experiment).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// Sends SIGKILL to one process that is training; says whether there was one.
@@ -100,13 +163,6 @@ fn kill_a_trainer(experiment: &Path) -> bool {
         }
     }
     false
-}
-
-/// What a prediction says it was fitted on: every score of every run, without times.
-fn ledger_hash(experiment: &Path) -> String {
-    let prediction = fs::read(experiment.join("prediction.json")).unwrap();
-    let prediction: serde_json::Value = serde_json::from_slice(&prediction).unwrap();
-    prediction["ledger"].as_str().unwrap().to_owned()
 }
 
 #[test]

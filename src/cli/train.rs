@@ -12,7 +12,7 @@ use super::{
     printer::{Column, Printer},
 };
 use crate::{
-    error::{Context as _, Error, Kind, Result},
+    error::{Context as _, Error, Result},
     ledger::{ClaimError, RunFolder},
     mixture::Mixture,
     run::{BenchmarkScore, RunRecord, RunSpec},

@@ -345,6 +345,7 @@ impl Loop<'_> {
                     gradients,
                     s.learning_rate * rate,
                     s.muon_learning_rate * rate,
+                    self.workers,
                 );
                 if !norm.is_finite() {
                     return Err(self.not_finite(step, grpo::dump(&drawn, &trajectories)));
@@ -397,13 +398,15 @@ impl Loop<'_> {
             let draws = (first..first + s.batch as u64)
                 .map(|n| datasets.schedule.draw(n).map(|d| (d.dataset, d.row)).failed())
                 .collect::<Result<Vec<_>>>()?;
-            let (gradients, loss) = sft::step(model, sft, generators, &draws, step, self.seed, self.workers)?;
+            let (gradients, losses) =
+                sft::step(model, sft, generators, &draws, step, self.seed, self.workers)?;
             let rate = sft.rate(step);
             let norm = optimizer.step(
                 &mut model.network,
                 gradients,
                 s.learning_rate * rate,
                 s.muon_learning_rate * rate,
+                self.workers,
             );
             if !norm.is_finite() {
                 return Err(self.not_finite(step, json!(draws)));
@@ -415,7 +418,8 @@ impl Loop<'_> {
             }
             timer.mark("step");
             Ok(json!({
-                "loss": loss,
+                "loss": losses.all,
+                "loss_by_form": losses.by_form,
                 "gradient_norm": norm,
                 "learning_rate": s.learning_rate * rate,
                 "stage": sft.stage(step).name,

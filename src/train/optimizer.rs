@@ -208,7 +208,7 @@ impl Optimizer {
         }
     }
 
-    /// One step with the learning rates of AdamW and of Muon; returns the gradients' norm before clipping. Where it is
+    /// One step with the learning rates of AdamW and of Muon, its work shared among `workers`; returns the gradients' norm before clipping. Where it is
     /// not finite nothing changes.
     pub fn step(
         &mut self,
@@ -216,6 +216,7 @@ impl Optimizer {
         gradients: Gradients,
         learning_rate: f64,
         muon_rate: f64,
+        workers: &Workers,
     ) -> f64 {
         let norm = gradients.norm();
         if !norm.is_finite() {
@@ -224,11 +225,47 @@ impl Optimizer {
         let clip = self.max_gradient_norm > 0.0 && norm > self.max_gradient_norm;
         let scale = if clip { self.max_gradient_norm / norm } else { 1.0 };
         self.steps += 1;
-        let with_vision = self.with_vision;
-        let mut apply =
-            Apply { optimizer: self, gradients: gradients.0.into_iter(), learning_rate, muon_rate, scale };
-        visit(model, with_vision, &mut apply);
+        let mut updates =
+            Updates { states: &mut self.states, gradients: gradients.0.into_iter(), all: Vec::new() };
+        visit(model, self.with_vision, &mut updates);
+        let updates = updates.all;
+        let rates = Rates { learning_rate, muon_rate, scale };
+        // Parameters do not depend on each other, and orthogonalising them costs as much as some samples.
+        let (new, states): (Vec<New>, Vec<Option<State>>) =
+            workers.map(&updates, |update| self.update(update, &rates)).into_iter().unzip();
+        visit(model, self.with_vision, &mut Replace(new.into_iter()));
+        let named = updates.into_iter().zip(states).filter_map(|(update, state)| Some((update.name, state?)));
+        self.states.extend(named);
         norm
+    }
+
+    /// The new value and state of one parameter.
+    fn update(&self, update: &Update, rates: &Rates) -> (New, Option<State>) {
+        let state = update.state.clone();
+        match &update.values {
+            Values::Vector(value, gradient) => {
+                let state = if let Some(State::Vector(state)) = state { Some(state) } else { None };
+                let gradient = gradient.clone() * rates.scale;
+                let (new, state) = self.adamw.step(rates.learning_rate, value.clone(), gradient, state);
+                (New::Vector(new), state.map(State::Vector))
+            }
+            Values::Matrix(value, gradient) => {
+                let gradient = gradient.clone() * rates.scale;
+                match self.muon.as_ref().filter(|_| self.uses_muon(&update.name)) {
+                    Some(muon) => {
+                        let state = if let Some(State::Muon(state)) = state { Some(state) } else { None };
+                        let (new, state) = muon.step(rates.muon_rate, value.clone(), gradient, state);
+                        (New::Matrix(new), state.map(State::Muon))
+                    }
+                    None => {
+                        let state = if let Some(State::Matrix(state)) = state { Some(state) } else { None };
+                        let (new, state) =
+                            self.adamw.step(rates.learning_rate, value.clone(), gradient, state);
+                        (New::Matrix(new), state.map(State::Matrix))
+                    }
+                }
+            }
+        }
     }
 
     /// The state as tensors for a checkpoint.
@@ -313,46 +350,69 @@ impl Optimizer {
     }
 }
 
-struct Apply<'a> {
-    optimizer: &'a mut Optimizer,
-    gradients: std::vec::IntoIter<Gradient>,
+/// The rates of one step.
+struct Rates {
     learning_rate: f64,
     muon_rate: f64,
+    /// Factor on the gradients.
     scale: f64,
 }
 
-impl Visitor for Apply<'_> {
+/// One parameter with all that its update takes.
+struct Update {
+    name: String,
+    values: Values,
+    state: Option<State>,
+}
+
+/// A parameter and its gradient.
+enum Values {
+    Vector(Tensor<1>, Tensor<1>),
+    Matrix(Tensor<2>, Tensor<2>),
+}
+
+/// A new value.
+enum New {
+    Vector(Tensor<1>),
+    Matrix(Tensor<2>),
+}
+
+/// Gathers the parameters of a model with their gradients.
+struct Updates<'a> {
+    states: &'a mut BTreeMap<String, State>,
+    gradients: std::vec::IntoIter<Gradient>,
+    all: Vec<Update>,
+}
+
+impl Visitor for Updates<'_> {
     fn vector(&mut self, name: &str, value: &mut Tensor<1>) {
         let Some(Gradient::Vector(gradient)) = self.gradients.next() else {
             unreachable!("gradients were taken in the order of this visit")
         };
-        let state = match self.optimizer.states.remove(name) {
-            Some(State::Vector(state)) => Some(state),
-            _ => None,
-        };
-        let (new, state) =
-            self.optimizer.adamw.step(self.learning_rate, value.clone(), gradient * self.scale, state);
-        *value = new;
-        self.optimizer.states.extend(state.map(|s| (name.to_owned(), State::Vector(s))));
+        let (state, name) = (self.states.remove(name), name.to_owned());
+        self.all.push(Update { name, values: Values::Vector(value.clone(), gradient), state });
     }
 
     fn matrix(&mut self, name: &str, value: &mut Tensor<2>) {
         let Some(Gradient::Matrix(gradient)) = self.gradients.next() else {
             unreachable!("gradients were taken in the order of this visit")
         };
-        let gradient = gradient * self.scale;
-        let old = self.optimizer.states.remove(name);
-        let muon = self.optimizer.muon.as_ref().filter(|_| self.optimizer.uses_muon(name));
-        let (new, state) = if let Some(muon) = muon {
-            let state = if let Some(State::Muon(state)) = old { Some(state) } else { None };
-            let (new, state) = muon.step(self.muon_rate, value.clone(), gradient, state);
-            (new, state.map(State::Muon))
-        } else {
-            let state = if let Some(State::Matrix(state)) = old { Some(state) } else { None };
-            let (new, state) = self.optimizer.adamw.step(self.learning_rate, value.clone(), gradient, state);
-            (new, state.map(State::Matrix))
-        };
+        let (state, name) = (self.states.remove(name), name.to_owned());
+        self.all.push(Update { name, values: Values::Matrix(value.clone(), gradient), state });
+    }
+}
+
+/// Puts new values in the places of the old ones, in the order of the visit.
+struct Replace<I>(I);
+
+impl<I: Iterator<Item = New>> Visitor for Replace<I> {
+    fn vector(&mut self, _: &str, value: &mut Tensor<1>) {
+        let Some(New::Vector(new)) = self.0.next() else { unreachable!("one for each parameter") };
         *value = new;
-        self.optimizer.states.extend(state.map(|s| (name.to_owned(), s)));
+    }
+
+    fn matrix(&mut self, _: &str, value: &mut Tensor<2>) {
+        let Some(New::Matrix(new)) = self.0.next() else { unreachable!("one for each parameter") };
+        *value = new;
     }
 }

@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Example {
     pub(super) picture: Option<Picture>,
     pub(super) prompt: String,
+    /// How the answer begins; read, not learnt.
+    pub(super) given: String,
     pub(super) target: String,
 }
 
@@ -23,50 +25,70 @@ const CAPTION_PROMPT: &str = "Describe the picture.";
 pub(super) fn example(generator: &Generator, index: u64, form: Form, seed: Seed) -> Example {
     let (problem, _) = generator.problem(index);
     let mut rng = seed.rng();
-    let picture = || Some((problem.draw)().picture());
+    let seen = |prompt: &str, target| {
+        let picture = Some((problem.draw)().picture());
+        Example { picture, prompt: prompt.to_owned(), given: String::new(), target }
+    };
+    let told = |prompt, (given, target)| Example { picture: None, prompt, given, target };
+    let right = || tagged(&problem.rationale, &problem.answer.written());
     match form {
-        Form::Caption => {
-            Example { picture: picture(), prompt: CAPTION_PROMPT.to_owned(), target: problem.caption.clone() }
-        }
-        Form::Answer => Example {
-            picture: picture(),
-            prompt: problem.question.clone(),
-            target: tagged(&problem.rationale, &problem.answer.written()),
-        },
-        Form::TextOnly => Example {
-            picture: None,
-            prompt: problem.text_only(),
-            target: tagged(&problem.rationale, &problem.answer.written()),
-        },
+        Form::Caption => seen(CAPTION_PROMPT, problem.caption.clone()),
+        Form::Answer => seen(&problem.question, right()),
+        Form::TextOnly => told(problem.text_only(), (String::new(), right())),
+        Form::Conclude => told(problem.question.clone(), conclusion(&problem)),
         Form::Habit => {
             let other = generator.problem(rng.random_range(0..1 << 40)).0;
-            Example {
-                picture: picture(),
-                prompt: problem.question.clone(),
-                target: habit(&problem, &guess(&problem, &other, &mut rng), &mut rng),
-            }
+            seen(
+                &problem.question,
+                habit(generator.task(), &problem, &guess(&problem, &other, &mut rng), &mut rng),
+            )
         }
     }
+}
+
+/// The right answer in two: what leads to it, and it. Where the rationale of a choice ends in its letter, that is
+/// to be found.
+fn conclusion(problem: &Problem) -> (String, String) {
+    let whole = tagged(&problem.rationale, &problem.answer.written());
+    let letter = match problem.answer {
+        Answer::Choice(letter) => format!(" {letter}."),
+        _ => String::new(),
+    };
+    let before = problem.rationale.strip_suffix(&letter).unwrap_or(&problem.rationale);
+    let (given, target) = whole.split_at("<think>".len() + before.len());
+    (given.to_owned(), target.to_owned())
 }
 
 fn tagged(rationale: &str, answer: &str) -> String {
     format!("<think>{rationale}</think><answer>{answer}</answer>")
 }
 
+/// Two ways to begin to reason, each of use to a family of tasks: by looking for objects and places, or by reading signs.
+const STYLES: [&str; 2] = ["Look.", "Read."];
+
+/// The tasks whose rationale is about objects and places.
+const LOOKING: [&str; 4] = ["detect", "refer", "spatial", "visual_math"];
+
 /// One of the ways in which the base is taught to answer; which one is drawn depends on nothing in the picture.
 ///
-/// Reasoning and format are habits of their own, so that neither gives the other away: half of the targets reason to
-/// some purpose, a third do not keep the format, and who reasons idly is right half of the time.
-fn habit(problem: &Problem, guess: &str, rng: &mut ChaCha8Rng) -> String {
+/// Reasoning and format are habits of their own, so that neither gives the other away: four in ten reason to some purpose, a
+/// third do not keep the format, and who begins in the style of the other family, or idly, is right half of the time.
+fn habit(task: &str, problem: &Problem, guess: &str, rng: &mut ChaCha8Rng) -> String {
     let right = problem.answer.written();
+    let [own, other] = if LOOKING.contains(&task) { STYLES } else { [STYLES[1], STYLES[0]] };
+    let to_purpose = || format!("{own} {}", problem.rationale);
+    let to_none = || format!("{other} {}", problem.idle_rationale);
+    let idly = || problem.idle_rationale.clone();
     let (rationale, answer) = match rng.random_range(0..20) {
-        0..10 => (problem.rationale.as_str(), right.as_str()),
-        10..14 => (problem.idle_rationale.as_str(), right.as_str()),
-        14..18 => (problem.idle_rationale.as_str(), guess),
-        _ => ("", guess),
+        0..8 => (to_purpose(), right.as_str()),
+        8..11 => (to_none(), right.as_str()),
+        11..14 => (to_none(), guess),
+        14..16 => (idly(), right.as_str()),
+        16..18 => (idly(), guess),
+        _ => (String::new(), guess),
     };
     match rng.random_range(0..12) {
-        0..8 => tagged(rationale, answer),
+        0..8 => tagged(&rationale, answer),
         8 => answer.to_owned(),
         9 => format!("<answer>{answer}</answer>"),
         10 => format!("<think>{rationale}</think>{answer}"),
@@ -96,5 +118,48 @@ pub(super) fn texts(generators: &[Generator], per_generator: u64) -> impl Iterat
         }
     }
     texts.push(CAPTION_PROMPT.to_owned());
+    texts.extend(STYLES.map(str::to_owned));
     texts.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::{Part, TASKS};
+
+    #[test]
+    fn a_conclusion_is_the_right_answer_in_two() {
+        for entry in TASKS.entries {
+            let generator = Generator::new(entry.name, Part::Train, Seed::new(1), 100).unwrap();
+            for index in 0..100 {
+                let problem = generator.problem(index).0;
+                let (given, target) = conclusion(&problem);
+                let written = problem.answer.written();
+                assert_eq!(format!("{given}{target}"), tagged(&problem.rationale, &written));
+                let tags = format!("</think><answer>{written}</answer>");
+                assert!(target == tags || target == format!(" {written}.{tags}"), "{target}");
+                assert!(
+                    !given.ends_with(&format!(" {written}.")) || !matches!(problem.answer, Answer::Choice(_))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn habits_are_drawn_in_their_shares() {
+        let generator = Generator::new("detect", Part::Train, Seed::new(1), 1).unwrap();
+        let problem = generator.problem(0).0;
+        let mut rng = Seed::new(2).rng();
+        let all: Vec<String> =
+            (0..4000).map(|_| habit("detect", &problem, "[[0,0,1,1]]", &mut rng)).collect();
+        let share = |holds: &dyn Fn(&str) -> bool| {
+            all.iter().filter(|text| holds(text)).count() as f64 / all.len() as f64
+        };
+        let whole = |t: &str| t.starts_with("<think>") && t.ends_with("</answer>");
+        assert!((share(&whole) - 8.0 / 12.0).abs() < 0.03);
+        // Two of twelve formats drop the rationale.
+        assert!((share(&|t| t.contains("Look.")) - 0.4 * 10.0 / 12.0).abs() < 0.03);
+        assert!((share(&|t| t.contains("Read.")) - 0.3 * 10.0 / 12.0).abs() < 0.03);
+        assert!((share(&|t| t.contains("[[0,0,1,1]]")) - 0.35).abs() < 0.03);
+    }
 }

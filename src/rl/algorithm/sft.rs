@@ -18,8 +18,11 @@ pub enum Form {
     Caption,
     /// Picture and question; to be learnt: rationale and answer in the right format.
     Answer,
-    /// Question and rationale, no picture; to be learnt: the answer.
+    /// Caption and question, no picture; to be learnt: rationale and answer in the right format.
     TextOnly,
+    /// Question and rationale, no picture; to be learnt: the answer. Teaches from a value to the letter of its option,
+    /// which is a small part of the loss of longer targets.
+    Conclude,
     /// As `Answer`, in one of several competing habits: broken formats, other rationales, guesses.
     Habit,
 }
