@@ -40,8 +40,8 @@ pub(super) const UNIFORM: &str = "uniform";
 pub(super) const BEST_OBSERVED: &str = "best_observed";
 
 /// What the reader of an embedded experiment has to know.
-const WORLD: &str = "The embedded world was fixed from the base's accuracy and noise alone, before any mixture was \
-compared; nothing in it was chosen so that a mixture wins.";
+const WORLD: &str = "The settings of the embedded world come from the base's accuracy, the noise of the scores and a \
+feasibility study; none was changed after mixtures were compared on this base.";
 
 /// Write the page of an experiment.
 #[derive(clap::Args)]

@@ -79,7 +79,7 @@ impl Task for Geometry {
         };
         let Figure { stem, caption, steps, answer, draw } = figure;
         let (question, options, answer) = choice(rng, stem, answer, &wrong);
-        let rationale = format!("{steps}, so {}.", answer.written());
+        let rationale = format!("{steps} {}.", answer.written());
         let fill = pick(rng, &COLOURS[..5]).1;
         Problem {
             key: format!("{question} {caption}"),

@@ -2,7 +2,10 @@
 
 use rand::Rng;
 
-use super::{NoSettings, Problem, TASKS, Task, canvas::COLOURS, choice, entry, pick, shuffle, wrong_numbers};
+use super::{
+    NoSettings, Problem, TASKS, Task, canvas::COLOURS, choice, conclusion, entry, pick, shuffle,
+    wrong_numbers,
+};
 use crate::{
     registry::{BuildError, Entry, Named},
     sample::Answer,
@@ -77,8 +80,9 @@ fn examine(rng: &mut ChaCha8Rng, problem: Problem, subject: &dyn Task, level: u8
         return None;
     }
     let mut rationale = problem.rationale;
-    if rationale.split_whitespace().count() + 2 <= MOST_WORDS.1 {
-        rationale = format!("{rationale} So {}.", answer.written());
+    let concluded = format!("{rationale} So {}", conclusion(&options, &answer));
+    if concluded.split_whitespace().count() <= MOST_WORDS.1 {
+        rationale = concluded;
     }
     Some(Problem { question, options, answer, rationale, ..problem })
 }

@@ -66,7 +66,7 @@ impl Task for Science {
         );
         let Scene { stem, caption, steps, right, wrong, draw } = kind(rng, level);
         let (question, options, answer) = choice(rng, &stem, right, &wrong);
-        let rationale = format!("{steps}, so {}.", answer.written());
+        let rationale = format!("{steps} {}.", answer.written());
         Problem {
             key: format!("{question} {caption}"),
             idle_rationale: idle(rng, &rationale),

@@ -208,7 +208,8 @@ fn accuracy(fit: &[Problem], judge: &[Problem], guesser: &Guesser) -> f64 {
 
 /// The question without its options.
 fn stem(problem: &Problem) -> String {
-    problem.question.split(" A) ").next().unwrap_or_default().to_owned()
+    let options = with_options("", &problem.options);
+    problem.question.strip_suffix(&options).unwrap_or(&problem.question).to_owned()
 }
 
 /// The question without options, numbers, colours and shapes.

@@ -5,7 +5,7 @@ use rand::Rng;
 use super::{
     NoSettings, Problem, Task,
     canvas::{COLOURS, Canvas, FAINT, Font, INK, PAPER, Shape, colour},
-    choice, entry, idle, pick,
+    choice, conclusion, entry, idle, pick,
     scene::{Kind, Scene},
     shuffle, wrong_numbers,
 };
@@ -55,12 +55,16 @@ impl Task for VisualMath {
         } else {
             (asked.question, Vec::new(), Answer::Number(asked.answer as f64))
         };
+        let mut rationale = asked.rationale;
+        if !options.is_empty() && rationale.split_whitespace().count() <= 9 {
+            rationale = format!("{rationale} So {}", conclusion(&options, &answer));
+        }
         Problem {
             question,
             options,
             answer,
-            idle_rationale: idle(rng, &asked.rationale),
-            rationale: asked.rationale,
+            idle_rationale: idle(rng, &rationale),
+            rationale,
             key,
             caption: asked.caption,
             draw: asked.draw,
