@@ -1,6 +1,9 @@
 //! What a supervised run shows: procedural problems as captions, answers, text alone, or in competing habits.
 
-use rand::{Rng, seq::IndexedRandom};
+use rand::{
+    Rng,
+    seq::{IndexedRandom, SliceRandom},
+};
 
 use crate::{
     rl::algorithm::sft::Form,
@@ -35,7 +38,11 @@ pub(super) fn example(generator: &Generator, index: u64, form: Form, seed: Seed)
         Form::Caption => seen(CAPTION_PROMPT, problem.caption.clone()),
         Form::Answer => seen(&problem.question, right()),
         Form::TextOnly => told(problem.text_only(), (String::new(), right())),
-        Form::Conclude => told(problem.question.clone(), conclusion(&problem)),
+        Form::Conclude => told(problem.question.clone(), conclusion(&problem, &mut rng)),
+        Form::Echo => {
+            let words = shuffled_words(&problem, &mut rng);
+            told(words.clone(), (String::new(), format!("{words} {words}")))
+        }
         Form::Habit => {
             let other = generator.problem(rng.random_range(0..1 << 40)).0;
             seen(
@@ -46,17 +53,32 @@ pub(super) fn example(generator: &Generator, index: u64, form: Form, seed: Seed)
     }
 }
 
-/// The right answer in two: what leads to it, and it. Where the rationale of a choice ends in its letter, that is
-/// to be found.
-fn conclusion(problem: &Problem) -> (String, String) {
-    let whole = tagged(&problem.rationale, &problem.answer.written());
-    let letter = match problem.answer {
-        Answer::Choice(letter) => format!(" {letter}."),
-        _ => String::new(),
-    };
-    let before = problem.rationale.strip_suffix(&letter).unwrap_or(&problem.rationale);
-    let (given, target) = whole.split_at("<think>".len() + before.len());
-    (given.to_owned(), target.to_owned())
+/// Words of an echo: about 40 tokens, said three times in all.
+const ECHO_WORDS: usize = 24;
+
+/// Words of a problem's texts in an order that tells nothing about them.
+fn shuffled_words(problem: &Problem, rng: &mut ChaCha8Rng) -> String {
+    let text = problem.text_only();
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    words.shuffle(rng);
+    words.truncate(ECHO_WORDS);
+    words.join(" ")
+}
+
+/// What is given and what is to be learnt from a question without its picture.
+///
+/// Of a choice all options, in another order, each with its letter: four of the look-ups that a rationale ends in, one of
+/// which in 25 tokens was too thin a signal. Of other questions the answer after its rationale.
+fn conclusion(problem: &Problem, rng: &mut ChaCha8Rng) -> (String, String) {
+    if problem.options.is_empty() {
+        let whole = tagged(&problem.rationale, &problem.answer.written());
+        let (given, target) = whole.split_at("<think>".len() + problem.rationale.len());
+        return (given.to_owned(), target.to_owned());
+    }
+    let mut lettered: Vec<String> =
+        problem.options.iter().zip('A'..).map(|(option, letter)| format!("{option} {letter}")).collect();
+    lettered.shuffle(rng);
+    (String::new(), format!("{}.", lettered.join(", ")))
 }
 
 fn tagged(rationale: &str, answer: &str) -> String {
@@ -128,19 +150,21 @@ mod tests {
     use crate::tasks::{Part, TASKS};
 
     #[test]
-    fn a_conclusion_is_the_right_answer_in_two() {
+    fn a_conclusion_is_the_answer_to_a_rationale_or_every_option_with_its_letter() {
+        let mut rng = Seed::new(2).rng();
         for entry in TASKS.entries {
             let generator = Generator::new(entry.name, Part::Train, Seed::new(1), 100).unwrap();
             for index in 0..100 {
                 let problem = generator.problem(index).0;
-                let (given, target) = conclusion(&problem);
-                let written = problem.answer.written();
-                assert_eq!(format!("{given}{target}"), tagged(&problem.rationale, &written));
-                let tags = format!("</think><answer>{written}</answer>");
-                assert!(target == tags || target == format!(" {written}.{tags}"), "{target}");
-                assert!(
-                    !given.ends_with(&format!(" {written}.")) || !matches!(problem.answer, Answer::Choice(_))
-                );
+                let (given, target) = conclusion(&problem, &mut rng);
+                if problem.options.is_empty() {
+                    let whole = tagged(&problem.rationale, &problem.answer.written());
+                    assert_eq!(format!("{given}{target}"), whole);
+                    continue;
+                }
+                let mut parts: Vec<&str> = target.strip_suffix('.').unwrap().split(", ").collect();
+                parts.sort_by_key(|part| part.chars().next_back());
+                assert!(problem.question.ends_with(&parts.join(", ")), "{target}");
             }
         }
     }

@@ -20,9 +20,12 @@ pub enum Form {
     Answer,
     /// Caption and question, no picture; to be learnt: rationale and answer in the right format.
     TextOnly,
-    /// Question and rationale, no picture; to be learnt: the answer. Teaches from a value to the letter of its option,
-    /// which is a small part of the loss of longer targets.
+    /// Question, no picture; to be learnt: of a choice its options in another order, each with its letter, of others the
+    /// answer to a given rationale.
     Conclude,
+    /// Words of a problem in random order; to be learnt: to say them again. Nothing but attention to what stood before
+    /// helps, and whatever answers from a text needs it.
+    Echo,
     /// As `Answer`, in one of several competing habits: broken formats, other rationales, guesses.
     Habit,
 }
