@@ -5,12 +5,16 @@
 pub mod algebra;
 mod average;
 mod gp;
+mod gp3;
 mod linear;
 mod mean;
 mod nearest;
+mod process;
+mod proposer;
 mod quadratic;
 mod ridge;
 pub mod skill;
+mod trend_gp;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +34,12 @@ pub trait Predictor: Send + Sync {
     /// The mean of [`predict`](Self::predict) alone, for optimizers, which ask a thousand times.
     fn mean(&self, shares: &[f64]) -> f64 {
         self.predict(shares).mean
+    }
+
+    /// How fast the mean rises with each share at `shares`, where that is cheap to say; optimizers take differences
+    /// elsewhere. The slope of √share is bounded, as at 0 it is infinite.
+    fn slope(&self, _shares: &[f64]) -> Option<Vec<f64>> {
+        None
     }
 
     /// The surface at `a` minus the surface at `b`, with the standard deviation of that difference: what the two
@@ -117,14 +127,19 @@ pub const PREDICTORS: Registry<dyn Method> = Registry {
         mean::ENTRY, //
         nearest::ENTRY,
         ridge::ENTRY,
-        gp::ENTRY,
-        average::ENTRY,
         quadratic::ENTRY,
+        gp::ENTRY,
+        gp3::ENTRY,
+        trend_gp::ENTRY,
+        proposer::ENTRY,
     ],
 };
 
-/// The method that proposes best from a few dozen runs (`average`): see its file for the measurement.
-pub const DEFAULT: &str = "average";
+/// The method that predicts best from ten runs to hundreds: see its file for the measurement.
+pub const DEFAULT: &str = "gp3";
+
+/// The method whose best mixture is proposed: like the default between the mixtures tried, better beyond them.
+pub const PROPOSER: &str = "proposer";
 
 /// The method called `name` with its default settings.
 pub fn by_name(name: &str) -> Result<Box<dyn Method>, crate::registry::UnknownName> {
