@@ -19,9 +19,9 @@ struct Config {
     /// was best on noisy accuracies, 1.6 on smooth losses of few runs; 0 gives all datasets one length.
     #[serde(default = "default_tau")]
     tau: f64,
-    /// Whether the logarithm of the shares is seen instead of their root.
-    #[serde(default)]
-    log: bool,
+    /// Power of the share that is seen, in (0, 1]; 0 for its logarithm.
+    #[serde(default = "half")]
+    power: f64,
     /// Whether there is a linear part.
     #[serde(default = "yes")]
     linear: bool,
@@ -29,6 +29,10 @@ struct Config {
 
 fn default_tau() -> f64 {
     0.8
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 fn yes() -> bool {
@@ -42,11 +46,14 @@ impl Named for GaussianProcess {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, BuildError> {
-        let Config { tau, log, linear } = config;
+        let Config { tau, power, linear } = config;
         if !tau.is_finite() || tau < 0.0 {
             return Err(BuildError::Value(format!("`tau` is {tau}; it must be 0 or more")));
         }
-        let coordinates = if log { Coordinates::Log } else { Coordinates::Root };
+        if !(0.0..=1.0).contains(&power) {
+            return Err(BuildError::Value(format!("`power` is {power}; it must be from 0 to 1")));
+        }
+        let coordinates = if power == 0.0 { Coordinates::Log } else { Coordinates::Power(power) };
         Ok(Self(Belief { coordinates, tau, linear }))
     }
 }

@@ -1,8 +1,8 @@
 //! GP-3: the equal average of three Gaussian processes that see the shares differently.
 //!
 //! √share with lengths that differ a little (τ .8) wins on noisy accuracies, √share with lengths that may differ a
-//! lot (1.6) and ln(share + .01) (1.2) on smooth losses of ten to twenty runs. Their mean is within .03 rank
-//! correlation of the best member on every table measured (`docs/predict.md`).
+//! lot (1.6) and ln(share + .01) (1.2) on smooth losses of ten to twenty runs. `gp3_cube` is the same on ∛share and
+//! predicts better on every table measured (`docs/predict.md`).
 
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, average, check, entry,
@@ -12,19 +12,20 @@ use crate::registry::{BuildError, Entry, Named};
 
 pub(super) const ENTRY: Entry<dyn Method> = entry::<Gp3>();
 
-#[derive(Default)]
-pub(super) struct Gp3;
+struct Gp3;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Config {}
+struct Config {}
 
-/// What the three members believe.
-const MEMBERS: [Belief; 3] = [
-    Belief { coordinates: Coordinates::Root, tau: 0.8, linear: true },
-    Belief { coordinates: Coordinates::Root, tau: 1.6, linear: true },
-    Belief { coordinates: Coordinates::Log, tau: 1.2, linear: true },
-];
+/// What the three members believe, where the first two see `share` to this power.
+pub(super) const fn members(power: f64) -> [Belief; 3] {
+    [
+        Belief { coordinates: Coordinates::Power(power), tau: 0.8, linear: true },
+        Belief { coordinates: Coordinates::Power(power), tau: 1.6, linear: true },
+        Belief { coordinates: Coordinates::Log, tau: 1.2, linear: true },
+    ]
+}
 
 impl Named for Gp3 {
     const NAME: &'static str = "gp3";
@@ -39,13 +40,20 @@ impl Named for Gp3 {
 impl Method for Gp3 {
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
         let groups = check(Self::NAME, 3, runs)?.mixtures;
-        Ok(Box::new(Fitted { groups, members: MEMBERS.map(|belief| Process::fit(runs, belief)) }))
+        Ok(Box::new(Fitted::new(runs, groups, members(0.5))))
     }
 }
 
-struct Fitted {
+/// Three processes as one.
+pub(super) struct Fitted {
     groups: Vec<Vec<usize>>,
     members: [Process; 3],
+}
+
+impl Fitted {
+    pub(super) fn new(runs: &[Observation], groups: Vec<Vec<usize>>, beliefs: [Belief; 3]) -> Self {
+        Self { groups, members: beliefs.map(|belief| Process::fit(runs, belief)) }
+    }
 }
 
 impl Predictor for Fitted {

@@ -42,6 +42,8 @@ pub(super) struct Linear {
     svd: Singular,
     coefficients: Array1<f64>,
     noise_variance: f64,
+    /// [`negative_log_evidence`] at the penalty chosen; without a penalty 0.
+    surprise: f64,
     /// Prior variance along what no run has moved, per squared length.
     unseen_variance: f64,
     held_out: Vec<Prediction>,
@@ -109,9 +111,11 @@ impl Linear {
         };
         let noise_variance = noise_variance.max(0.0);
         let unseen_variance = if penalty > 0.0 { noise_variance / penalty } else { spread };
+        let surprise = if penalty > 0.0 { negative_log_evidence(&svd, &along, &y, penalty) } else { 0.0 };
         let n_runs = scores.len();
         Self {
             n_runs,
+            surprise,
             penalty,
             centre,
             svd,
@@ -125,6 +129,11 @@ impl Linear {
     /// Directions of the features that the runs have moved (with a free intercept: besides it).
     pub(super) fn rank(&self) -> usize {
         self.svd.rank()
+    }
+
+    /// How unlikely the scores are: −2 ln evidence but for a constant that depends on the scores alone.
+    pub(super) fn surprise(&self) -> f64 {
+        self.surprise
     }
 
     /// What the function rises by per feature, `[p]`.
@@ -228,6 +237,12 @@ impl Linear {
         }
         all
     }
+}
+
+/// `[n, p]`: the features of every run.
+pub(super) fn rows(runs: &[super::Observation], features: impl Fn(&[f64]) -> Array1<f64>) -> Array2<f64> {
+    let all: Vec<Array1<f64>> = runs.iter().map(|run| features(&run.shares)).collect();
+    Array2::from_shape_fn((all.len(), all[0].len()), |(run, i)| all[run][i])
 }
 
 /// `(I − H)⁻¹` of the rows of one mixture, where H is the hat matrix: times the residuals it gives the errors

@@ -3,16 +3,26 @@
 //! A [`Method`] holds settings, a [`Predictor`] what was learnt. [`skill`] says whether it beats the mean.
 
 pub mod algebra;
+mod algorithm4;
 mod average;
+mod boosted_trees;
+mod extra_trees;
 mod gp;
 mod gp3;
+mod gp3_cube;
 mod linear;
+mod log_linear;
 mod mean;
 mod nearest;
+mod ols;
+mod plain;
+mod power_sum;
 mod process;
 mod proposer;
 mod quadratic;
 mod ridge;
+mod ridge_log;
+mod scheffe;
 pub mod skill;
 mod trend_gp;
 
@@ -126,17 +136,26 @@ pub const PREDICTORS: Registry<dyn Method> = Registry {
     entries: &[
         mean::ENTRY, //
         nearest::ENTRY,
-        ridge::ENTRY,
+        ols::ENTRY,
         quadratic::ENTRY,
+        algorithm4::ENTRY,
+        scheffe::ENTRY,
+        ridge::ENTRY,
+        ridge_log::ENTRY,
+        log_linear::ENTRY,
+        power_sum::ENTRY,
+        extra_trees::ENTRY,
+        boosted_trees::ENTRY,
         gp::ENTRY,
         gp3::ENTRY,
+        gp3_cube::ENTRY,
         trend_gp::ENTRY,
         proposer::ENTRY,
     ],
 };
 
 /// The method that predicts best from ten runs to hundreds: see its file for the measurement.
-pub const DEFAULT: &str = "gp3";
+pub const DEFAULT: &str = "gp3_cube";
 
 /// The method whose best mixture is proposed: like the default between the mixtures tried, better beyond them.
 pub const PROPOSER: &str = "proposer";

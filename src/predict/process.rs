@@ -16,28 +16,31 @@ use super::{Difference, Observation, Prediction, algebra::{Cholesky, dot}, mean_
 /// In which coordinates a share is seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Coordinates {
-    /// √share (Hellinger): a little of a dataset already helps.
-    Root,
+    /// share to this power, above 0 and at most 1: a little of a dataset already helps. ½ is √share (Hellinger).
+    Power(f64),
     /// ln(share + .01): the first hundredth matters as much as the next tenth.
     Log,
 }
 
+/// √share (Hellinger).
+pub(super) const ROOT: Coordinates = Coordinates::Power(0.5);
+
 /// Added to a share before its logarithm.
 const LOG_OFFSET: f64 = 0.01;
-/// Shares below this count as this much where the slope of √share is asked for: at 0 it is infinite.
+/// Shares below this count as this much where the slope of a power is asked for: at 0 it is infinite.
 const SMALLEST_SHARE: f64 = 1e-5;
 
 impl Coordinates {
     fn of(self, share: f64) -> f64 {
         match self {
-            Self::Root => share.max(0.0).sqrt(),
+            Self::Power(power) => share.max(0.0).powf(power),
             Self::Log => (share.max(0.0) + LOG_OFFSET).ln(),
         }
     }
 
     pub(super) fn slope(self, share: f64) -> f64 {
         match self {
-            Self::Root => 0.5 / share.max(SMALLEST_SHARE).sqrt(),
+            Self::Power(power) => power * share.max(SMALLEST_SHARE).powf(power - 1.0),
             Self::Log => 1.0 / (share.max(0.0) + LOG_OFFSET),
         }
     }
@@ -521,7 +524,7 @@ mod tests {
     use crate::seed::Seed;
     use rand::Rng;
 
-    const BELIEF: Belief = Belief { coordinates: Coordinates::Root, tau: 0.8, linear: true };
+    const BELIEF: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true };
     const PRIOR: Prior = Prior { n_datasets: 3, belief: BELIEF };
 
     /// Nine mixtures of three datasets, the first twice, a smooth surface with noise, some of it known.
@@ -542,7 +545,7 @@ mod tests {
     #[test]
     fn the_gradient_is_that_of_finite_differences() {
         let mut rng = Seed::new(6).rng();
-        for coordinates in [Coordinates::Root, Coordinates::Log] {
+        for coordinates in [ROOT, Coordinates::Log] {
             let data = Data::new(&runs(), coordinates);
             let z = Array1::from_shape_simple_fn(PRIOR.n_parameters(), || rng.random::<f64>() - 0.5);
             let (_, gradient) = negative_log_posterior(&data, &PRIOR, &z).unwrap();
@@ -561,7 +564,7 @@ mod tests {
 
     #[test]
     fn the_slope_of_the_surface_is_that_of_finite_differences() {
-        for coordinates in [Coordinates::Root, Coordinates::Log] {
+        for coordinates in [ROOT, Coordinates::Log] {
             let fitted = Process::fit(&runs(), Belief { coordinates, ..BELIEF });
             let at = [0.2, 0.5, 0.3];
             for (i, slope) in fitted.slope(&at).into_iter().enumerate() {
@@ -582,7 +585,7 @@ mod tests {
         let z = Array1::from_elem(PRIOR.n_parameters(), 0.1);
         let fit = |keep: &[usize]| {
             // Same standardisation and hyperparameters, fewer runs.
-            let all = Data::new(&runs, Coordinates::Root);
+            let all = Data::new(&runs, ROOT);
             let data = Data {
                 inputs: all.inputs.select(Axis(0), keep),
                 products: all.products.select(Axis(0), keep).select(Axis(1), keep),
@@ -604,7 +607,7 @@ mod tests {
 
     #[test]
     fn the_search_ends_where_the_gradient_is_zero() {
-        let data = Data::new(&runs(), Coordinates::Root);
+        let data = Data::new(&runs(), ROOT);
         let (_, gradient) = negative_log_posterior(&data, &PRIOR, &most_likely(&data, &PRIOR)).unwrap();
         assert!(gradient.dot(&gradient).sqrt() < 2e-2, "{gradient}");
     }

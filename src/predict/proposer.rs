@@ -4,7 +4,7 @@
 //! is too optimistic there. Their mean keeps both (`docs/predict.md`).
 
 use super::{
-    Difference, FitError, Method, Observation, Prediction, Predictor, average, check, entry, gp3::Gp3,
+    Difference, FitError, Method, Observation, Prediction, Predictor, average, check, entry, gp3_cube::Gp3Cube,
     trend_gp::TrendGp,
 };
 use crate::registry::{BuildError, Entry, Named};
@@ -19,7 +19,7 @@ struct Config {}
 
 impl Named for Proposer {
     const NAME: &'static str = "proposer";
-    const SUMMARY: &'static str = "Mean of `gp3` and `trend_gp`: what mixtures are proposed with";
+    const SUMMARY: &'static str = "Mean of `gp3_cube` and `trend_gp`: what mixtures are proposed with";
     type Config = Config;
 
     fn new(_: Config) -> Result<Self, BuildError> {
@@ -30,7 +30,7 @@ impl Named for Proposer {
 impl Method for Proposer {
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
         check(Self::NAME, 3, runs)?;
-        Ok(Box::new(Fitted([Gp3.fit(runs)?, TrendGp.fit(runs)?])))
+        Ok(Box::new(Fitted([Gp3Cube.fit(runs)?, TrendGp.fit(runs)?])))
     }
 }
 

@@ -7,8 +7,8 @@ use ndarray::{Array1, Array2};
 
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, check, entry,
-    linear::{Linear, Penalty, left_out_inverse},
-    process::{Belief, Coordinates, Process},
+    linear::{Linear, Penalty, left_out_inverse, rows},
+    process::{Belief, Process, ROOT},
 };
 use crate::registry::{BuildError, Entry, Named};
 
@@ -21,7 +21,7 @@ pub(super) struct TrendGp;
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {}
 
-const RESIDUAL: Belief = Belief { coordinates: Coordinates::Root, tau: 0.8, linear: true };
+const RESIDUAL: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true };
 
 impl Named for TrendGp {
     const NAME: &'static str = "trend_gp";
@@ -36,10 +36,7 @@ impl Named for TrendGp {
 impl Method for TrendGp {
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
         let groups = check(Self::NAME, 3, runs)?.mixtures;
-        let mut x = Array2::zeros((runs.len(), runs[0].shares.len()));
-        for (mut row, run) in x.rows_mut().into_iter().zip(runs) {
-            row.assign(&roots(&run.shares));
-        }
+        let x = rows(runs, roots);
         let scores: Array1<f64> = runs.iter().map(|run| run.score).collect();
         let trend = Linear::fit(&x, &scores, &groups, Penalty::Evidence);
         let hat = trend.hat();
@@ -77,7 +74,7 @@ impl Predictor for Fitted {
 
     fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
         let along = self.process.slope(shares).into_iter().zip(self.trend.coefficients()).zip(shares);
-        Some(along.map(|((rest, trend), share)| rest + trend * Coordinates::Root.slope(*share)).collect())
+        Some(along.map(|((rest, trend), share)| rest + trend * ROOT.slope(*share)).collect())
     }
 
     fn difference(&self, a: &[f64], b: &[f64]) -> Difference {
