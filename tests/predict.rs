@@ -73,7 +73,7 @@ fn recovers(method: &str) -> Option<(SurfaceOf, f64)> {
     match method {
         "mean" => None,
         "nearest" => Some((linear, 0.5)),
-        "ridge" | "average" | "gp" => Some((saturating, 0.9)),
+        "ridge" | "proposer" | "gp" => Some((saturating, 0.9)),
         "quadratic" => Some((quadratic, 0.9)),
         other => panic!("say in `recovers` what `{other}` can recover"),
     }
@@ -204,7 +204,7 @@ fn best(method: &dyn Method, targets: &[Vec<Observation>], assessment: &Assessme
 #[test]
 fn twenty_two_noisy_runs_of_the_papers_mixtures_find_a_mixture_better_than_uniform() {
     let mut rng = Seed::new(4).rng();
-    let method = by_name("average").unwrap();
+    let method = by_name("proposer").unwrap();
     let targets = [observe(&eleven(), 2, planted, 0.01, &mut rng)];
     let assessment = judge(method.as_ref(), &targets);
     assert_eq!(assessment.objective.verdict, Verdict::Signal, "{}", assessment.objective.sentence());
@@ -237,7 +237,7 @@ fn twenty_two_noisy_runs_of_the_papers_mixtures_find_a_mixture_better_than_unifo
 
 #[test]
 fn pure_noise_is_called_signal_in_at_most_a_tenth_of_tables_and_then_uniform_is_kept() {
-    let method = by_name("average").unwrap();
+    let method = by_name("proposer").unwrap();
     let mut called = 0;
     for table in 0..40 {
         let mut rng = Seed::new(5).child(table).rng();
@@ -257,7 +257,7 @@ fn pure_noise_is_called_signal_in_at_most_a_tenth_of_tables_and_then_uniform_is_
 
 #[test]
 fn ninety_percent_intervals_cover_new_runs_about_that_often() {
-    let method = by_name("average").unwrap();
+    let method = by_name("proposer").unwrap();
     let (mut covered, mut asked) = (0, 0);
     for table in 0..60 {
         let mut rng = Seed::new(6).child(table).rng();
@@ -323,7 +323,7 @@ fn the_papers_in_score_is_predictable_and_its_out_score_is_not() {
         PAPER.iter().map(run).collect::<Vec<_>>()
     };
     let targets = [target(5), target(6)];
-    let judged = judge(by_name("average").unwrap().as_ref(), &targets);
+    let judged = judge(by_name("proposer").unwrap().as_ref(), &targets);
     let (inside, outside) = (&judged.targets[0], &judged.targets[1]);
     assert!(inside.r2 >= 0.75 && inside.verdict == Verdict::Signal, "{}", inside.sentence());
     assert!(
@@ -381,9 +381,9 @@ fn check_published(mixtures: &str, scores: &str, first: usize, column: usize, me
 fn sixty_published_runs_predict_thirty_others() {
     let regmix = ("regmix/train_mixture_1m.csv", "regmix/train_pile_loss_1m.csv");
     let olmix = ("olmix/dclm_swarm_train_ratios.csv", "olmix/dclm_swarm_train_metrics.csv");
-    for (method, least) in [("gp", 0.85), ("average", 0.85), ("ridge", 0.75)] {
+    for (method, least) in [("gp", 0.85), ("proposer", 0.85), ("ridge", 0.75)] {
         check_published(regmix.0, regmix.1, 1, 1, method, least);
         check_published(regmix.0, regmix.1, 1, 9, method, least);
     }
-    check_published(olmix.0, olmix.1, 3, 3, "average", 0.6);
+    check_published(olmix.0, olmix.1, 3, 3, "proposer", 0.6);
 }

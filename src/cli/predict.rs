@@ -70,7 +70,7 @@ pub(super) struct Args {
     /// Where to write: the mixture [default: mixtures/best.json, for an experiment], or what `--at` asks for.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The predictor, with its default settings [default: the plan's, or `average`].
+    /// The predictor, with its default settings [default: the plan's; of tables `proposer` to propose, `gp3_cube` to predict].
     #[arg(long, value_name = "NAME")]
     predictor: Option<String>,
     /// How many runs to suggest.

@@ -45,7 +45,7 @@ impl Named for ProjectedGradient {
 }
 
 impl Optimizer for ProjectedGradient {
-    fn maximize(&self, objective: &Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum {
+    fn maximize(&self, objective: &dyn Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum {
         let d = region.datasets().len();
         let mut all: Vec<Vec<f64>> = starts.to_vec();
         all.push(vec![1.0 / d as f64; d]);
@@ -68,7 +68,7 @@ impl Optimizer for ProjectedGradient {
     }
 }
 
-fn climb(objective: &Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, f64) {
+fn climb(objective: &dyn Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, f64) {
     let mut value = value_of(objective, &start);
     let (mut shares, mut step) = (start, 0.1);
     for _ in 0..80 {
@@ -97,18 +97,19 @@ fn climb(objective: &Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, 
     (shares, value)
 }
 
-/// By differences; the mean over datasets is taken off, as it only leaves the simplex.
-fn gradient(objective: &Objective, shares: &[f64], here: f64) -> Vec<f64> {
+/// The objective's own, else by differences; the mean over datasets is taken off, as it only leaves the simplex.
+fn gradient(objective: &dyn Objective, shares: &[f64], here: f64) -> Vec<f64> {
     const STEP: f64 = 1e-5;
     let mut moved = shares.to_vec();
-    let mut gradient: Vec<f64> = (0..shares.len())
-        .map(|i| {
+    let mut gradient: Vec<f64> = objective.slope(shares).unwrap_or_else(|| {
+        let differences = (0..shares.len()).map(|i| {
             moved[i] = shares[i] + STEP;
             let slope = (value_of(objective, &moved) - here) / STEP;
             moved[i] = shares[i];
             if slope.is_finite() { slope } else { 0.0 }
-        })
-        .collect();
+        });
+        differences.collect()
+    });
     let mean = gradient.iter().sum::<f64>() / gradient.len() as f64;
     for slope in &mut gradient {
         *slope -= mean;
@@ -116,7 +117,7 @@ fn gradient(objective: &Objective, shares: &[f64], here: f64) -> Vec<f64> {
     gradient
 }
 
-fn exchange(objective: &Objective, region: &Region, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
+fn exchange(objective: &dyn Objective, region: &Region, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
     let (mut shares, mut value) = start;
     let mut step = 0.05;
     // Every round gains or halves the step; the count bounds surfaces that rise for ever smaller gains.
@@ -134,7 +135,7 @@ fn exchange(objective: &Objective, region: &Region, start: (Vec<f64>, f64)) -> (
 
 /// The best point that moves `step` from one dataset to another.
 fn best_exchange(
-    objective: &Objective,
+    objective: &dyn Objective,
     region: &Region,
     shares: &[f64],
     step: f64,
@@ -157,8 +158,8 @@ fn best_exchange(
 }
 
 /// What is not a number is never best.
-fn value_of(objective: &Objective, shares: &[f64]) -> f64 {
-    let value = objective(shares);
+fn value_of(objective: &dyn Objective, shares: &[f64]) -> f64 {
+    let value = objective.value(shares);
     if value.is_nan() { f64::NEG_INFINITY } else { value }
 }
 
@@ -188,7 +189,7 @@ mod tests {
         check(&|x| 2.0 * x[3] + x[1], &[0.0, 0.0, 0.0, 1.0, 0.0]);
     }
 
-    fn check(objective: &Objective, expected: &[f64]) {
+    fn check(objective: &dyn Objective, expected: &[f64]) {
         let best = super::super::default_optimizer().maximize(objective, &region(""), &[], Seed::new(1));
         let error = best.shares.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error < 1e-3, "{:?} instead of {expected:?}", best.shares);

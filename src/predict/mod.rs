@@ -170,7 +170,7 @@ const fn entry<M: Named + Method + 'static>() -> Entry<dyn Method> {
     Entry { name: M::NAME, summary: M::SUMMARY, build: |table| Ok(Box::new(M::new(table.try_into()?)?)) }
 }
 
-/// Refuses runs that no method can use; gives the number of datasets and which mixture each run had.
+/// Refuses runs that no method can use; gives which mixture each run had.
 fn check(method: &'static str, needs: usize, runs: &[Observation]) -> Result<Checked, FitError> {
     let n_datasets = runs.first().map_or(0, |run| run.shares.len());
     for (row, run) in runs.iter().enumerate() {
@@ -196,12 +196,11 @@ fn check(method: &'static str, needs: usize, runs: &[Observation]) -> Result<Che
     if mixtures.len() < needs {
         return Err(FitError::TooFew { method, needs, has: mixtures.len() });
     }
-    Ok(Checked { n_datasets, mixtures })
+    Ok(Checked { mixtures })
 }
 
 /// See [`check`].
 struct Checked {
-    n_datasets: usize,
     /// Rows of each distinct mixture.
     mixtures: Vec<Vec<usize>>,
 }

@@ -352,8 +352,8 @@ fn climb(data: &Data, prior: &Prior, start: Array1<f64>, max_iterations: u64) ->
     let best = RefCell::new((f64::INFINITY, start.clone()));
     let problem = Posterior { data, prior, last: RefCell::new(None), best: &best };
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
-        .with_tolerance_grad(1e-3)
-        .and_then(|solver| solver.with_tolerance_cost(1e-7))
+        .with_tolerance_grad(3e-3)
+        .and_then(|solver| solver.with_tolerance_cost(1e-6))
         .expect("the tolerances are positive");
     // An error of the line search means that it can get no better; the best point is kept in any case.
     let _ = Executor::new(problem, solver)
@@ -364,14 +364,16 @@ fn climb(data: &Data, prior: &Prior, start: Array1<f64>, max_iterations: u64) ->
 }
 
 /// More runs than this are first thinned: a search costs the cube of their number, and its last steps are enough.
-const THIN_ABOVE: usize = 192;
+const THIN_ABOVE: usize = 160;
+/// Steps on all runs after that; 40 instead of 8 changed the error on RegMix by less than its standard error.
+const FULL_STEPS: u64 = 5;
 
 fn most_likely(data: &Data, prior: &Prior) -> Array1<f64> {
     let n = data.outputs.len();
     let mut z = Array1::zeros(prior.n_parameters());
     if n > THIN_ABOVE {
-        z = climb(&data.thinned(n.div_ceil(THIN_ABOVE / 2)), prior, z, 150);
-        return climb(data, prior, z, 8);
+        z = climb(&data.thinned(n.div_ceil(128)), prior, z, 150);
+        return climb(data, prior, z, FULL_STEPS);
     }
     climb(data, prior, z, 150)
 }

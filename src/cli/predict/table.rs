@@ -22,7 +22,7 @@ use crate::{
     mixture::constraint::Constraints,
     name::Name,
     optimize::proposal::COVERAGE,
-    predict::{DEFAULT, Observation, skill},
+    predict::{DEFAULT, Observation, PROPOSER, skill},
     store,
 };
 
@@ -152,7 +152,9 @@ impl Joined {
 
 /// Skill of every target; a proposal where something is to be made large or small.
 fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
-    let predictor = only_name(args.predictor.as_deref().unwrap_or(DEFAULT));
+    // What is only judged is judged with what predicts best; what is proposed, with what may look beyond the runs.
+    let default = if joined.weights.is_some() { PROPOSER } else { DEFAULT };
+    let predictor = only_name(args.predictor.as_deref().unwrap_or(default));
     let target = |((name, _), observations): (&(String, Vec<f64>), Vec<Observation>)| TargetRuns {
         name: name.clone(),
         domain: None,
@@ -259,18 +261,18 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
 
     let (_, method) = decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?;
     let observations = joined.observations();
-    // Only the scale of the errors is needed, no chance.
-    let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
-    let weights = vec![1.0; observations.len()];
-    let skills = skill::assess(method.as_ref(), &observations, &weights, &settings).map_err(few)?.targets;
-    let predictors: Vec<_> =
-        observations.par_iter().map(|runs| method.fit(runs).map_err(few)).collect::<Result<_>>()?;
+    let fit = |runs: &Vec<Observation>| {
+        let predictor = method.fit(runs).map_err(few)?;
+        let calibration = skill::calibrated(runs, &predictor.held_out());
+        Ok((predictor, calibration))
+    };
+    let fitted: Vec<_> = observations.par_iter().map(fit).collect::<Result<_>>()?;
     let mut lines = Vec::new();
     for (id, shares) in ids.iter().zip(&asked) {
-        for (((target, _), predictor), skill) in joined.targets.iter().zip(&predictors).zip(&skills) {
+        for ((target, _), (predictor, calibration)) in joined.targets.iter().zip(&fitted) {
             let one = predictor.predict(shares);
-            let half = skill.half_width(one.run_sd(), COVERAGE);
-            let (mean, sd) = (one.mean, skill.scale * one.run_sd());
+            let half = calibration.half_width(one.run_sd(), COVERAGE);
+            let (mean, sd) = (one.mean, calibration.scale * one.run_sd());
             lines.push(Line { id, target, mean, sd, low: mean - half, high: mean + half });
         }
     }
@@ -313,6 +315,11 @@ fn renormalise(
     printer: &Printer,
 ) -> Result<()> {
     let (mut low, mut high) = (1.0_f64, 1.0_f64);
+    let percent = |row: &Vec<f64>| (row.iter().sum::<f64>() / 100.0 - 1.0).abs() <= SUM_TOLERANCE;
+    if shares.iter().all(percent) {
+        printer.note(format!("note: {place}: every row sums to 100: the shares are taken for percent"));
+        shares.iter_mut().flatten().for_each(|share| *share /= 100.0);
+    }
     for (row, id) in shares.iter_mut().zip(ids) {
         if let Some(i) = row.iter().position(|share| *share < 0.0) {
             return Err(Error::input(format!(
