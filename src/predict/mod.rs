@@ -6,6 +6,7 @@ pub mod algebra;
 mod algorithm4;
 mod average;
 mod boosted_trees;
+pub mod compare;
 mod extra_trees;
 mod gp;
 mod gp3;

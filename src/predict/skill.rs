@@ -163,10 +163,14 @@ impl Calibration {
     }
 }
 
+/// Settings learnt on all runs have seen the mixture that is left out in closed form. On RegMix and Olmix intervals
+/// without this factor covered 82 to 86 % instead of 90.
+const CLOSED_FORM: f64 = 1.2;
+
 /// From what a predictor says about each of `runs` without its mixture ([`super::Predictor::held_out`]).
 pub fn calibrated(runs: &[Observation], held_out: &[Prediction]) -> Calibration {
     let groups = mixtures(runs);
-    Calibration { scale: scale(runs, held_out, &groups), n_mixtures: groups.len() }
+    Calibration { scale: CLOSED_FORM * scale(runs, held_out, &groups), n_mixtures: groups.len() }
 }
 
 /// Judges `method` on `targets` and on their sum with `weights`.

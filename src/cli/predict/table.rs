@@ -19,7 +19,6 @@ use crate::{
     cli::printer::Printer,
     decide::{self, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
     error::{Context as _, Error, Result},
-    mixture::constraint::Constraints,
     name::Name,
     optimize::proposal::COVERAGE,
     predict::{DEFAULT, Observation, PROPOSER, skill},
@@ -33,15 +32,24 @@ const SUM_TOLERANCE: f64 = 0.01;
 const MAX_BYTES: u64 = 1 << 30;
 
 pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Printer) -> Result<()> {
-    let joined = Joined::read(args, mixtures, scores, printer)?;
+    let columns =
+        Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
+    let joined = Joined::read(columns, mixtures, scores, printer)?;
     match &args.at {
         Some(at) => predict_at(args, &joined, at, printer),
         None => propose(args, &joined, printer),
     }
 }
 
+/// Which columns of the tables are meant.
+pub(in crate::cli) struct Columns<'a> {
+    pub(in crate::cli) id: Option<&'a str>,
+    pub(in crate::cli) maximize: &'a [String],
+    pub(in crate::cli) minimize: &'a [String],
+}
+
 /// Two tables joined: one row per run.
-struct Joined {
+pub(in crate::cli) struct Joined {
     /// Columns with shares, in the table's order.
     datasets: Vec<String>,
     ids: Vec<String>,
@@ -57,10 +65,15 @@ struct Joined {
 }
 
 impl Joined {
-    fn read(args: &Args, mixtures: &Path, scores: &Path, printer: &Printer) -> Result<Self> {
+    pub(in crate::cli) fn read(
+        args: Columns,
+        mixtures: &Path,
+        scores: &Path,
+        printer: &Printer,
+    ) -> Result<Self> {
         let (a, b) = (Table::read(mixtures)?, Table::read(scores)?);
-        let id_column = match &args.id {
-            Some(id) => id.clone(),
+        let id_column = match args.id {
+            Some(id) => id.to_owned(),
             None => a
                 .names()
                 .find(|name| b.has(name))
@@ -102,7 +115,7 @@ impl Joined {
         let names: Vec<String> = datasets.into_iter().map(|(name, _)| name).collect();
         renormalise(&mut shares, &ids, &names, &a.place, printer)?;
 
-        let named: Vec<&String> = args.maximize.iter().chain(&args.minimize).collect();
+        let named: Vec<&String> = args.maximize.iter().chain(args.minimize).collect();
         if let Some(missing) = named.iter().find(|name| !b.has(name)) {
             return Err(b.missing(missing));
         }
@@ -137,7 +150,7 @@ impl Joined {
         Ok(Self { datasets: names, ids, id_column, shares, targets, weights, hash })
     }
 
-    fn observations(&self) -> Vec<Vec<Observation>> {
+    pub(in crate::cli) fn observations(&self) -> Vec<Vec<Observation>> {
         let of = |(_, scores): &(String, Vec<f64>)| -> Vec<Observation> {
             let one = |(shares, score): (&Vec<f64>, &f64)| Observation {
                 shares: shares.clone(),
@@ -205,7 +218,7 @@ fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
         runs: runs.collect(),
         targets,
         objective: Objective::Weighted { words, weights: weights.clone() },
-        constraints: &Constraints::default(),
+        constraints: &super::constraints(args.constraints.as_deref())?.unwrap_or_default(),
         supply: None,
         predictor: &predictor,
         n_permutations: PERMUTATIONS,
