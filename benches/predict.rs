@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, env, path::PathBuf, time::Instant};
 
 use modo::{
-    predict::{Method, Observation, Prediction, PREDICTORS, mixtures, skill},
+    predict::{Method, Observation, PREDICTORS, Prediction, mixtures, skill},
     seed::Seed,
 };
 use rand::seq::SliceRandom;
@@ -67,7 +67,9 @@ struct Table {
 }
 
 fn shared() -> PathBuf {
-    PathBuf::from(env::var("MODO_SHARED").unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR"))))
+    PathBuf::from(
+        env::var("MODO_SHARED").unwrap_or_else(|_| format!("{}/../shared", env!("CARGO_MANIFEST_DIR"))),
+    )
 }
 
 fn read(path: &str) -> Option<(Vec<String>, Vec<csv::StringRecord>)> {
@@ -103,7 +105,8 @@ fn regmix() -> Option<Table> {
 
 /// Seven means of the 110 tasks, or all tasks.
 fn olmix(all: bool) -> Option<Table> {
-    let (ratios, metrics) = ("data/olmix/dclm_swarm_train_ratios.csv", "data/olmix/dclm_swarm_train_metrics.csv");
+    let (ratios, metrics) =
+        ("data/olmix/dclm_swarm_train_ratios.csv", "data/olmix/dclm_swarm_train_metrics.csv");
     let mut table = table("Olmix", ratios, metrics, 3)?;
     if all {
         return Some(table);
@@ -122,7 +125,9 @@ fn olmix(all: bool) -> Option<Table> {
         mean("basic skills", &|t| t.starts_with("basic_skills")),
         mean("reading", &|t| t.contains("gen2mc") || t.contains("yesno") || t.starts_with("lab_bench")),
         mean("common sense", &|t| {
-            ["arc_", "csqa", "hellaswag", "piqa", "socialiqa", "winogrande", "sciq"].iter().any(|p| t.starts_with(p))
+            ["arc_", "csqa", "hellaswag", "piqa", "socialiqa", "winogrande", "sciq"]
+                .iter()
+                .any(|p| t.starts_with(p))
         }),
     ];
     Some(table)
@@ -134,7 +139,8 @@ fn modomodo() -> Option<Table> {
     let at = |name: &str| head.iter().position(|h| h == name).expect("a column");
     let known: Vec<&csv::StringRecord> = rows.iter().filter(|row| !row[at("w_coco")].is_empty()).collect();
     let shares = |row: &&csv::StringRecord| {
-        let raw: Vec<f64> = (at("w_coco")..=at("w_scienceqa")).map(|i| row[i].parse().expect("a share")).collect();
+        let raw: Vec<f64> =
+            (at("w_coco")..=at("w_scienceqa")).map(|i| row[i].parse().expect("a share")).collect();
         let sum: f64 = raw.iter().sum();
         raw.into_iter().map(|share| share / sum).collect()
     };
@@ -214,13 +220,18 @@ fn all(table: &Table, method: &dyn Method, n: usize, draws: usize) -> Vec<Vec<Re
 
 fn curves(methods: &[Candidate], draws: usize, every: bool) {
     for table in [regmix(), olmix(every)].into_iter().flatten() {
-        println!("\n{} ({draws} draws × {} targets): rank correlation ± standard error (median R²)", table.name, table.targets.len());
+        println!(
+            "\n{} ({draws} draws × {} targets): rank correlation ± standard error (median R²)",
+            table.name,
+            table.targets.len()
+        );
         for Candidate { label, method } in methods {
             let start = Instant::now();
             print!("{label:24}");
             for n in SIZES {
                 let all = all(&table, method.as_ref(), n, draws);
-                let of_draw = |draw: &Vec<Reached>| draw.iter().map(|r| r.rank).sum::<f64>() / draw.len() as f64;
+                let of_draw =
+                    |draw: &Vec<Reached>| draw.iter().map(|r| r.rank).sum::<f64>() / draw.len() as f64;
                 let (rank, error) = mean(&all.iter().map(of_draw).collect::<Vec<_>>());
                 let r2 = median(all.iter().flatten().map(|r| r.r2).collect());
                 print!("  {n}: {rank:.3} ±{error:.3} ({r2:.2})");
@@ -234,7 +245,11 @@ fn cross_validation(methods: &[Candidate]) {
     let Some(table) = regmix() else { return };
     let mut rows: Vec<usize> = (0..table.shares.len()).collect();
     rows.shuffle(&mut Seed::new(2).rng());
-    println!("RegMix, {} runs, five folds: mean over {} targets ± standard error over folds", rows.len(), table.targets.len());
+    println!(
+        "RegMix, {} runs, five folds: mean over {} targets ± standard error over folds",
+        rows.len(),
+        table.targets.len()
+    );
     for Candidate { label, method } in methods {
         let start = Instant::now();
         let jobs: Vec<(usize, usize)> =
@@ -248,7 +263,12 @@ fn cross_validation(methods: &[Candidate]) {
         let flat: Vec<Reached> = jobs.par_iter().map(one).collect();
         let folds: Vec<&[Reached]> = flat.chunks(table.targets.len()).collect();
         let of = |f: fn(&Reached) -> f64| {
-            mean(&folds.iter().map(|fold| fold.iter().map(f).sum::<f64>() / fold.len() as f64).collect::<Vec<_>>())
+            mean(
+                &folds
+                    .iter()
+                    .map(|fold| fold.iter().map(f).sum::<f64>() / fold.len() as f64)
+                    .collect::<Vec<_>>(),
+            )
         };
         let worst = (0..table.targets.len())
             .map(|target| mean(&folds.iter().map(|fold| fold[target].rank).collect::<Vec<_>>()).0)
@@ -292,11 +312,17 @@ fn coverage(methods: &[Candidate], draws: usize) {
         for n in [10, 20, 50] {
             print!("{label:24} n = {n:2}");
             let mut pooled = Vec::new();
-            for table in [regmix(), olmix(false), olmix(true).map(|t| Table { name: "Olmix, 110 tasks", ..t })].into_iter().flatten() {
+            for table in
+                [regmix(), olmix(false), olmix(true).map(|t| Table { name: "Olmix, 110 tasks", ..t })]
+                    .into_iter()
+                    .flatten()
+            {
                 let draws = if table.targets.len() > 50 { draws.div_ceil(6) } else { draws };
                 let all = all(&table, method.as_ref(), n, draws);
-                let of_draw: Vec<f64> =
-                    all.iter().map(|draw| draw.iter().map(|r| r.covered).sum::<f64>() / draw.len() as f64).collect();
+                let of_draw: Vec<f64> = all
+                    .iter()
+                    .map(|draw| draw.iter().map(|r| r.covered).sum::<f64>() / draw.len() as f64)
+                    .collect();
                 let (covered, error) = mean(&of_draw);
                 print!("  {} {covered:.3} ±{error:.3}", table.name);
                 pooled.push(covered);
@@ -315,7 +341,9 @@ fn processor_seconds() -> f64 {
 
 fn tail(methods: &[Candidate]) {
     let Some(table) = regmix() else { return };
-    println!("RegMix, fitted on n of the worse three quarters: rank correlation in the best quarter, regret of its best (sd)");
+    println!(
+        "RegMix, fitted on n of the worse three quarters: rank correlation in the best quarter, regret of its best (sd)"
+    );
     for Candidate { label, method } in methods {
         print!("{label:24}");
         for n in [60, 200] {
@@ -331,7 +359,8 @@ fn tail(methods: &[Candidate]) {
                 let Ok(fitted) = method.fit(&table.runs(target, &worse)) else { return (0.0, 0.0) };
                 let truth: Vec<f64> = rows.iter().map(|&row| scores[row]).collect();
                 let means: Vec<f64> = rows.iter().map(|&row| fitted.mean(&table.shares[row])).collect();
-                let chosen = (0..rows.len()).min_by(|&a, &b| means[a].total_cmp(&means[b])).expect("a quarter");
+                let chosen =
+                    (0..rows.len()).min_by(|&a, &b| means[a].total_cmp(&means[b])).expect("a quarter");
                 let all = scores.iter().sum::<f64>() / scores.len() as f64;
                 let sd = (scores.iter().map(|s| (s - all).powi(2)).sum::<f64>() / scores.len() as f64).sqrt();
                 (skill::rank_correlation(&truth, &means), (truth[chosen] - truth[0]) / sd)

@@ -102,16 +102,21 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     printer.table(&columns, &compared.iter().map(row).collect::<Vec<Vec<String>>>())?;
     let sizes: Vec<usize> = settings.sizes.iter().copied().filter(|size| size + 5 <= found).collect();
     if !sizes.is_empty() {
-        printer.line(format!("\nLearning curve: rank correlation from n mixtures, {} draws", args.draws))?;
-        let titles: Vec<String> = sizes.iter().map(|size| format!("n = {size}")).collect();
-        let numbers = titles.iter().map(|title| Column::Number(title));
-        let columns: Vec<Column> = std::iter::once(Column::Text("predictor")).chain(numbers).collect();
-        let row = |one: &Compared| -> Vec<String> {
-            let at = |size: &usize| one.learning_curve.iter().find(|scores| scores.n_mixtures == *size);
-            let cell = |size| at(size).map_or_else(|| "-".to_owned(), |s| estimate(s.rank_correlation));
-            std::iter::once(one.method.clone()).chain(sizes.iter().map(cell)).collect()
+        printer.line(format!("\nLearning curve, from n mixtures, {} draws", args.draws))?;
+        let columns = [
+            Column::Text("predictor"),
+            Column::Number("n"),
+            Column::Number("rank"),
+            Column::Number("median R²"),
+            Column::Number("error"),
+            Column::Number("in 90 %"),
+        ];
+        let row = |one: &Compared, scores: &Scores| -> Vec<String> {
+            let first = [one.method.clone(), scores.n_mixtures.to_string()];
+            first.into_iter().chain(figures(scores)).collect()
         };
-        printer.table(&columns, &compared.iter().map(row).collect::<Vec<_>>())?;
+        let rows = compared.iter().flat_map(|one| one.learning_curve.iter().map(move |s| row(one, s)));
+        printer.table(&columns, &rows.collect::<Vec<_>>())?;
     }
     for one in &compared {
         if let Some(reason) = &one.refused {

@@ -68,6 +68,12 @@ pub(super) struct Args {
     /// Table of mixtures to predict the scores of.
     #[arg(long, value_name = "FILE", requires = "mixtures")]
     at: Option<PathBuf>,
+    /// Shares of cheaper runs (a smaller model, fewer steps) of the same datasets, to help `--at`.
+    #[arg(long, value_name = "FILE", requires = "low_scores", requires = "at")]
+    low_mixtures: Option<PathBuf>,
+    /// Their scores, with the same columns.
+    #[arg(long, value_name = "FILE", requires = "low_mixtures")]
+    low_scores: Option<PathBuf>,
     /// Where to write: the mixture [default: mixtures/best.json, for an experiment], or what `--at` asks for.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,

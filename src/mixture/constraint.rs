@@ -257,20 +257,26 @@ impl Constraints {
         for (name, used) in &self.passes_used {
             place("passes_used", name)?;
             if !used.is_finite() || *used < 0.0 {
-                return Err(BadConstraint::Value(format!("`passes_used.{name}` is {used}; it must be 0 or more")));
+                return Err(BadConstraint::Value(format!(
+                    "`passes_used.{name}` is {used}; it must be 0 or more"
+                )));
             }
         }
         let mut grouped = vec![false; d];
         for (name, group) in &self.groups {
             in_order(name, group.min, group.max)?;
             let at = format!("groups.{name}");
-            let members = group.datasets.iter().map(|dataset| place(&at, dataset)).collect::<Result<Vec<_>, _>>()?;
+            let members =
+                group.datasets.iter().map(|dataset| place(&at, dataset)).collect::<Result<Vec<_>, _>>()?;
             if members.iter().any(|&i| grouped[i]) {
                 // Disjoint groups have a projection in closed form; one that overlaps is a linear constraint.
                 let normal = indicator(d, &members);
-                region.sum(&normal, Some(group.min).filter(|m| *m > 0.0), Some(group.max).filter(|m| *m < 1.0), |side, bound| {
-                    format!("group `{name}` at {side} {bound}")
-                });
+                region.sum(
+                    &normal,
+                    Some(group.min).filter(|m| *m > 0.0),
+                    Some(group.max).filter(|m| *m < 1.0),
+                    |side, bound| format!("group `{name}` at {side} {bound}"),
+                );
             } else {
                 members.iter().for_each(|&i| grouped[i] = true);
                 let (low, high) = (group.min, group.max);
@@ -293,7 +299,9 @@ impl Constraints {
             }
             let bounds = [linear.min, linear.max];
             if bounds.iter().flatten().any(|b| !b.is_finite()) || bounds == [None, None] || words.is_empty() {
-                return Err(BadConstraint::Value(format!("`{at}` needs `weights` and a number as `min` or `max`")));
+                return Err(BadConstraint::Value(format!(
+                    "`{at}` needs `weights` and a number as `min` or `max`"
+                )));
             }
             let words = words.join(" + ");
             region.sum(&normal, linear.min, linear.max, |side, bound| format!("{words} at {side} {bound}"));
@@ -325,7 +333,9 @@ impl Constraints {
                 && parts.iter().sum::<f64>() > 0.0
         };
         let Some(parts) = parts.filter(fine) else {
-            let what = format!("`groups.{name}.ratios` needs one part, 0 or more, for each of its datasets and no other");
+            let what = format!(
+                "`groups.{name}.ratios` needs one part, 0 or more, for each of its datasets and no other"
+            );
             return Err(BadConstraint::Value(what));
         };
         let total: f64 = parts.iter().sum();
@@ -358,7 +368,8 @@ fn tether(leash: &Leash, datasets: &[Name]) -> Result<Tether, BadConstraint> {
     if !radius.is_finite() || radius < 0.0 {
         return wrong(format!("`leash` has a length of {radius}; it must be 0 or more"));
     }
-    let share = |name: &Name| if leash.to.is_empty() { 1.0 } else { leash.to.get(name).copied().unwrap_or(0.0) };
+    let share =
+        |name: &Name| if leash.to.is_empty() { 1.0 } else { leash.to.get(name).copied().unwrap_or(0.0) };
     let raw: Vec<f64> = datasets.iter().map(share).collect();
     let sum: f64 = raw.iter().sum();
     if raw.iter().any(|r| !r.is_finite() || *r < 0.0) || sum <= 0.0 {
@@ -435,15 +446,20 @@ impl Region {
     /// region's own.
     fn halves(&self, high: &[f64]) -> Vec<(Half, String)> {
         let d = self.datasets.len();
-        let unit = |i: usize, sign: f64| -> Vec<f64> { (0..d).map(|j| if i == j { sign } else { 0.0 }).collect() };
+        let unit =
+            |i: usize, sign: f64| -> Vec<f64> { (0..d).map(|j| if i == j { sign } else { 0.0 }).collect() };
         let mut all = vec![(Half { normal: vec![1.0; d], bound: 1.0, equality: true }, String::new())];
         for (i, name) in self.datasets.iter().enumerate() {
             let low = Half { normal: unit(i, 1.0), bound: self.low[i], equality: false };
-            let words = if self.low[i] > 0.0 { format!("`{name}` at least {}", self.low[i]) } else { String::new() };
+            let words =
+                if self.low[i] > 0.0 { format!("`{name}` at least {}", self.low[i]) } else { String::new() };
             all.push((low, words));
             if high[i] < 1.0 {
                 let half = Half { normal: unit(i, -1.0), bound: -high[i], equality: false };
-                all.push((half, if high[i] == self.high[i] { self.reasons[i].clone() } else { String::new() }));
+                all.push((
+                    half,
+                    if high[i] == self.high[i] { self.reasons[i].clone() } else { String::new() },
+                ));
             }
         }
         for group in &self.groups {
@@ -587,7 +603,9 @@ impl Region {
         let leash = self.leash.iter().filter(|leash| leash.distance(shares) > leash.radius - TOUCH);
         all.extend(leash.map(Tether::words));
         let used = shares.iter().filter(|s| **s > TOUCH).count();
-        all.extend(self.at_most.filter(|k| used >= *k && *k < shares.len()).map(|k| format!("at most {k} datasets")));
+        all.extend(
+            self.at_most.filter(|k| used >= *k && *k < shares.len()).map(|k| format!("at most {k} datasets")),
+        );
         all
     }
 

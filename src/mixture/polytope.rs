@@ -33,9 +33,11 @@ pub(super) fn nearest(p: &[f64], halves: &[Half]) -> Result<Vec<f64>, Vec<usize>
         let mut multiplier = 0.0;
         loop {
             let (r, z) = decompose(&normal, halves, &active);
-            let droppable = active.iter().zip(&r).enumerate().filter(|(_, ((i, ..), r))| {
-                !halves[*i].equality && **r > ROUNDING
-            });
+            let droppable = active
+                .iter()
+                .zip(&r)
+                .enumerate()
+                .filter(|(_, ((i, ..), r))| !halves[*i].equality && **r > ROUNDING);
             let ratio = droppable.map(|(k, ((.., u), r))| (u / r, k)).min_by(|a, b| a.0.total_cmp(&b.0));
             let length = dot(&z, &normal);
             let slack = dot(&normal, &x) - sign * halves[new].bound;

@@ -20,7 +20,13 @@ use crate::{
 pub trait Optimizer: Send + Sync {
     /// The best point found; inside `region` to 1e-9, the same for the same seed. `starts` are tried first, of which
     /// there may be none; they need not be allowed.
-    fn maximize(&self, objective: &dyn Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum;
+    fn maximize(
+        &self,
+        objective: &dyn Objective,
+        region: &Region,
+        starts: &[Vec<f64>],
+        seed: Seed,
+    ) -> Optimum;
 }
 
 /// What is maximised. Closures from shares to a value are objectives without a slope.

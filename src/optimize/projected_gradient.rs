@@ -45,7 +45,13 @@ impl Named for ProjectedGradient {
 }
 
 impl Optimizer for ProjectedGradient {
-    fn maximize(&self, objective: &dyn Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum {
+    fn maximize(
+        &self,
+        objective: &dyn Objective,
+        region: &Region,
+        starts: &[Vec<f64>],
+        seed: Seed,
+    ) -> Optimum {
         let d = region.datasets().len();
         let mut all: Vec<Vec<f64>> = starts.to_vec();
         all.push(vec![1.0 / d as f64; d]);

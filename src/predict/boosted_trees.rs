@@ -41,7 +41,8 @@ impl Named for BoostedTrees {
         let Config { trees, rate, depth, runs_per_leaf } = &config;
         if *trees == 0 || *trees > 100_000 || *depth == 0 || *runs_per_leaf == 0 {
             return Err(BuildError::Value(
-                "`trees`, `depth` and `runs_per_leaf` must be 1 or more, and `trees` at most 100000".to_owned(),
+                "`trees`, `depth` and `runs_per_leaf` must be 1 or more, and `trees` at most 100000"
+                    .to_owned(),
             ));
         }
         if !(*rate > 0.0 && *rate <= 1.0) {

@@ -64,17 +64,28 @@ pub struct Compared {
 }
 
 /// One method on all targets: the same runs in the same order for each.
-pub fn compare(name: &str, method: &dyn Method, targets: &[Vec<Observation>], settings: &Settings) -> Compared {
+pub fn compare(
+    name: &str,
+    method: &dyn Method,
+    targets: &[Vec<Observation>],
+    settings: &Settings,
+) -> Compared {
     let groups = targets.first().map_or_else(Vec::new, |runs| mixtures(runs));
-    let mut compared =
-        Compared { method: name.to_owned(), cross_validation: None, learning_curve: Vec::new(), refused: None };
+    let mut compared = Compared {
+        method: name.to_owned(),
+        cross_validation: None,
+        learning_curve: Vec::new(),
+        refused: None,
+    };
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.shuffle(&mut settings.seed.child("folds").rng());
     let folds = settings.folds.min(groups.len());
     let parts: Vec<(Vec<usize>, Vec<usize>)> = (0..folds)
         .map(|fold| {
-            let (test, train): (Vec<_>, Vec<_>) = order.iter().enumerate().partition(|(i, _)| i % folds == fold);
-            let rows = |part: Vec<(usize, &usize)>| part.into_iter().flat_map(|(_, &g)| groups[g].clone()).collect();
+            let (test, train): (Vec<_>, Vec<_>) =
+                order.iter().enumerate().partition(|(i, _)| i % folds == fold);
+            let rows =
+                |part: Vec<(usize, &usize)>| part.into_iter().flat_map(|(_, &g)| groups[g].clone()).collect();
             (rows(train), rows(test))
         })
         .collect();
@@ -124,8 +135,10 @@ fn scores(
         let middle = truth.iter().sum::<f64>() / n;
         let sd = (truth.iter().map(|t| (t - middle).powi(2)).sum::<f64>() / n).sqrt().max(1e-300);
         let error = truth.iter().zip(&means).map(|(t, m)| (t - m).abs()).sum::<f64>() / n / sd;
-        let inside =
-            truth.iter().zip(&predicted).filter(|(t, p)| (*t - p.mean).abs() <= own.half_width(p.run_sd(), 0.9));
+        let inside = truth
+            .iter()
+            .zip(&predicted)
+            .filter(|(t, p)| (*t - p.mean).abs() <= own.half_width(p.run_sd(), 0.9));
         Ok([rank_correlation(&truth, &means), r2(&truth, &means), error, inside.count() as f64 / n])
     };
     let reached: Vec<Reached> = jobs.par_iter().map(one).collect::<Result<_, String>>()?;
@@ -183,7 +196,8 @@ mod tests {
         };
         let targets = [(0..6).map(run).collect::<Vec<_>>()];
         let settings = Settings { sizes: vec![], draws: 1, folds: 3, seed: Seed::new(2) };
-        let refused = compare("quadratic", by_name("quadratic").unwrap().as_ref(), &targets, &settings).refused;
+        let refused =
+            compare("quadratic", by_name("quadratic").unwrap().as_ref(), &targets, &settings).refused;
         assert!(refused.unwrap().contains("needs 6 finished runs of different mixtures and there are 4"));
     }
 }

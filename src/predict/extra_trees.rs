@@ -38,7 +38,10 @@ impl Named for ExtraTrees {
 
     fn new(config: Config) -> Result<Self, BuildError> {
         if config.trees == 0 || config.trees > 100_000 {
-            return Err(BuildError::Value(format!("`trees` is {}; it must be from 1 to 100000", config.trees)));
+            return Err(BuildError::Value(format!(
+                "`trees` is {}; it must be from 1 to 100000",
+                config.trees
+            )));
         }
         Ok(Self { trees: config.trees })
     }
@@ -121,7 +124,8 @@ fn split(inputs: &[Vec<f64>], scores: &[f64], rows: Vec<usize>, rng: &mut impl R
         nodes.push(Node::Leaf(mean));
         return;
     };
-    let (left, right): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(|&row| inputs[row][dataset] < below);
+    let (left, right): (Vec<usize>, Vec<usize>) =
+        rows.into_iter().partition(|&row| inputs[row][dataset] < below);
     let own = nodes.len();
     nodes.push(Node::Leaf(mean));
     split(inputs, scores, left, rng, nodes);

@@ -4,7 +4,7 @@
 
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, check, entry,
-    process::{Belief, Coordinates, Process},
+    process::{Belief, Coordinates, NOISE_CENTRE, Process},
 };
 use crate::registry::{BuildError, Entry, Named};
 
@@ -54,7 +54,7 @@ impl Named for GaussianProcess {
             return Err(BuildError::Value(format!("`power` is {power}; it must be from 0 to 1")));
         }
         let coordinates = if power == 0.0 { Coordinates::Log } else { Coordinates::Power(power) };
-        Ok(Self(Belief { coordinates, tau, linear }))
+        Ok(Self(Belief { coordinates, tau, linear, noise_centre: NOISE_CENTRE }))
     }
 }
 

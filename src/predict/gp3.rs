@@ -6,7 +6,7 @@
 
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, average, check, entry,
-    process::{Belief, Coordinates, Process},
+    process::{Belief, Coordinates, NOISE_CENTRE, Process},
 };
 use crate::registry::{BuildError, Entry, Named};
 
@@ -20,11 +20,11 @@ struct Config {}
 
 /// What the three members believe, where the first two see `share` to this power.
 pub(super) const fn members(power: f64) -> [Belief; 3] {
-    [
-        Belief { coordinates: Coordinates::Power(power), tau: 0.8, linear: true },
-        Belief { coordinates: Coordinates::Power(power), tau: 1.6, linear: true },
-        Belief { coordinates: Coordinates::Log, tau: 1.2, linear: true },
-    ]
+    const fn member(coordinates: Coordinates, tau: f64) -> Belief {
+        Belief { coordinates, tau, linear: true, noise_centre: NOISE_CENTRE }
+    }
+    let power = Coordinates::Power(power);
+    [member(power, 0.8), member(power, 1.6), member(Coordinates::Log, 1.2)]
 }
 
 impl Named for Gp3 {

@@ -4,7 +4,10 @@
 //! from 10, 20 and 50 runs, √ → ∛: RegMix .78, .93, .974 → .82, .95, .978; Olmix .59, .77, .88 → .61, .78, .88.
 //! Left-out R² of the In-Score on the paper's 17 runs .78 → .91. The powers ¼ and .4 lie around it on all three.
 
-use super::{FitError, Method, Observation, Predictor, check, entry, gp3::{Fitted, members}};
+use super::{
+    FitError, Method, Observation, Predictor, check, entry,
+    gp3::{Fitted, members},
+};
 use crate::registry::{BuildError, Entry, Named};
 
 pub(super) const ENTRY: Entry<dyn Method> = entry::<Gp3Cube>();

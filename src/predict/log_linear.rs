@@ -50,7 +50,10 @@ impl Named for LogLinear {
 
     fn new(config: Config) -> Result<Self, BuildError> {
         if config.starts == 0 || config.starts > 10_000 {
-            return Err(BuildError::Value(format!("`starts` is {}; it must be from 1 to 10000", config.starts)));
+            return Err(BuildError::Value(format!(
+                "`starts` is {}; it must be from 1 to 10000",
+                config.starts
+            )));
         }
         Ok(Self { starts: config.starts })
     }

@@ -26,6 +26,7 @@ mod ridge_log;
 mod scheffe;
 pub mod skill;
 mod trend_gp;
+pub mod two_fidelity;
 
 use serde::{Deserialize, Serialize};
 

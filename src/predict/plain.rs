@@ -3,7 +3,7 @@
 use super::{Difference, Observation, Prediction, Predictor, mixtures};
 
 /// Mixtures are left out in at most this many parts: a refit each.
-const FOLDS: usize = 10;
+const FOLDS: usize = 20;
 
 /// Shares in, mean score out.
 pub(super) type Surface = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;

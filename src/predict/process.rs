@@ -11,7 +11,11 @@ use argmin::{
 };
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::{Difference, Observation, Prediction, algebra::{Cholesky, dot}, mean_known_noise};
+use super::{
+    Difference, Observation, Prediction,
+    algebra::{Cholesky, dot},
+    mean_known_noise,
+};
 
 /// In which coordinates a share is seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +59,12 @@ pub(super) struct Belief {
     pub(super) tau: f64,
     /// Whether there is a linear part.
     pub(super) linear: bool,
+    /// Centre of the prior of the noise variance, in variances of the scores.
+    pub(super) noise_centre: f64,
 }
+
+/// Where nothing else is known; .02 lost on noisy accuracies.
+pub(super) const NOISE_CENTRE: f64 = 0.1;
 
 /// Mean and standard deviation that values are brought to 0 and 1 with.
 #[derive(Clone, Copy, Debug)]
@@ -187,7 +196,6 @@ struct Prior {
     belief: Belief,
 }
 
-const NOISE_CENTRE: f64 = 0.1;
 const NOISE_RANGE: (f64, f64) = (1e-6, 3.0);
 const MATERN_SD: f64 = 1.5;
 const LINEAR_SD: f64 = 2.0;
@@ -207,7 +215,8 @@ impl Prior {
             inverse_lengths: (0..d).map(|i| 1.0 / exp(common + self.belief.tau * z[1 + i])).collect(),
             matern: exp(MATERN_SD * z[d + 1]),
             linear: if self.belief.linear { exp(LINEAR_SD * z[d + 2]) } else { 0.0 },
-            noise: exp(NOISE_CENTRE.ln() + NOISE_SD * z[d + 3]).clamp(NOISE_RANGE.0, NOISE_RANGE.1),
+            noise: exp(self.belief.noise_centre.ln() + NOISE_SD * z[d + 3])
+                .clamp(NOISE_RANGE.0, NOISE_RANGE.1),
         }
     }
 }
@@ -238,8 +247,7 @@ impl Conditioned {
                 let radial = Radial::at((own + gram[[b, b]] - 2.0 * gram[[a, b]]).max(0.0));
                 matern[[a, b]] = radial.value;
                 fall[[a, b]] = radial.fall;
-                covariance[[a, b]] =
-                    settings.matern * radial.value + settings.linear * data.products[[a, b]];
+                covariance[[a, b]] = settings.matern * radial.value + settings.linear * data.products[[a, b]];
             }
             matern[[a, a]] = 1.0;
             fall[[a, a]] = 5.0 / 3.0;
@@ -447,8 +455,8 @@ impl Process {
             }
         }
         for (i, slope) in slope.iter_mut().enumerate() {
-            *slope *=
-                self.data.output_scale.sd * self.data.coordinates.slope(shares[i]) / self.data.input_scale[i].sd;
+            *slope *= self.data.output_scale.sd * self.data.coordinates.slope(shares[i])
+                / self.data.input_scale[i].sd;
         }
         slope
     }
@@ -526,7 +534,7 @@ mod tests {
     use crate::seed::Seed;
     use rand::Rng;
 
-    const BELIEF: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true };
+    const BELIEF: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true, noise_centre: NOISE_CENTRE };
     const PRIOR: Prior = Prior { n_datasets: 3, belief: BELIEF };
 
     /// Nine mixtures of three datasets, the first twice, a smooth surface with noise, some of it known.

@@ -4,8 +4,8 @@
 //! is too optimistic there. Their mean keeps both (`docs/predict.md`).
 
 use super::{
-    Difference, FitError, Method, Observation, Prediction, Predictor, average, check, entry, gp3_cube::Gp3Cube,
-    trend_gp::TrendGp,
+    Difference, FitError, Method, Observation, Prediction, Predictor, average, check, entry,
+    gp3_cube::Gp3Cube, trend_gp::TrendGp,
 };
 use crate::registry::{BuildError, Entry, Named};
 

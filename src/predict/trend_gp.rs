@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2};
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, check, entry,
     linear::{Linear, Penalty, left_out_inverse, rows},
-    process::{Belief, Process, ROOT},
+    process::{Belief, NOISE_CENTRE, Process, ROOT},
 };
 use crate::registry::{BuildError, Entry, Named};
 
@@ -21,11 +21,12 @@ pub(super) struct TrendGp;
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {}
 
-const RESIDUAL: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true };
+const RESIDUAL: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true, noise_centre: NOISE_CENTRE };
 
 impl Named for TrendGp {
     const NAME: &'static str = "trend_gp";
-    const SUMMARY: &'static str = "A line in √share (Bayesian, by evidence) and a Gaussian process on the rest";
+    const SUMMARY: &'static str =
+        "A line in √share (Bayesian, by evidence) and a Gaussian process on the rest";
     type Config = Config;
 
     fn new(_: Config) -> Result<Self, BuildError> {

@@ -21,7 +21,7 @@ use crate::{
     error::{Context as _, Error, Result},
     name::Name,
     optimize::proposal::COVERAGE,
-    predict::{DEFAULT, Observation, PROPOSER, skill},
+    predict::{DEFAULT, Method, Observation, PROPOSER, skill, two_fidelity::TwoFidelity},
     store,
 };
 
@@ -32,8 +32,7 @@ const SUM_TOLERANCE: f64 = 0.01;
 const MAX_BYTES: u64 = 1 << 30;
 
 pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Printer) -> Result<()> {
-    let columns =
-        Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
+    let columns = Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
     let joined = Joined::read(columns, mixtures, scores, printer)?;
     match &args.at {
         Some(at) => predict_at(args, &joined, at, printer),
@@ -274,12 +273,14 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
 
     let (_, method) = decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?;
     let observations = joined.observations();
-    let fit = |runs: &Vec<Observation>| {
+    let low = low_fidelity(args, joined, printer)?;
+    let fit = |(target, runs): (usize, &Vec<Observation>)| {
+        let method: &dyn Method = low.get(target).map_or(method.as_ref(), |low| low);
         let predictor = method.fit(runs).map_err(few)?;
         let calibration = skill::calibrated(runs, &predictor.held_out());
         Ok((predictor, calibration))
     };
-    let fitted: Vec<_> = observations.par_iter().map(fit).collect::<Result<_>>()?;
+    let fitted: Vec<_> = observations.par_iter().enumerate().map(fit).collect::<Result<_>>()?;
     let mut lines = Vec::new();
     for (id, shares) in ids.iter().zip(&asked) {
         for ((target, _), (predictor, calibration)) in joined.targets.iter().zip(&fitted) {
@@ -300,6 +301,37 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
         }
         None => printer.line(String::from_utf8_lossy(&text).trim_end()),
     }
+}
+
+/// What cheaper runs say about every target; empty where there are none.
+fn low_fidelity(args: &Args, joined: &Joined, printer: &Printer) -> Result<Vec<TwoFidelity>> {
+    let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) else {
+        return Ok(Vec::new());
+    };
+    let columns = Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
+    let low = Joined::read(columns, mixtures, scores, printer)?;
+    if low.datasets != joined.datasets {
+        return Err(Error::input("the cheaper runs have other datasets, or in another order")
+            .at(mixtures.display())
+            .hint(format!("the columns of shares must be `{}`", joined.datasets.join("`, `"))));
+    }
+    let observations = low.observations();
+    let of = |(place, (name, _)): (usize, &(String, Vec<f64>))| {
+        let found = low.targets.iter().position(|(other, _)| other == name);
+        let found = found.ok_or_else(|| {
+            Error::input(format!("there is no column `{name}`")).at(scores.display()).hint("name the targets")
+        })?;
+        let two = TwoFidelity::new(&observations[found]).map_err(few)?;
+        let transfer = two.transfer(&joined.observations()[place]);
+        let say = format!("{name}: rank correlation of cheap and dear runs {transfer:.2}");
+        if transfer > 0.0 {
+            printer.note(say);
+        } else {
+            printer.warn(format!("{say}: the cheap runs are left out"));
+        }
+        Ok(two)
+    };
+    joined.targets.iter().enumerate().map(of).collect()
 }
 
 fn to_csv(lines: &[Line]) -> Result<Vec<u8>> {
