@@ -94,6 +94,7 @@ def main():
     parser.add_argument("data")
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--sizes", type=int, nargs="*", default=[10, 20, 50])
+    parser.add_argument("--only", help="words that a method's name must contain")
     parser.add_argument("--cv", action="store_true", help="five folds of all runs of RegMix instead")
     args = parser.parse_args()
     boosted = dict(n_estimators=1000, learning_rate=0.01, verbose=-1, n_jobs=1)
@@ -104,6 +105,7 @@ def main():
         "ExtraTrees 300": sklearn(lambda: ExtraTreesRegressor(300, n_jobs=1, random_state=0)),
         "linear": sklearn(LinearRegression),
     }
+    methods = {label: fit for label, fit in methods.items() if not args.only or args.only in label}
     for name in ["RegMix"] if args.cv else ["RegMix", "Olmix"]:
         x, y = table(args.data, name)
         rng = np.random.default_rng(0)
