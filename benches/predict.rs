@@ -6,10 +6,14 @@
 use std::{collections::BTreeMap, env, path::PathBuf, time::Instant};
 
 use modo::{
+    mixture::constraint::{Constraints, Range},
+    name::Name,
+    optimize::{Surface, default_optimizer, next_runs::expected_improvement},
     predict::{Method, Observation, PREDICTORS, Prediction, mixtures, skill},
     seed::Seed,
 };
 use rand::seq::SliceRandom;
+use rand_distr::{Distribution, Exp1};
 use rayon::prelude::*;
 
 const WHAT: &str = "\
@@ -17,6 +21,8 @@ curves   rank correlation on unseen mixtures of RegMix and Olmix, fitted on 10 t
 cv       five-fold cross-validation on all 512 runs of RegMix
 paper    leave-one-out R² on the runs of MoDoMoDo
 coverage share of unseen runs inside the 90 % intervals, at 10, 20 and 50 runs
+pool     regret of the best run found at a budget of 30 in the runs of RegMix: 10 at random, then batches of 10
+optimum  value and time of the best mixture of a fitted process under tight caps, beside random allowed mixtures
 tail     fitted on the worse three quarters of RegMix, asked for the best quarter
 time     processor time of fitting one target, one thread";
 
@@ -37,6 +43,8 @@ fn main() {
         Some("cv") => cross_validation(&methods),
         Some("paper") => paper(&methods),
         Some("coverage") => coverage(&methods, draws),
+        Some("pool") => search(&methods, draws),
+        Some("optimum") => optimum(&methods),
         Some("tail") => tail(&methods),
         Some("time") => time(&methods),
         _ => println!("{WHAT}"),
@@ -337,6 +345,115 @@ fn processor_seconds() -> f64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD).expect("usage");
     let seconds = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + 1e-6 * t.tv_usec() as f64;
     seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+/// Smaller is better in RegMix: all scores are turned round.
+fn search(methods: &[Candidate], draws: usize) {
+    let Some(table) = regmix() else { return };
+    println!(
+        "RegMix, {} runs: regret (sd) of the best of 30, ± standard error over {draws} draws × 7 targets",
+        table.shares.len()
+    );
+    let turned = |target: usize| -> Vec<f64> { table.targets[target].1.iter().map(|score| -score).collect() };
+    let regret = |scores: &[f64], chosen: &[usize]| {
+        let n = scores.len() as f64;
+        let middle = scores.iter().sum::<f64>() / n;
+        let sd = (scores.iter().map(|s| (s - middle).powi(2)).sum::<f64>() / n).sqrt();
+        let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (best - chosen.iter().map(|&row| scores[row]).fold(f64::NEG_INFINITY, f64::max)) / sd
+    };
+    let jobs: Vec<(usize, usize)> =
+        (0..draws).flat_map(|draw| (0..7).map(move |k| (draw, (2 * k) % 13))).collect();
+    let order = |draw: usize| {
+        let mut rows: Vec<usize> = (0..table.shares.len()).collect();
+        rows.shuffle(&mut Seed::new(5).child(draw).rng());
+        rows
+    };
+    let random: Vec<f64> =
+        jobs.iter().map(|&(draw, target)| regret(&turned(target), &order(draw)[..30])).collect();
+    let (value, error) = mean(&random);
+    println!("{:24} {value:.3} ±{error:.3}", "random");
+    for Candidate { label, method } in methods {
+        let one = |&(draw, target): &(usize, usize)| {
+            let scores = turned(target);
+            let mut chosen = order(draw)[..10].to_vec();
+            for _batch in 0..2 {
+                let known = chosen.len();
+                let mut told: Vec<Observation> = table.runs(target, &chosen);
+                told.iter_mut().zip(&chosen).for_each(|(run, &row)| run.score = scores[row]);
+                let lie = told.iter().map(|run| run.score).sum::<f64>() / known as f64;
+                for _ in 0..10 {
+                    let fitted = method.fit(&told).expect("enough runs");
+                    let best = told[..known]
+                        .iter()
+                        .map(|r| fitted.mean(&r.shares))
+                        .fold(f64::NEG_INFINITY, f64::max);
+                    let gain = |row: usize| expected_improvement(fitted.predict(&table.shares[row]), best);
+                    let next = (0..scores.len())
+                        .filter(|row| !chosen.contains(row))
+                        .map(|row| (gain(row), row))
+                        .max_by(|a, b| a.0.total_cmp(&b.0))
+                        .expect("the pool is larger than the budget")
+                        .1;
+                    chosen.push(next);
+                    let shares = table.shares[next].clone();
+                    told.push(Observation { shares, score: lie, noise_variance: None });
+                }
+            }
+            regret(&scores, &chosen)
+        };
+        let (value, error) = mean(&jobs.par_iter().map(one).collect::<Vec<_>>());
+        println!("{label:24} {value:.3} ±{error:.3}");
+    }
+}
+
+fn optimum(methods: &[Candidate]) {
+    let Some(table) = regmix() else { return };
+    let names: Vec<Name> =
+        (0..table.shares[0].len()).map(|i| format!("d{i}").parse().expect("a name")).collect();
+    let cap = |name: &Name| (name.clone(), Range { min: 0.0, max: 0.12 });
+    let constraints = Constraints { shares: names.iter().map(cap).collect(), ..Constraints::default() };
+    let region = constraints.region(&names, None).expect("seventeen times .12 is above 1");
+    let points: usize = env::var("POINTS").map_or(100_000, |text| text.parse().expect("a number"));
+    println!(
+        "RegMix, 50 runs, every share at most .12: optimum beside the best of {points} random allowed mixtures"
+    );
+    for Candidate { label, method } in methods {
+        for target in [0, 5, 8] {
+            let (train, _) = table.draw(50, 0);
+            let mut runs = table.runs(target, &train);
+            runs.iter_mut().for_each(|run| run.score = -run.score);
+            let surface = Surface::fit(method.as_ref(), &[runs.clone()], &[1.0]).expect("enough runs");
+            let mut starts: Vec<Vec<f64>> = runs.iter().map(|run| run.shares.clone()).collect();
+            starts.sort_by(|a, b| surface.mean(b).total_cmp(&surface.mean(a)));
+            starts.truncate(12);
+            let begun = processor_seconds();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+            let find = || default_optimizer().maximize(&surface, &region, &starts, Seed::new(1));
+            let best = match &pool {
+                Ok(pool) => pool.install(find),
+                Err(_) => find(),
+            };
+            let took = processor_seconds() - begun;
+            let mut rng = Seed::new(6).rng();
+            let mut most = f64::NEG_INFINITY;
+            for _ in 0..points {
+                let draws: Vec<f64> = names.iter().map(|_| Exp1.sample(&mut rng)).collect();
+                let sum: f64 = draws.iter().sum();
+                let point =
+                    region.project(&draws.into_iter().map(|draw: f64| draw / sum).collect::<Vec<_>>());
+                most = most.max(surface.mean(&point));
+            }
+            println!(
+                "{label:24} {}: {:.5}, random {most:.5}, violation {:.0e}, local gain {:.0e}, {:.1} ms",
+                table.targets[target].0,
+                best.value,
+                best.violation,
+                best.local_gain,
+                1e3 * took
+            );
+        }
+    }
 }
 
 fn tail(methods: &[Candidate]) {

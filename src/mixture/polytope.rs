@@ -113,10 +113,8 @@ fn least_squares(columns: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
     }
     let mut r: Vec<f64> = basis.iter().map(|e| dot(e, b)).collect();
     for i in (0..q).rev() {
-        for j in i + 1..q {
-            r[i] -= upper[i][j] * r[j];
-        }
-        r[i] /= upper[i][i];
+        let known: f64 = (i + 1..q).map(|j| upper[i][j] * r[j]).sum();
+        r[i] = (r[i] - known) / upper[i][i];
     }
     r
 }

@@ -42,7 +42,7 @@ pub struct Scores {
     /// 1 − squared error / squared distance from the mean of the mixtures asked; the median over targets and draws,
     /// as one explosion would hide the rest.
     pub median_r2: f64,
-    /// Mean absolute error in standard deviations of the scores asked.
+    /// Mean absolute error in standard deviations of all scores.
     pub error: Estimate,
     /// Share of runs inside the 90 % interval.
     pub covered: Estimate,
@@ -115,6 +115,14 @@ pub fn compare(
 /// What one fit came to: rank correlation, R², error, share covered.
 type Reached = [f64; 4];
 
+/// Standard deviation of all scores; 1 where they are constant.
+fn spread(runs: &[Observation]) -> f64 {
+    let n = runs.len() as f64;
+    let mean = runs.iter().map(|run| run.score).sum::<f64>() / n;
+    let sd = (runs.iter().map(|run| (run.score - mean).powi(2)).sum::<f64>() / n).sqrt();
+    if sd > 0.0 { sd } else { 1.0 }
+}
+
 fn scores(
     method: &dyn Method,
     targets: &[Vec<Observation>],
@@ -132,9 +140,8 @@ fn scores(
         let predicted: Vec<_> = test.iter().map(|run| fitted.predict(&run.shares)).collect();
         let means: Vec<f64> = predicted.iter().map(|p| p.mean).collect();
         let n = truth.len() as f64;
-        let middle = truth.iter().sum::<f64>() / n;
-        let sd = (truth.iter().map(|t| (t - middle).powi(2)).sum::<f64>() / n).sqrt().max(1e-300);
-        let error = truth.iter().zip(&means).map(|(t, m)| (t - m).abs()).sum::<f64>() / n / sd;
+        let error =
+            truth.iter().zip(&means).map(|(t, m)| (t - m).abs()).sum::<f64>() / n / spread(&targets[target]);
         let inside = truth
             .iter()
             .zip(&predicted)

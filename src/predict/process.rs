@@ -450,8 +450,8 @@ impl Process {
                 run.iter().zip(&inputs).zip(inverse).map(|((a, b), l)| ((a - b) * l).powi(2)).sum();
             let fall = weight * self.settings.matern * Radial::at(squared).fall;
             let linear = weight * self.settings.linear / d as f64;
-            for i in 0..d {
-                slope[i] += linear * run[i] - fall * (inputs[i] - run[i]) * inverse[i].powi(2);
+            for (((slope, run), at), inverse) in slope.iter_mut().zip(run).zip(&inputs).zip(inverse) {
+                *slope += linear * run - fall * (at - run) * inverse.powi(2);
             }
         }
         for (i, slope) in slope.iter_mut().enumerate() {
