@@ -161,6 +161,80 @@ fn a_table_gets_skill_and_where_there_is_an_aim_a_proposal() {
 }
 
 #[test]
+fn percent_is_read_as_percent_and_constraints_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = tables(|w| 1.0 + w[0].sqrt(), 30);
+    let percent: String = a
+        .lines()
+        .take(1)
+        .map(str::to_owned)
+        .chain(a.lines().skip(1).map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let shares: Vec<String> =
+                cells[1..].iter().map(|c| (100.0 * c.parse::<f64>().unwrap()).to_string()).collect();
+            format!("{},{}", cells[0], shares.join(","))
+        }))
+        .collect::<Vec<_>>()
+        .join("\n");
+    fs::write(folder.path().join("a.csv"), percent).unwrap();
+    fs::write(folder.path().join("b.csv"), b).unwrap();
+    fs::write(folder.path().join("c.toml"), "leash = { total_variation = 0.2 }\nat_most = 3\n").unwrap();
+    let given = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score", "--json"];
+    let out = modo(folder.path(), &[&given[..], &["--constraints", "c.toml"]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert!(stderr(&out).contains("taken for percent"), "{}", stderr(&out));
+    let best = &json(&out.stdout)["proposal"]["mixture"];
+    // From a third each, a fifth of the budget may move: all of it to `a`.
+    assert!((best["shares"][0].as_f64().unwrap() - (1.0 / 3.0 + 0.2)).abs() < 1e-3, "{best}");
+    assert!(best["violation"].as_f64().unwrap() <= 1e-9);
+    assert_eq!(best["binding"][0], "total variation from the reference at most 0.2");
+
+    fs::write(folder.path().join("c.toml"), "shares.a = { min = 0.6 }\nshares.b = { min = 0.5 }\n").unwrap();
+    let out = modo(folder.path(), &[&given[..], &["--constraints", "c.toml"]].concat());
+    assert_eq!(out.status.code(), Some(2));
+    assert!(stderr(&out).contains("`a` at least 0.6, `b` at least 0.5"), "{}", stderr(&out));
+}
+
+#[test]
+fn predictors_are_compared_on_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = tables(|w| 1.0 + w[0].sqrt(), 30);
+    fs::write(folder.path().join("a.csv"), a).unwrap();
+    fs::write(folder.path().join("b.csv"), b).unwrap();
+    let given =
+        ["compare", "--mixtures", "a.csv", "--scores", "b.csv", "--predictors", "mean,ridge,gp3_cube"];
+    let out = modo(folder.path(), &[&given[..], &["--sizes", "10,20", "--draws", "3"]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let text = stdout(&out);
+    assert!(
+        text.contains("Cross-validation, 5 folds")
+            && text.contains("Learning curve, from n mixtures, 3 draws"),
+        "{text}"
+    );
+    let out = modo(folder.path(), &[&given[..], &["--json"]].concat());
+    let lines: Vec<Value> = stdout(&out).lines().map(|line| json(line.as_bytes())).collect();
+    assert_eq!(lines.len(), 3);
+    let rank = |i: usize| lines[i]["cross_validation"]["rank_correlation"]["mean"].as_f64().unwrap();
+    assert!(rank(0) < 0.1 && rank(2) > 0.8, "{lines:?}");
+}
+
+#[test]
+fn proposed_runs_become_runs_of_the_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = experiment(folder.path(), |shares| 0.2 * shares["science"].sqrt());
+    let planned = |folder: &Path| {
+        let out = modo(folder, &["sweep", "--dry-run", "--json"]);
+        json(&out.stdout)["runs"].as_array().unwrap().len()
+    };
+    assert_eq!(planned(folder.path()), 14);
+    let out = modo(folder.path(), &["propose", "--runs", "3", "--json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert_eq!(json(&out.stdout).as_array().unwrap().len(), 3);
+    assert!(experiment.join("proposed.json").is_file());
+    assert_eq!(planned(folder.path()), 17);
+}
+
+#[test]
 fn bad_tables_say_what_where_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let good = tables(|w| w[0], 6);

@@ -155,7 +155,7 @@ fn empty() -> Report {
 fn proposal(signal: bool) -> Proposal {
     Proposal {
         mixture: if signal { mixture(&[0.05, 0.1, 0.45, 0.25, 0.15]) } else { mixture(&[1.0; 5]) },
-        predictor: "average".into(),
+        predictor: "proposer".into(),
         signal,
         predicted: Interval { mean: 0.397, low: 0.381, high: 0.413 },
         uniform: 0.376,
@@ -224,7 +224,7 @@ fn full(n_designs: usize, steps: u64) -> Report {
             report.predictions.push(TargetPrediction {
                 target: target.clone(),
                 decoding,
-                predictor: "average".into(),
+                predictor: "proposer".into(),
                 pairs,
                 skill: Some(Skill {
                     r2: 0.61,

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     data::{Catalog, DatasetConfig, Portion},
+    decide::Prediction,
     error::{Context as _, Error, Result},
     mixture::{
         Mixture,
@@ -21,6 +22,7 @@ use crate::{
     name::Name,
     run::RunSpec,
     sampler::source,
+    store,
     sweep::{self, Confirm, Event, Observer, Outcome, Plan, Point, Sources, Sweep, Tally},
     train,
 };
@@ -37,7 +39,18 @@ pub(super) struct Experiment {
     pub(super) plan: Plan,
     pub(super) catalog: Catalog,
     pub(super) base_hash: String,
+    /// What stands for the plan's constraints, where something does.
+    pub(super) constraints: Option<Constraints>,
     tables: BTreeMap<Name, toml::Table>,
+}
+
+/// A mixture to try that the plan does not have.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Proposed {
+    /// What tables call it.
+    pub(super) label: String,
+    /// Its shares, in parts of a million.
+    pub(super) mixture: Mixture,
 }
 
 /// The folder that was named, or the default one.
@@ -71,6 +84,7 @@ impl Experiment {
             plan,
             catalog,
             base_hash,
+            constraints: None,
             tables,
         })
     }
@@ -81,6 +95,9 @@ impl Experiment {
 
     /// The constraints of the plan, as predictors and designs take them.
     pub(super) fn constraints(&self) -> Constraints {
+        if let Some(given) = &self.constraints {
+            return given.clone();
+        }
         let limits = &self.plan.constraints;
         let mut constraints = Constraints { max_passes: limits.max_passes, ..Constraints::default() };
         for name in &self.plan.train {
@@ -95,7 +112,7 @@ impl Experiment {
 
     /// Rows of each training dataset, for caps on passes; opened only where the plan caps them.
     pub(super) fn supply(&self, context: &Context) -> Result<Option<Supply>> {
-        if self.plan.constraints.max_passes.is_none() {
+        if self.constraints().max_passes.is_none() {
             return Ok(None);
         }
         let mut rows = BTreeMap::new();
@@ -109,15 +126,51 @@ impl Experiment {
         Ok(Some(Supply { rows, total_groups }))
     }
 
-    /// The runs of the sweep.
+    /// Where mixtures stand that were proposed after the plan.
+    pub(super) fn proposed_path(&self) -> PathBuf {
+        self.folder.join("proposed.json")
+    }
+
+    /// Mixtures proposed after the plan.
+    fn proposed(&self) -> Result<Vec<Proposed>> {
+        let path = self.proposed_path();
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let text = std::fs::read(&path).input().at(path.display())?;
+        serde_json::from_slice(&text).input().at(path.display())
+    }
+
+    /// Adds the next runs of a prediction to those that a sweep does; gives those that are new.
+    pub(super) fn add_proposed(&self, prediction: &Prediction) -> Result<Vec<Proposed>> {
+        let mut all = self.proposed()?;
+        let before = all.len();
+        for next in &prediction.next {
+            let shares = prediction.datasets.iter().cloned().zip(next.shares.iter().map(|s| s.max(0.0)));
+            let mixture = Mixture::new(&shares.collect()).failed()?;
+            if all.iter().all(|one| one.mixture != mixture) {
+                all.push(Proposed { label: format!("proposed_{:02}", all.len() + 1), mixture });
+            }
+        }
+        let path = self.proposed_path();
+        store::write_whole(&path, &store::to_json_pretty(&all)).at(path.display())?;
+        Ok(all.split_off(before))
+    }
+
+    /// The runs of the sweep: those of the plan, then those proposed.
     pub(super) fn sweep_specs(&self, context: &Context) -> Result<Vec<RunSpec>> {
         let supply = self.supply(context)?;
         let region = self.constraints().region(&self.plan.train, supply.as_ref()).input()?;
-        let points = sweep::points(&self.plan, |_, count, seed| {
+        let mut points = sweep::points(&self.plan, |_, count, seed| {
             let table = toml::Table::from_iter([("mixtures".to_owned(), toml::Value::from(count as i64))]);
             let design = (DESIGNS.get("space_filling").input()?.build)(table).input()?;
             Ok(design.mixtures(&region, seed).input()?.into_iter().map(|p| p.mixture).collect())
         })?;
+        for Proposed { label, mixture } in self.proposed()? {
+            if points.iter().all(|point| point.mixture != mixture) {
+                points.push(Point { label, mixture, replicates: 1 });
+            }
+        }
         sweep::specs(&self.plan, self.sources(), &points)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! To add a command: a file with `Args` and `run`, a line in [`Command`] and a line in [`dispatch`].
 
+mod compare;
 mod data;
 mod draw;
 mod eval;
@@ -11,6 +12,7 @@ mod list;
 mod mixtures;
 mod predict;
 mod printer;
+mod propose;
 mod quickstart;
 mod report;
 mod score;
@@ -62,6 +64,10 @@ enum Command {
     Quickstart(quickstart::Args),
     /// Fit predictors, judge them, propose a mixture and the next runs.
     Predict(predict::Args),
+    /// Compare predictors on a table by cross-validation and learning curves.
+    Compare(compare::Args),
+    /// Write the next batch of runs of an experiment.
+    Propose(propose::Args),
     /// Score a model on the benchmarks of an experiment.
     Eval(eval::Args),
     /// Write the page of an experiment.
@@ -88,6 +94,8 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
     match command {
         Command::Quickstart(args) => quickstart::run(args, context, printer),
         Command::Predict(args) => predict::run(args, context, printer),
+        Command::Compare(args) => compare::run(args, printer),
+        Command::Propose(args) => propose::run(args, context, printer),
         Command::Eval(args) => eval::run(args, context, printer),
         Command::Report(args) => report::run(args, context, printer),
         Command::Draw(args) => draw::run(args, context, printer),

@@ -1,7 +1,7 @@
 //! `modo predict`: whether finished runs carry a signal, which mixture to train on, and what to run next.
 
 mod show;
-mod table;
+pub(super) mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::{
     decide::{self, Objective, Prediction, Question, decide},
     error::{Context as _, Error, Result},
     ledger::{self, Ledger, Target},
+    mixture::constraint::Constraints,
     run::Part,
     store,
     sweep::plan::Aggregate,
@@ -67,12 +68,21 @@ pub(super) struct Args {
     /// Table of mixtures to predict the scores of.
     #[arg(long, value_name = "FILE", requires = "mixtures")]
     at: Option<PathBuf>,
+    /// Shares of cheaper runs (a smaller model, fewer steps) of the same datasets, to help `--at`.
+    #[arg(long, value_name = "FILE", requires = "low_scores", requires = "at")]
+    low_mixtures: Option<PathBuf>,
+    /// Their scores, with the same columns.
+    #[arg(long, value_name = "FILE", requires = "low_mixtures")]
+    low_scores: Option<PathBuf>,
     /// Where to write: the mixture [default: mixtures/best.json, for an experiment], or what `--at` asks for.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The predictor, with its default settings [default: the plan's, or `average`].
+    /// The predictor, with its default settings [default: the plan's; of tables `proposer` to propose, `gp3_cube` to predict].
     #[arg(long, value_name = "NAME")]
     predictor: Option<String>,
+    /// What the proposal must keep to, as TOML [default: the plan's]; see docs/predict.md.
+    #[arg(long, value_name = "FILE")]
+    constraints: Option<PathBuf>,
     /// How many runs to suggest.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(..=50))]
     next: u16,
@@ -91,6 +101,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if let Some(name) = &args.predictor {
         experiment.plan.predictor = only_name(name);
     }
+    experiment.constraints = constraints(args.constraints.as_deref())?;
     let (prediction, damaged) = predict(&experiment, context, usize::from(args.next))?;
     for reason in damaged {
         printer.warn(format!("a run is left out: {reason}"));
@@ -157,6 +168,13 @@ pub(super) fn write(experiment: &Path, best: &Path, prediction: &Prediction) -> 
     let path = experiment.join(PREDICTION);
     store::write_whole(&path, &store::to_json_pretty(prediction)).at(path.display())?;
     store::write_whole(best, &decide::mixture_file(prediction).to_json()).at(best.display())
+}
+
+/// The constraints in a file.
+fn constraints(path: Option<&Path>) -> Result<Option<Constraints>> {
+    let Some(path) = path else { return Ok(None) };
+    let text = std::fs::read_to_string(path).input().at(path.display())?;
+    toml::from_str(&text).map(Some).input().at(path.display())
 }
 
 /// A `[predictor]` table without settings.

@@ -8,11 +8,13 @@ use serde_json::json;
 use super::{
     Context,
     experiment::{Experiment, check_experiment, folder},
+    predict,
     printer::{Column, Printer},
 };
 use crate::{
     error::{Context as _, Result},
     ledger::Ledger,
+    predict::skill::Verdict,
     sweep::forecast,
 };
 
@@ -20,7 +22,8 @@ const EXAMPLES: &str = "\
 Examples:
   modo sweep
   modo sweep experiments/real_slices --data-root ../shared/data/real
-  modo sweep --dry-run";
+  modo sweep --dry-run
+  modo sweep --adaptive --budget 31 --target 0.45";
 
 /// Do the proxy runs that are still missing, one per core.
 #[derive(clap::Args)]
@@ -31,6 +34,18 @@ pub(super) struct Args {
     /// Print the runs, their cost and the time they take, and do nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Go on by itself: propose a batch, train on it, and again, until the budget, the target or a lack of signal ends it.
+    #[arg(long, requires = "budget", conflicts_with = "dry_run")]
+    adaptive: bool,
+    /// Runs in all, those of the plan included.
+    #[arg(long, value_name = "RUNS", requires = "adaptive")]
+    budget: Option<usize>,
+    /// Runs per batch.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]
+    batch: u16,
+    /// Stop when the best mixture tried reaches this score of the objective, luck of the best taken off.
+    #[arg(long, value_name = "SCORE", requires = "adaptive")]
+    target: Option<f64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -77,7 +92,34 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return printer.line(format!("{} of {} runs are missing: {cost}", forecast.missing, specs.len()));
     }
     let stop = super::stop_on_signals()?;
-    let outcome = experiment.run("sweep", specs, context, printer, stop)?;
+    let mut n_runs = specs.len();
+    let mut outcome = experiment.run("sweep", specs, context, printer, stop)?;
+    while let Some(budget) = args.budget.filter(|_| args.adaptive) {
+        if n_runs >= budget {
+            printer.note(format!("adaptive: the budget of {budget} runs is spent"));
+            break;
+        }
+        let batch = usize::from(args.batch).min(budget - n_runs);
+        let (prediction, _) = predict::predict(&experiment, context, batch)?;
+        printer.note(format!("adaptive: {n_runs} runs; {}", prediction.sentence));
+        let best = &prediction.best_observed;
+        if args.target.is_some_and(|target| best.shrunk >= target) {
+            printer.note(format!("adaptive: `{}` reaches the target with {:.4}", best.label, best.shrunk));
+            break;
+        }
+        if prediction.verdict == Verdict::NoSignal {
+            printer.note("adaptive: without a signal further runs would be chosen blindly");
+            break;
+        }
+        experiment.add_proposed(&prediction)?;
+        let specs = experiment.sweep_specs(context)?;
+        if specs.len() == n_runs {
+            printer.note("adaptive: nothing new is proposed");
+            break;
+        }
+        n_runs = specs.len();
+        outcome = experiment.run("batch", specs, context, printer, stop)?;
+    }
     let (ledger, damaged) = Ledger::from_runs(&folder).failed()?;
     for one in damaged {
         printer.warn(format!("a run folder is left out: {}", one.reason));

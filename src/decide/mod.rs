@@ -185,13 +185,17 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     for (i, predictor) in shown.iter().zip(surface.predictors()) {
         notes.extend(predictor.notes().into_iter().map(|note| format!("{}: {note}", targets[*i].name)));
     }
-    let best = best_observed(question, &runs, &weights);
-    let against_best = surface.difference(&proposal.shares, &best.shares);
-    let p_beats_best_observed = if proposal.shares == best.shares {
-        0.5
-    } else {
-        skill.chance_above_zero(against_best.mean, against_best.sd)
+    let mut best = best_observed(question, &runs, &weights);
+    best.shrunk = surface.mean(&best.shares);
+    let p_beats = |other: &[f64]| {
+        if proposal.shares == other {
+            return 0.5;
+        }
+        let gain = surface.difference(&proposal.shares, other);
+        skill.chance_above_zero(gain.mean, gain.sd)
     };
+    let p_beats_best_observed = p_beats(&best.shares);
+    let p_beats_natural = natural(question).map(|shares| p_beats(&shares));
     let next = next_runs(
         method.as_ref(),
         &runs,
@@ -238,6 +242,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
             targets: shown.iter().enumerate().map(at).collect(),
             mixture: proposal,
             p_beats_best_observed,
+            p_beats_natural,
         },
         best_observed: best,
         next: next.into_iter().map(|s| Next::new(s, skill)).collect(),
@@ -366,11 +371,20 @@ fn best_observed(question: &Question, runs: &[Vec<Observation>], weights: &[f64]
         shares: sum[rows[0]].shares.clone(),
         score: mean(rows),
         n_runs: rows.len(),
+        shrunk: f64::NAN,
         note: format!(
             "the highest of {} observed means is partly luck: it overstates that mixture, and picking it is biased",
             groups.len()
         ),
     }
+}
+
+/// Shares in proportion to the datasets' rows.
+fn natural(question: &Question) -> Option<Vec<f64>> {
+    let rows = |name: &Name| Some(*question.supply?.rows.get(name)? as f64);
+    let rows: Vec<f64> = question.datasets.iter().map(rows).collect::<Option<_>>()?;
+    let sum: f64 = rows.iter().sum();
+    (sum > 0.0).then(|| rows.iter().map(|r| r / sum).collect())
 }
 
 fn unfit(error: &FitError) -> Error {

@@ -91,6 +91,9 @@ pub struct Proposed {
     pub targets: Vec<TargetAt>,
     /// Chance, in [0, 1], that it beats the mixture that scored highest.
     pub p_beats_best_observed: f64,
+    /// Chance, in [0, 1], that it beats shares in proportion to the datasets' sizes, where those are known.
+    #[serde(default)]
+    pub p_beats_natural: Option<f64>,
 }
 
 /// What one benchmark is expected to score.
@@ -115,6 +118,9 @@ pub struct Best {
     pub score: f64,
     /// Runs behind that mean.
     pub n_runs: usize,
+    /// What the fitted surface says there: the score without the luck of being the best of many.
+    #[serde(default)]
+    pub shrunk: f64,
     /// Why not to take it for the best.
     pub note: String,
 }

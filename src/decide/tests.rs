@@ -77,7 +77,7 @@ fn asked(ledger: &Ledger, of: Target, constraints: &Constraints) -> Result<Predi
         objective: Objective::Aggregate { of, decoding: Decoding::Sampled },
         constraints,
         supply: None,
-        predictor: &predictor("average"),
+        predictor: &predictor("proposer"),
         n_permutations: 99,
         next: 2,
         seed: 1,

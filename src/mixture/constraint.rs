@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::polytope::{Half, nearest};
 use crate::name::Name;
 
 /// What people write in a plan.
@@ -22,9 +23,44 @@ pub struct Constraints {
     /// Bounds on the shares of single datasets.
     #[serde(default)]
     pub shares: BTreeMap<Name, Range>,
-    /// Bounds on sums of shares; a dataset may be in one group.
+    /// Bounds on sums of shares, and ratios within them.
     #[serde(default)]
     pub groups: BTreeMap<Name, Group>,
+    /// Passes that earlier runs have used up of some datasets: they count towards `max_passes`.
+    #[serde(default)]
+    pub passes_used: BTreeMap<Name, f64>,
+    /// Bounds on weighted sums of shares.
+    #[serde(default)]
+    pub linear: Vec<Linear>,
+    /// How many datasets may have a share, at most.
+    pub at_most: Option<usize>,
+    /// How far from a reference mixture.
+    pub leash: Option<Leash>,
+}
+
+/// Bounds on a weighted sum of shares: `weights = { a = 1, b = -2 }, min = 0` says at least twice as much `a` as `b`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Weight of each dataset; those not named weigh 0.
+    pub weights: BTreeMap<Name, f64>,
+    /// Smallest sum.
+    pub min: Option<f64>,
+    /// Largest sum.
+    pub max: Option<f64>,
+}
+
+/// How far from a reference mixture a mixture may be: exactly one of the two distances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leash {
+    /// The reference's shares; they are divided by their sum. Uniform when not given.
+    #[serde(default)]
+    pub to: BTreeMap<Name, f64>,
+    /// Share of the budget spent differently, at most: half of Σ|w − r|, in [0, 1].
+    pub total_variation: Option<f64>,
+    /// Kullback–Leibler divergence Σ w ln(w / r), at most, in nats.
+    pub kl: Option<f64>,
 }
 
 /// Bounds on one share.
@@ -51,6 +87,9 @@ pub struct Group {
     /// Largest sum, in [0, 1].
     #[serde(default = "one")]
     pub max: f64,
+    /// Parts in which the group's sum is always divided among its datasets; then all of them must be named.
+    #[serde(default)]
+    pub ratios: BTreeMap<Name, f64>,
 }
 
 fn one() -> f64 {
@@ -94,16 +133,9 @@ pub enum BadConstraint {
     /// `max_passes` that is no positive number.
     #[error("`max_passes` is {0}; it must be above 0")]
     Passes(f64),
-    /// A dataset in two groups.
-    #[error("`{dataset}` is in the groups `{first}` and `{second}`; a dataset may be in one")]
-    TwoGroups {
-        /// The dataset.
-        dataset: Name,
-        /// One group.
-        first: Name,
-        /// The other.
-        second: Name,
-    },
+    /// Anything else that makes no sense.
+    #[error("{0}")]
+    Value(String),
     /// No mixture meets all of them.
     #[error("no mixture meets the constraints: {0}")]
     Infeasible(String),
@@ -118,6 +150,52 @@ pub struct Region {
     /// Why `high` is below 1, for messages.
     reasons: Vec<String>,
     groups: Vec<Bounded>,
+    /// What bounds and disjoint groups do not say, each with its words.
+    linear: Vec<(Half, String)>,
+    leash: Option<Tether>,
+    at_most: Option<usize>,
+}
+
+/// See [`Leash`].
+#[derive(Clone, Debug, PartialEq)]
+struct Tether {
+    reference: Vec<f64>,
+    distance: Distance,
+    radius: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Distance {
+    TotalVariation,
+    Kl,
+}
+
+impl Tether {
+    fn distance(&self, shares: &[f64]) -> f64 {
+        let pairs = shares.iter().zip(&self.reference);
+        match self.distance {
+            Distance::TotalVariation => pairs.map(|(w, r)| (w - r).abs()).sum::<f64>() / 2.0,
+            Distance::Kl => pairs.map(|(w, r)| if *w > 0.0 { w * (w / r).ln() } else { 0.0 }).sum(),
+        }
+    }
+
+    /// A half-space that holds every allowed mixture and not `shares`: the tangent of the distance there.
+    fn cut(&self, shares: &[f64]) -> Half {
+        let slope = |(w, r): (&f64, &f64)| match self.distance {
+            Distance::TotalVariation => 0.5 * (w - r).signum() * f64::from(u8::from(w != r)),
+            Distance::Kl => (w.max(1e-12) / r).ln() + 1.0,
+        };
+        let normal: Vec<f64> = shares.iter().zip(&self.reference).map(|pair| -slope(pair)).collect();
+        let along: f64 = normal.iter().zip(shares).map(|(n, w)| n * w).sum();
+        Half { bound: along + self.distance(shares) - self.radius, normal, equality: false }
+    }
+
+    fn words(&self) -> String {
+        match self.distance {
+            Distance::TotalVariation => format!("total variation from the reference at most {}", self.radius),
+            Distance::Kl => format!("KL divergence from the reference at most {}", self.radius),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +224,9 @@ impl Constraints {
             high: vec![1.0; d],
             reasons: vec![String::new(); d],
             groups: Vec::new(),
+            linear: Vec::new(),
+            leash: None,
+            at_most: self.at_most,
         };
         for (name, range) in &self.shares {
             let i = place("shares", name)?;
@@ -162,39 +243,141 @@ impl Constraints {
                 else {
                     continue;
                 };
-                let cap = rows as f64 * passes / total.max(1) as f64;
+                let used = self.passes_used.get(name).copied().unwrap_or(0.0);
+                let cap = rows as f64 * (passes - used).max(0.0) / total.max(1) as f64;
                 if cap < region.high[i] {
                     region.high[i] = cap;
+                    let left = if used > 0.0 { format!(" ({used} used)") } else { String::new() };
                     region.reasons[i] = format!(
-                        "`{name}` at most {cap:.4} ({rows} rows × {passes} passes of {total} groups)"
+                        "`{name}` at most {cap:.4} ({rows} rows × {passes} passes{left} of {total} groups)"
                     );
                 }
             }
         }
-        let mut own: Vec<Option<&Name>> = vec![None; d];
+        for (name, used) in &self.passes_used {
+            place("passes_used", name)?;
+            if !used.is_finite() || *used < 0.0 {
+                return Err(BadConstraint::Value(format!(
+                    "`passes_used.{name}` is {used}; it must be 0 or more"
+                )));
+            }
+        }
+        let mut grouped = vec![false; d];
         for (name, group) in &self.groups {
             in_order(name, group.min, group.max)?;
-            let mut members = Vec::new();
-            for dataset in &group.datasets {
-                let i = place(&format!("groups.{name}"), dataset)?;
-                if let Some(first) = own[i].replace(name) {
-                    let (dataset, first, second) = (dataset.clone(), first.clone(), name.clone());
-                    return Err(BadConstraint::TwoGroups { dataset, first, second });
-                }
-                members.push(i);
+            let at = format!("groups.{name}");
+            let members =
+                group.datasets.iter().map(|dataset| place(&at, dataset)).collect::<Result<Vec<_>, _>>()?;
+            if members.iter().any(|&i| grouped[i]) {
+                // Disjoint groups have a projection in closed form; one that overlaps is a linear constraint.
+                let normal = indicator(d, &members);
+                region.sum(
+                    &normal,
+                    Some(group.min).filter(|m| *m > 0.0),
+                    Some(group.max).filter(|m| *m < 1.0),
+                    |side, bound| format!("group `{name}` at {side} {bound}"),
+                );
+            } else {
+                members.iter().for_each(|&i| grouped[i] = true);
+                let (low, high) = (group.min, group.max);
+                region.groups.push(Bounded { name: Some(name.clone()), members: members.clone(), low, high });
             }
-            region.groups.push(Bounded {
-                name: Some(name.clone()),
-                members,
-                low: group.min,
-                high: group.max,
-            });
+            self.freeze(&mut region, name, group, &members)?;
         }
-        let members = (0..d).filter(|&i| own[i].is_none()).collect();
+        let members = (0..d).filter(|&i| !grouped[i]).collect();
         region.groups.push(Bounded { name: None, members, low: 0.0, high: 1.0 });
+        for (number, linear) in self.linear.iter().enumerate() {
+            let at = format!("linear[{number}]");
+            let mut normal = vec![0.0; d];
+            let mut words = Vec::new();
+            for (name, weight) in &linear.weights {
+                if !weight.is_finite() {
+                    return Err(BadConstraint::Value(format!("`{at}` weighs `{name}` with {weight}")));
+                }
+                normal[place(&at, name)?] = *weight;
+                words.push(format!("{weight} `{name}`"));
+            }
+            let bounds = [linear.min, linear.max];
+            if bounds.iter().flatten().any(|b| !b.is_finite()) || bounds == [None, None] || words.is_empty() {
+                return Err(BadConstraint::Value(format!(
+                    "`{at}` needs `weights` and a number as `min` or `max`"
+                )));
+            }
+            let words = words.join(" + ");
+            region.sum(&normal, linear.min, linear.max, |side, bound| format!("{words} at {side} {bound}"));
+        }
+        if let Some(leash) = &self.leash {
+            region.leash = Some(tether(leash, datasets)?);
+        }
         region.check()?;
         Ok(region)
     }
+}
+
+impl Constraints {
+    /// Frozen ratios: every member is its part of the group's sum.
+    fn freeze(
+        &self,
+        region: &mut Region,
+        name: &Name,
+        group: &Group,
+        members: &[usize],
+    ) -> Result<(), BadConstraint> {
+        if group.ratios.is_empty() {
+            return Ok(());
+        }
+        let parts: Option<Vec<f64>> = group.datasets.iter().map(|n| group.ratios.get(n).copied()).collect();
+        let fine = |parts: &Vec<f64>| {
+            parts.len() == group.ratios.len()
+                && parts.iter().all(|p| p.is_finite() && *p >= 0.0)
+                && parts.iter().sum::<f64>() > 0.0
+        };
+        let Some(parts) = parts.filter(fine) else {
+            let what = format!(
+                "`groups.{name}.ratios` needs one part, 0 or more, for each of its datasets and no other"
+            );
+            return Err(BadConstraint::Value(what));
+        };
+        let total: f64 = parts.iter().sum();
+        let sum = indicator(region.datasets.len(), members);
+        for (k, &i) in members.iter().enumerate().skip(1) {
+            let mut normal: Vec<f64> = sum.iter().map(|s| -s * parts[k] / total).collect();
+            normal[i] += 1.0;
+            let words = format!("`{}` always {:.4} of group `{name}`", group.datasets[k], parts[k] / total);
+            region.linear.push((Half { normal, bound: 0.0, equality: true }, words));
+        }
+        Ok(())
+    }
+}
+
+fn indicator(d: usize, members: &[usize]) -> Vec<f64> {
+    (0..d).map(|i| f64::from(u8::from(members.contains(&i)))).collect()
+}
+
+fn tether(leash: &Leash, datasets: &[Name]) -> Result<Tether, BadConstraint> {
+    let wrong = |what: String| Err(BadConstraint::Value(what));
+    if let Some(name) = leash.to.keys().find(|name| !datasets.contains(name)) {
+        let (at, given) = ("leash".to_owned(), name.clone());
+        return Err(BadConstraint::UnknownDataset { at, given, known: list(datasets) });
+    }
+    let (distance, radius) = match (leash.total_variation, leash.kl) {
+        (Some(radius), None) => (Distance::TotalVariation, radius),
+        (None, Some(radius)) => (Distance::Kl, radius),
+        _ => return wrong("`leash` needs either `total_variation` or `kl`".to_owned()),
+    };
+    if !radius.is_finite() || radius < 0.0 {
+        return wrong(format!("`leash` has a length of {radius}; it must be 0 or more"));
+    }
+    let share =
+        |name: &Name| if leash.to.is_empty() { 1.0 } else { leash.to.get(name).copied().unwrap_or(0.0) };
+    let raw: Vec<f64> = datasets.iter().map(share).collect();
+    let sum: f64 = raw.iter().sum();
+    if raw.iter().any(|r| !r.is_finite() || *r < 0.0) || sum <= 0.0 {
+        return wrong("the shares of `leash.to` must be 0 or more, and one of them above 0".to_owned());
+    }
+    // A dataset that the reference lacks would be infinitely far in KL: it may get no share worth mentioning.
+    let reference = raw.iter().map(|r| if distance == Distance::Kl { (r / sum).max(1e-12) } else { r / sum });
+    Ok(Tether { reference: reference.collect(), distance, radius })
 }
 
 fn in_order(at: &Name, min: f64, max: f64) -> Result<(), BadConstraint> {
@@ -228,7 +411,122 @@ impl Region {
             (group.low - sum).max(sum - group.high)
         });
         let sum = (shares.iter().sum::<f64>() - 1.0).abs();
-        bounds.chain(groups).chain([sum]).fold(0.0, f64::max)
+        let linear = self.linear.iter().map(|(half, _)| -half.slack(shares));
+        let leash = self.leash.iter().map(|leash| leash.distance(shares) - leash.radius);
+        bounds.chain(groups).chain(linear).chain(leash).chain([sum, self.surplus(shares)]).fold(0.0, f64::max)
+    }
+
+    /// The largest share beyond the number of datasets that may have one.
+    fn surplus(&self, shares: &[f64]) -> f64 {
+        let Some(at_most) = self.at_most else { return 0.0 };
+        let mut sorted = shares.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        sorted.get(at_most).copied().unwrap_or(0.0)
+    }
+
+    /// Adds bounds on a weighted sum.
+    fn sum(
+        &mut self,
+        normal: &[f64],
+        min: Option<f64>,
+        max: Option<f64>,
+        words: impl Fn(&str, f64) -> String,
+    ) {
+        if let Some(min) = min {
+            let half = Half { normal: normal.to_vec(), bound: min, equality: false };
+            self.linear.push((half, words("least", min)));
+        }
+        if let Some(max) = max {
+            let normal = normal.iter().map(|n| -n).collect();
+            self.linear.push((Half { normal, bound: -max, equality: false }, words("most", max)));
+        }
+    }
+
+    /// All linear constraints with their words; those that every mixture meets have none. `high`: instead of the
+    /// region's own.
+    fn halves(&self, high: &[f64]) -> Vec<(Half, String)> {
+        let d = self.datasets.len();
+        let unit =
+            |i: usize, sign: f64| -> Vec<f64> { (0..d).map(|j| if i == j { sign } else { 0.0 }).collect() };
+        let mut all = vec![(Half { normal: vec![1.0; d], bound: 1.0, equality: true }, String::new())];
+        for (i, name) in self.datasets.iter().enumerate() {
+            let low = Half { normal: unit(i, 1.0), bound: self.low[i], equality: false };
+            let words =
+                if self.low[i] > 0.0 { format!("`{name}` at least {}", self.low[i]) } else { String::new() };
+            all.push((low, words));
+            if high[i] < 1.0 {
+                let half = Half { normal: unit(i, -1.0), bound: -high[i], equality: false };
+                all.push((
+                    half,
+                    if high[i] == self.high[i] { self.reasons[i].clone() } else { String::new() },
+                ));
+            }
+        }
+        for group in &self.groups {
+            let Some(name) = &group.name else { continue };
+            let normal = indicator(d, &group.members);
+            if group.low > 0.0 {
+                let words = format!("group `{name}` at least {}", group.low);
+                all.push((Half { normal: normal.clone(), bound: group.low, equality: false }, words));
+            }
+            if group.high < 1.0 {
+                let normal = normal.iter().map(|n| -n).collect();
+                let words = format!("group `{name}` at most {}", group.high);
+                all.push((Half { normal, bound: -group.high, equality: false }, words));
+            }
+        }
+        all.extend(self.linear.iter().cloned());
+        all
+    }
+
+    /// The nearest point under everything linear and the leash, or what collides.
+    fn nearest(&self, shares: &[f64], high: &[f64]) -> Result<Vec<f64>, Vec<String>> {
+        let (mut halves, mut words): (Vec<Half>, Vec<String>) = self.halves(high).into_iter().unzip();
+        let collide = |found: Vec<usize>, words: &[String]| -> Vec<String> {
+            found.into_iter().map(|i| words[i].clone()).filter(|w| !w.is_empty()).collect()
+        };
+        let mut point = nearest(shares, &halves).map_err(|found| collide(found, &words))?;
+        let Some(leash) = &self.leash else { return Ok(point) };
+        // Tangents cut off what is too far until nothing is (Kelley 1960).
+        for _ in 0..200 {
+            if leash.distance(&point) <= leash.radius + 1e-11 {
+                break;
+            }
+            halves.push(leash.cut(&point));
+            words.push(leash.words());
+            point = nearest(shares, &halves).map_err(|found| collide(found, &words))?;
+        }
+        // What the cuts leave of the distance is pulled in along the line to the reference, if that is allowed.
+        let over = leash.distance(&point);
+        if over > leash.radius && over > 0.0 && halves.iter().all(|h| h.slack(&leash.reference) > -1e-9) {
+            let keep = leash.radius / over;
+            point = point.iter().zip(&leash.reference).map(|(p, r)| r + keep * (p - r)).collect();
+        }
+        Ok(point)
+    }
+
+    /// [`project`](Self::project) where there is more than bounds and disjoint groups.
+    fn project_onto_all(&self, shares: &[f64]) -> Result<Vec<f64>, Vec<String>> {
+        let point = self.nearest(shares, &self.high)?;
+        let Some(at_most) = self.at_most.filter(|_| self.surplus(&point) > 0.0) else { return Ok(point) };
+        // Those with a floor stay, then the largest; the others get nothing.
+        let order_by = |key: &dyn Fn(usize) -> f64| {
+            let mut order: Vec<usize> = (0..point.len()).collect();
+            order.sort_by(|&a, &b| {
+                (self.low[b] > 0.0).cmp(&(self.low[a] > 0.0)).then(key(b).total_cmp(&key(a))).then(a.cmp(&b))
+            });
+            order
+        };
+        let with = |order: Vec<usize>| {
+            let mut high = vec![0.0; point.len()];
+            order.iter().take(at_most).for_each(|&i| high[i] = self.high[i]);
+            self.nearest(shares, &high)
+        };
+        // Caps may leave no mixture of the largest; then the roomiest.
+        with(order_by(&|i| point[i])).or_else(|_| with(order_by(&|i| self.high[i]))).map_err(|mut found| {
+            found.push(format!("at most {at_most} datasets"));
+            found
+        })
     }
 
     /// The nearest allowed mixture (Euclidean), exact to rounding.
@@ -236,6 +534,9 @@ impl Region {
     /// Kuhn–Tucker: every share is `clip(share − τ − τ_group)`. For a given τ a group's sum is that of its clipped
     /// shares, clamped to the group's bounds; it falls with τ, so that τ is found by bisection and refined exactly.
     pub fn project(&self, shares: &[f64]) -> Vec<f64> {
+        if !self.linear.is_empty() || self.leash.is_some() || self.at_most.is_some() {
+            return self.project_onto_all(shares).unwrap_or_else(|_| shares.to_vec());
+        }
         let sums = |shift: f64| -> Vec<f64> {
             self.groups.iter().map(|g| self.clipped(g, shares, shift).clamp(g.low, g.high)).collect()
         };
@@ -297,6 +598,14 @@ impl Region {
                 all.push(format!("group `{name}` at least {}", group.low));
             }
         }
+        let touched = self.linear.iter().filter(|(half, _)| half.slack(shares) < TOUCH);
+        all.extend(touched.map(|(_, words)| words.clone()));
+        let leash = self.leash.iter().filter(|leash| leash.distance(shares) > leash.radius - TOUCH);
+        all.extend(leash.map(Tether::words));
+        let used = shares.iter().filter(|s| **s > TOUCH).count();
+        all.extend(
+            self.at_most.filter(|k| used >= *k && *k < shares.len()).map(|k| format!("at most {k} datasets")),
+        );
         all
     }
 
@@ -348,6 +657,20 @@ impl Region {
         }
         if largest < 1.0 - ROUNDING {
             return collide(format!("together they leave only {largest:.4} of 1: {}", caps.join(", ")));
+        }
+        if let Some(at_most) = self.at_most {
+            let floors = self.floors(&(0..self.datasets.len()).collect::<Vec<_>>());
+            if at_most == 0 || floors.len() > at_most {
+                return collide(format!("at most {at_most} datasets collides with {}", floors.join(", ")));
+            }
+        }
+        if !self.linear.is_empty() || self.leash.is_some() || self.at_most.is_some() {
+            let uniform = vec![1.0 / self.datasets.len() as f64; self.datasets.len()];
+            self.project_onto_all(&uniform).map_err(|mut found| {
+                found.sort();
+                found.dedup();
+                BadConstraint::Infeasible(format!("these collide: {}", found.join(", ")))
+            })?;
         }
         Ok(())
     }
@@ -409,6 +732,49 @@ mod tests {
         }
     }
 
+    /// Everything at once, then each leash alone.
+    const WIDE: [&str; 5] = [
+        "groups.ab = { datasets = [\"a\", \"b\"], max = 0.7, ratios = { a = 3, b = 1 } }\n\
+         groups.bc = { datasets = [\"b\", \"c\"], min = 0.2 }\n\
+         linear = [{ weights = { c = 1, d = -2 }, min = -0.5, max = 0.6 }]",
+        "leash = { total_variation = 0.25, to = { a = 1, b = 1 } }",
+        "leash = { kl = 0.1 }\nshares.a = { max = 0.3 }",
+        "at_most = 2\nshares.d = { min = 0.1 }",
+        "at_most = 3\nshares.a = { max = 0.5 }\nleash = { total_variation = 0.5 }",
+    ];
+
+    #[test]
+    fn every_projection_is_allowed_whatever_the_constraints_and_an_allowed_point_stays() {
+        let mut rng = Seed::new(3).rng();
+        for constraints in WIDE {
+            let region = region(constraints, None).unwrap();
+            for _ in 0..100 {
+                let point: Vec<f64> = (0..4).map(|_| 4.0 * rng.random::<f64>() - 2.0).collect();
+                let projected = region.project(&point);
+                assert!(region.violation(&projected) < 1e-9, "{constraints} {projected:?}");
+                let again = region.project(&projected);
+                assert!(projected.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-8), "{constraints}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_allowed_point_is_nearer_than_a_projection_on_convex_constraints() {
+        let mut rng = Seed::new(4).rng();
+        let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+        for constraints in &WIDE[..3] {
+            let region = region(constraints, None).unwrap();
+            for _ in 0..30 {
+                let point: Vec<f64> = (0..4).map(|_| 3.0 * rng.random::<f64>() - 1.0).collect();
+                let nearest = distance(&point, &region.project(&point));
+                for _ in 0..100 {
+                    let other: Vec<f64> = (0..4).map(|_| 3.0 * rng.random::<f64>() - 1.0).collect();
+                    assert!(distance(&point, &region.project(&other)) >= nearest - 1e-7, "{constraints}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_allowed_point_is_nearer_than_the_projection() {
         let region = region(TIGHT, None).unwrap();
@@ -466,8 +832,21 @@ mod tests {
         check("shares.a = { min = 0.3, max = 0.2 }", "`a` asks for a share from 0.3 to 0.2");
         check("max_passes = 0", "`max_passes` is 0");
         check(
-            "groups.g = { datasets = [\"a\"] }\ngroups.h = { datasets = [\"a\"] }",
-            "`a` is in the groups `g` and `h`",
+            "at_most = 1\nshares.a = { min = 0.1 }\nshares.b = { min = 0.1 }",
+            "at most 1 datasets collides with `a` at least 0.1, `b` at least 0.1",
+        );
+        check(
+            "linear = [{ weights = { a = 1, b = -2 }, min = 0 }]\nshares.a = { max = 0.2 }\nshares.b = { min = 0.3 }",
+            "these collide: 1 `a` + -2 `b` at least 0, `a` at most 0.2, `b` at least 0.3",
+        );
+        check(
+            "leash = { total_variation = 0.1 }\nshares.a = { min = 0.5 }",
+            "total variation from the reference at most 0.1",
+        );
+        check("leash = { kl = 0.1, total_variation = 0.1 }", "needs either `total_variation` or `kl`");
+        check(
+            "groups.g = { datasets = [\"a\", \"b\"], ratios = { a = 1 } }",
+            "`groups.g.ratios` needs one part",
         );
     }
 

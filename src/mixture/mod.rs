@@ -3,6 +3,7 @@
 pub mod constraint;
 pub mod design;
 pub mod named;
+mod polytope;
 
 use std::collections::BTreeMap;
 

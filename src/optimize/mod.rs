@@ -20,11 +20,42 @@ use crate::{
 pub trait Optimizer: Send + Sync {
     /// The best point found; inside `region` to 1e-9, the same for the same seed. `starts` are tried first, of which
     /// there may be none; they need not be allowed.
-    fn maximize(&self, objective: &Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum;
+    fn maximize(
+        &self,
+        objective: &dyn Objective,
+        region: &Region,
+        starts: &[Vec<f64>],
+        seed: Seed,
+    ) -> Optimum;
 }
 
-/// What is maximised: shares in, value out.
-pub type Objective<'a> = dyn Fn(&[f64]) -> f64 + Sync + 'a;
+/// What is maximised. Closures from shares to a value are objectives without a slope.
+pub trait Objective: Sync {
+    /// At these shares.
+    fn value(&self, shares: &[f64]) -> f64;
+
+    /// How fast it rises with each share, where that is cheap to say.
+    fn slope(&self, _shares: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+}
+
+impl<F: Fn(&[f64]) -> f64 + Sync> Objective for F {
+    fn value(&self, shares: &[f64]) -> f64 {
+        self(shares)
+    }
+}
+
+/// The expected value of a surface.
+impl Objective for Surface {
+    fn value(&self, shares: &[f64]) -> f64 {
+        self.mean(shares)
+    }
+
+    fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        self.slope(shares)
+    }
+}
 
 /// The best point found, with what certifies it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +104,16 @@ impl Surface {
     /// The objective's expected value.
     pub fn mean(&self, shares: &[f64]) -> f64 {
         self.weighted().map(|(weight, predictor)| weight * predictor.mean(shares)).sum()
+    }
+
+    /// How fast the expected value rises with each share, where every predictor can say so.
+    pub fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        let mut sum = vec![0.0; shares.len()];
+        for (weight, predictor) in self.weighted() {
+            let slope = predictor.slope(shares)?;
+            sum.iter_mut().zip(slope).for_each(|(sum, slope)| *sum += weight * slope);
+        }
+        Some(sum)
     }
 
     /// The objective's prediction; errors of benchmarks are taken as independent, and the scale that left-out

@@ -45,7 +45,13 @@ impl Named for ProjectedGradient {
 }
 
 impl Optimizer for ProjectedGradient {
-    fn maximize(&self, objective: &Objective, region: &Region, starts: &[Vec<f64>], seed: Seed) -> Optimum {
+    fn maximize(
+        &self,
+        objective: &dyn Objective,
+        region: &Region,
+        starts: &[Vec<f64>],
+        seed: Seed,
+    ) -> Optimum {
         let d = region.datasets().len();
         let mut all: Vec<Vec<f64>> = starts.to_vec();
         all.push(vec![1.0 / d as f64; d]);
@@ -57,8 +63,19 @@ impl Optimizer for ProjectedGradient {
             let sum: f64 = draws.iter().sum();
             draws.into_iter().map(|draw: f64| draw / sum).collect()
         }));
+        // The best dozen, and a few of the others in case their hill is the higher one.
+        let mut allowed: Vec<(f64, Vec<f64>)> = all
+            .par_iter()
+            .map(|start| {
+                let start = region.project(start);
+                (value_of(objective, &start), start)
+            })
+            .collect();
+        allowed.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let rest = allowed.split_off(allowed.len().min(12));
+        allowed.extend(rest.into_iter().step_by(5));
         let climbed: Vec<(Vec<f64>, f64)> =
-            all.par_iter().map(|start| climb(objective, region, region.project(start))).collect();
+            allowed.into_par_iter().map(|(_, start)| climb(objective, region, start)).collect();
         let best =
             climbed.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).expect("the centre is a start");
         let (shares, value) = exchange(objective, region, best);
@@ -68,7 +85,7 @@ impl Optimizer for ProjectedGradient {
     }
 }
 
-fn climb(objective: &Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, f64) {
+fn climb(objective: &dyn Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, f64) {
     let mut value = value_of(objective, &start);
     let (mut shares, mut step) = (start, 0.1);
     for _ in 0..80 {
@@ -97,18 +114,19 @@ fn climb(objective: &Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, 
     (shares, value)
 }
 
-/// By differences; the mean over datasets is taken off, as it only leaves the simplex.
-fn gradient(objective: &Objective, shares: &[f64], here: f64) -> Vec<f64> {
+/// The objective's own, else by differences; the mean over datasets is taken off, as it only leaves the simplex.
+fn gradient(objective: &dyn Objective, shares: &[f64], here: f64) -> Vec<f64> {
     const STEP: f64 = 1e-5;
     let mut moved = shares.to_vec();
-    let mut gradient: Vec<f64> = (0..shares.len())
-        .map(|i| {
+    let mut gradient: Vec<f64> = objective.slope(shares).unwrap_or_else(|| {
+        let differences = (0..shares.len()).map(|i| {
             moved[i] = shares[i] + STEP;
             let slope = (value_of(objective, &moved) - here) / STEP;
             moved[i] = shares[i];
             if slope.is_finite() { slope } else { 0.0 }
-        })
-        .collect();
+        });
+        differences.collect()
+    });
     let mean = gradient.iter().sum::<f64>() / gradient.len() as f64;
     for slope in &mut gradient {
         *slope -= mean;
@@ -116,17 +134,25 @@ fn gradient(objective: &Objective, shares: &[f64], here: f64) -> Vec<f64> {
     gradient
 }
 
-fn exchange(objective: &Objective, region: &Region, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
+/// Moves steps between pairs as long as any gains, then smaller ones.
+fn exchange(objective: &dyn Objective, region: &Region, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
     let (mut shares, mut value) = start;
+    let d = shares.len();
     let mut step = 0.05;
-    // Every round gains or halves the step; the count bounds surfaces that rise for ever smaller gains.
-    for _ in 0..1000 {
-        match best_exchange(objective, region, &shares, step) {
-            Some((moved, there)) if there > value + 1e-13 * (1.0 + value.abs()) => {
-                (shares, value) = (moved, there);
+    // Every round gains or takes a quarter of the step; the count bounds surfaces that rise for ever smaller gains.
+    for _ in 0..200 {
+        let mut gained = false;
+        for (from, to) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
+            let Some((moved, there)) = moved(objective, region, &shares, from, to, step) else { continue };
+            if there > value + 1e-13 * (1.0 + value.abs()) {
+                (shares, value, gained) = (moved, there, true);
             }
-            _ if step > 1e-6 => step /= 2.0,
-            _ => break,
+        }
+        if !gained {
+            if step <= 1e-6 {
+                break;
+            }
+            step /= 4.0;
         }
     }
     (shares, value)
@@ -134,31 +160,43 @@ fn exchange(objective: &Objective, region: &Region, start: (Vec<f64>, f64)) -> (
 
 /// The best point that moves `step` from one dataset to another.
 fn best_exchange(
-    objective: &Objective,
+    objective: &dyn Objective,
     region: &Region,
     shares: &[f64],
     step: f64,
 ) -> Option<(Vec<f64>, f64)> {
     let d = shares.len();
-    let pairs: Vec<(usize, usize)> = (0..d)
-        .flat_map(|i| (0..d).map(move |j| (i, j)))
-        .filter(|&(i, j)| i != j && shares[i] > 0.0)
-        .collect();
-    let moved = |(from, to): (usize, usize)| {
-        let mut moved = shares.to_vec();
-        let amount = step.min(shares[from]);
-        moved[from] -= amount;
-        moved[to] += amount;
-        let moved = region.project(&moved);
-        let there = value_of(objective, &moved);
-        (moved, there)
-    };
-    pairs.into_iter().map(moved).reduce(|a, b| if b.1 > a.1 { b } else { a })
+    let pairs = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+    let all = pairs.filter_map(|(from, to)| moved(objective, region, shares, from, to, step));
+    all.reduce(|a, b| if b.1 > a.1 { b } else { a })
+}
+
+/// `step` moved from one dataset to another, or to the nearest allowed point, with the objective there.
+fn moved(
+    objective: &dyn Objective,
+    region: &Region,
+    shares: &[f64],
+    from: usize,
+    to: usize,
+    step: f64,
+) -> Option<(Vec<f64>, f64)> {
+    if from == to || shares[from] <= 0.0 {
+        return None;
+    }
+    let mut moved = shares.to_vec();
+    let amount = step.min(shares[from]);
+    moved[from] -= amount;
+    moved[to] += amount;
+    if region.violation(&moved) > 1e-12 {
+        moved = region.project(&moved);
+    }
+    let value = value_of(objective, &moved);
+    Some((moved, value))
 }
 
 /// What is not a number is never best.
-fn value_of(objective: &Objective, shares: &[f64]) -> f64 {
-    let value = objective(shares);
+fn value_of(objective: &dyn Objective, shares: &[f64]) -> f64 {
+    let value = objective.value(shares);
     if value.is_nan() { f64::NEG_INFINITY } else { value }
 }
 
@@ -188,7 +226,7 @@ mod tests {
         check(&|x| 2.0 * x[3] + x[1], &[0.0, 0.0, 0.0, 1.0, 0.0]);
     }
 
-    fn check(objective: &Objective, expected: &[f64]) {
+    fn check(objective: &dyn Objective, expected: &[f64]) {
         let best = super::super::default_optimizer().maximize(objective, &region(""), &[], Seed::new(1));
         let error = best.shares.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error < 1e-3, "{:?} instead of {expected:?}", best.shares);

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, Surface};
+use super::{Objective, Optimizer, Surface, next_runs::expected_improvement};
 use crate::{
     mixture::{constraint::Region, named::Interval},
     predict::{
-        Observation, Predictor, mixtures,
+        Difference, Observation, Prediction, Predictor, mixtures,
         skill::{Assessment, Skill, Verdict},
     },
     seed::Seed,
@@ -30,6 +30,9 @@ pub struct Proposal {
     pub gain: Interval,
     /// Chance that it beats uniform shares, in [0, 1]. The best of many points by the same predictions is flattered.
     pub p_beats_uniform: f64,
+    /// What it is expected to lose against the best of uniform shares and the mixtures tried, had one known their true
+    /// scores; at least, since untried mixtures are not asked. In the unit of the objective.
+    pub expected_regret: f64,
     /// Every target at these shares, with the interval of the surface.
     pub targets: Vec<Interval>,
     /// Every target at uniform shares.
@@ -72,19 +75,17 @@ pub fn propose(
     let uniform = vec![1.0 / d as f64; d];
     let skill = &assessment.objective;
     let (shares, local_gain) = if skill.verdict == Verdict::Signal {
-        let objective = |shares: &[f64]| {
-            if settings.caution == 0.0 {
-                return surface.mean(shares);
-            }
+        let cautious = |shares: &[f64]| {
             let prediction = surface.predict(shares);
             prediction.mean - settings.caution * skill.scale * prediction.sd
         };
+        let objective: &dyn Objective = if settings.caution == 0.0 { surface } else { &cautious };
         let mut starts: Vec<Vec<f64>> =
             mixtures(runs).iter().map(|rows| runs[rows[0]].shares.clone()).collect();
         // Climbing from the best dozen finds what climbing from hundreds does.
-        starts.sort_by(|a, b| objective(b).total_cmp(&objective(a)));
+        starts.sort_by(|a, b| objective.value(b).total_cmp(&objective.value(a)));
         starts.truncate(12);
-        let best = settings.optimizer.maximize(&objective, region, &starts, settings.seed);
+        let best = settings.optimizer.maximize(objective, region, &starts, settings.seed);
         (best.shares, best.local_gain)
     } else {
         (region.project(&uniform), 0.0)
@@ -98,7 +99,16 @@ pub fn propose(
         let one = predictor.predict(&shares);
         interval(skill, one.mean, one.sd)
     };
+    let regret = |other: &[f64]| {
+        let Difference { mean, sd } = surface.difference(other, &shares);
+        // What one would gain by knowing which of the two is better.
+        expected_improvement(Prediction { mean, sd: skill.scale * sd, noise_sd: 0.0 }, 0.0)
+    };
+    let tried = mixtures(runs);
+    let others = tried.iter().map(|rows| runs[rows[0]].shares.as_slice()).chain([uniform.as_slice()]);
+    let expected_regret = others.filter(|o| distance(o, &shares) > 1e-9).map(regret).fold(0.0, f64::max);
     Proposal {
+        expected_regret,
         predicted: interval(skill, prediction.mean, prediction.sd),
         new_run: interval(skill, prediction.mean, prediction.run_sd()),
         uniform: surface.mean(&uniform),

@@ -1,71 +1,41 @@
-//! Mean of `ridge` and `gp`: the default, because each fails where the other does not.
-//!
-//! A Gaussian process interpolates best and cannot rank mixtures better than all tried; a ridge can and is too
-//! optimistic there. In the feasibility study the mean of the two gained .9 to 1.5 points over uniform from 11 to
-//! 43 mixtures, ridge alone .6 to 1.0, the process alone .3 to 1.4.
+//! What averages of predictors share: the mean of the means, and the spread between them as part of the variance.
 
-use super::{
-    Difference, FitError, Method, Observation, Prediction, Predictor, check, entry, gp::GaussianProcess,
-    ridge::Ridge,
-};
-use crate::registry::{BuildError, Entry, Named};
+use super::{Difference, Prediction};
 
-pub(super) const ENTRY: Entry<dyn Method> = entry::<Average>();
-
-struct Average;
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {}
-
-impl Named for Average {
-    const NAME: &'static str = "average";
-    const SUMMARY: &'static str = "Mean of `ridge` and `gp` (default)";
-    type Config = Config;
-
-    fn new(_: Config) -> Result<Self, BuildError> {
-        Ok(Self)
-    }
-}
-
-impl Method for Average {
-    fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
-        check(Self::NAME, 3, runs)?;
-        Ok(Box::new(Fitted(vec![Ridge::default().fit(runs)?, GaussianProcess::default().fit(runs)?])))
-    }
-}
-
-struct Fitted(Vec<Box<dyn Predictor>>);
-
-impl Predictor for Fitted {
-    fn predict(&self, shares: &[f64]) -> Prediction {
-        mix(&self.0.iter().map(|member| member.predict(shares)).collect::<Vec<_>>())
-    }
-
-    fn mean(&self, shares: &[f64]) -> f64 {
-        self.0.iter().map(|member| member.mean(shares)).sum::<f64>() / self.0.len() as f64
-    }
-
-    fn difference(&self, a: &[f64], b: &[f64]) -> Difference {
-        let members: Vec<Difference> = self.0.iter().map(|member| member.difference(a, b)).collect();
-        let (mean, sd) = pool(members.iter().map(|d| (d.mean, d.sd)));
-        Difference { mean, sd }
-    }
-
-    fn held_out(&self) -> Vec<Prediction> {
-        let members: Vec<Vec<Prediction>> = self.0.iter().map(|member| member.held_out()).collect();
-        (0..members[0].len()).map(|row| mix(&members.iter().map(|m| m[row]).collect::<Vec<_>>())).collect()
-    }
-
-    fn notes(&self) -> Vec<String> {
-        self.0.iter().flat_map(|member| member.notes()).collect()
-    }
-}
-
-fn mix(members: &[Prediction]) -> Prediction {
+/// Of one mixture.
+pub(super) fn predictions(members: &[Prediction]) -> Prediction {
     let (mean, sd) = pool(members.iter().map(|p| (p.mean, p.sd)));
     let noise = members.iter().map(|p| p.noise_sd.powi(2)).sum::<f64>() / members.len() as f64;
     Prediction { mean, sd, noise_sd: noise.sqrt() }
+}
+
+/// Of every row.
+pub(super) fn rows(members: &[Vec<Prediction>]) -> Vec<Prediction> {
+    let row = |row: usize| predictions(&members.iter().map(|member| member[row]).collect::<Vec<_>>());
+    (0..members[0].len()).map(row).collect()
+}
+
+/// Of two mixtures.
+pub(super) fn differences(members: &[Difference]) -> Difference {
+    let (mean, sd) = pool(members.iter().map(|d| (d.mean, d.sd)));
+    Difference { mean, sd }
+}
+
+/// Of slopes.
+pub(super) fn slopes(members: &[Vec<f64>]) -> Vec<f64> {
+    let n = members.len() as f64;
+    (0..members[0].len()).map(|i| members.iter().map(|slope| slope[i]).sum::<f64>() / n).collect()
+}
+
+/// What any member has to say, once.
+pub(super) fn notes(members: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for note in members.flatten() {
+        if !all.contains(&note) {
+            all.push(note);
+        }
+    }
+    all
 }
 
 /// Mean and standard deviation of an equal mixture of normals: mean of the variances plus variance of the means.

@@ -19,6 +19,9 @@ pub(super) enum Penalty {
     None,
     /// The penalty that predicts left-out mixtures best, with an intercept that is free.
     LeftOut,
+    /// The penalty under which the scores are most likely (the evidence of Bayesian linear regression), with an
+    /// intercept that is free.
+    Evidence,
     /// A given penalty on squared coefficients, with an intercept that is free.
     Fixed(f64),
 }
@@ -28,6 +31,9 @@ pub(super) enum Penalty {
 /// fixed prior on unseen mixtures; the noise of training runs is never below 3 % of what mixtures change).
 const SIGNAL_TO_NOISE: std::ops::RangeInclusive<i32> = -6..=6;
 
+/// Signal-to-noise ratios that [`Penalty::Evidence`] tries.
+const EIGHTH_DECADES: std::ops::RangeInclusive<i32> = -32..=32;
+
 /// A fitted linear function.
 pub(super) struct Linear {
     n_runs: usize,
@@ -36,6 +42,8 @@ pub(super) struct Linear {
     svd: Singular,
     coefficients: Array1<f64>,
     noise_variance: f64,
+    /// [`negative_log_evidence`] at the penalty chosen; without a penalty 0.
+    surprise: f64,
     /// Prior variance along what no run has moved, per squared length.
     unseen_variance: f64,
     held_out: Vec<Prediction>,
@@ -73,6 +81,11 @@ impl Linear {
         let penalty = match penalty {
             Penalty::None => 0.0,
             Penalty::Fixed(penalty) => penalty,
+            Penalty::Evidence => EIGHTH_DECADES
+                .map(|eighth| size.max(1e-12) / 10_f64.powf(f64::from(eighth) / 8.0))
+                .map(|penalty| (negative_log_evidence(&svd, &along, &y, penalty), penalty))
+                .min_by(|a, b| a.0.total_cmp(&b.0))
+                .map_or(1.0, |(_, penalty)| penalty),
             Penalty::LeftOut => SIGNAL_TO_NOISE
                 .map(|half_decade| size.max(1e-12) / 10_f64.powf(f64::from(half_decade) / 2.0))
                 .map(|penalty| (left_out_error(&svd, &along, &y, groups, penalty), penalty))
@@ -98,9 +111,11 @@ impl Linear {
         };
         let noise_variance = noise_variance.max(0.0);
         let unseen_variance = if penalty > 0.0 { noise_variance / penalty } else { spread };
+        let surprise = if penalty > 0.0 { negative_log_evidence(&svd, &along, &y, penalty) } else { 0.0 };
         let n_runs = scores.len();
         Self {
             n_runs,
+            surprise,
             penalty,
             centre,
             svd,
@@ -116,6 +131,23 @@ impl Linear {
         self.svd.rank()
     }
 
+    /// How unlikely the scores are: −2 ln evidence but for a constant that depends on the scores alone.
+    pub(super) fn surprise(&self) -> f64 {
+        self.surprise
+    }
+
+    /// What the function rises by per feature, `[p]`.
+    pub(super) fn coefficients(&self) -> &Array1<f64> {
+        &self.coefficients
+    }
+
+    /// `[n, n]`: what the scores are multiplied with to get the function at the runs.
+    pub(super) fn hat(&self) -> Array2<f64> {
+        let shrunk = self.svd.values.mapv(|s| s * s / (s * s + self.penalty));
+        let hat = (&self.svd.left * &shrunk).dot(&self.svd.left.t());
+        if self.centre.is_some() { hat + 1.0 / self.n_runs as f64 } else { hat }
+    }
+
     /// Expected score at `features`, `[p]`.
     pub(super) fn predict(&self, features: ArrayView1<f64>) -> Prediction {
         let (x, start, base) = match &self.centre {
@@ -127,6 +159,14 @@ impl Linear {
             mean: start + x.dot(&self.coefficients),
             sd: variance.max(0.0).sqrt(),
             noise_sd: self.noise_variance.sqrt(),
+        }
+    }
+
+    /// The mean of [`predict`](Self::predict) alone.
+    pub(super) fn mean(&self, features: ArrayView1<f64>) -> f64 {
+        match &self.centre {
+            Some((means, mean)) => mean + features.dot(&self.coefficients) - means.dot(&self.coefficients),
+            None => features.dot(&self.coefficients),
         }
     }
 
@@ -199,22 +239,47 @@ impl Linear {
     }
 }
 
+/// `[n, p]`: the features of every run.
+pub(super) fn rows(runs: &[super::Observation], features: impl Fn(&[f64]) -> Array1<f64>) -> Array2<f64> {
+    let all: Vec<Array1<f64>> = runs.iter().map(|run| features(&run.shares)).collect();
+    Array2::from_shape_fn((all.len(), all[0].len()), |(run, i)| all[run][i])
+}
+
 /// `(I − H)⁻¹` of the rows of one mixture, where H is the hat matrix: times the residuals it gives the errors
 /// without the mixture, times the noise variance their covariance. `None` where the mixture has full leverage.
 fn left_out_block(svd: &Singular, penalty: f64, free_intercept: bool, rows: &[usize]) -> Option<Array2<f64>> {
-    let n = svd.left.nrows() as f64;
+    let base = if free_intercept { 1.0 / svd.left.nrows() as f64 } else { 0.0 };
+    let hat = |a: usize, b: usize| {
+        let along = |(k, s): (usize, &f64)| svd.left[[a, k]] * svd.left[[b, k]] * s * s / (s * s + penalty);
+        base + svd.values.iter().enumerate().map(along).sum::<f64>()
+    };
+    inverse_of_rest(rows, hat)
+}
+
+/// The same of a whole hat matrix.
+pub(super) fn left_out_inverse(hat: &Array2<f64>, rows: &[usize]) -> Option<Array2<f64>> {
+    inverse_of_rest(rows, |a, b| hat[[a, b]])
+}
+
+fn inverse_of_rest(rows: &[usize], hat: impl Fn(usize, usize) -> f64) -> Option<Array2<f64>> {
     let mut block = Array2::<f64>::eye(rows.len());
     for (i, &a) in rows.iter().enumerate() {
         for (j, &b) in rows.iter().enumerate() {
-            let hat: f64 = (svd.values.iter().enumerate())
-                .map(|(k, s)| svd.left[[a, k]] * svd.left[[b, k]] * s * s / (s * s + penalty))
-                .sum();
-            block[[i, j]] -= hat + if free_intercept { 1.0 / n } else { 0.0 };
+            block[[i, j]] -= hat(a, b);
         }
     }
     let cholesky = Cholesky::new(&block)?;
     let smallest = cholesky.factor.diag().iter().copied().fold(f64::INFINITY, f64::min);
     (cholesky.jitter == 0.0 && smallest > 1e-4).then(|| cholesky.inverse())
+}
+
+/// −2 ln p(y) but for a constant, of scores around 0 with the noise variance that suits them best:
+/// y ~ N(0, σ² (I + X Xᵀ / penalty)).
+fn negative_log_evidence(svd: &Singular, along: &Array1<f64>, y: &Array1<f64>, penalty: f64) -> f64 {
+    let freedom = (y.len() as f64 - 1.0).max(1.0);
+    let explained: f64 = svd.values.iter().zip(along).map(|(s, a)| a * a * s * s / (s * s + penalty)).sum();
+    let spread = (y.dot(y) - explained).max(1e-300);
+    freedom * (spread / freedom).ln() + svd.values.iter().map(|s| (1.0 + s * s / penalty).ln()).sum::<f64>()
 }
 
 fn left_out_error(

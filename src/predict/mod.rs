@@ -3,14 +3,30 @@
 //! A [`Method`] holds settings, a [`Predictor`] what was learnt. [`skill`] says whether it beats the mean.
 
 pub mod algebra;
+mod algorithm4;
 mod average;
+mod boosted_trees;
+pub mod compare;
+mod extra_trees;
 mod gp;
+mod gp3;
+mod gp3_cube;
 mod linear;
+mod log_linear;
 mod mean;
 mod nearest;
+mod ols;
+mod plain;
+mod power_sum;
+mod process;
+mod proposer;
 mod quadratic;
 mod ridge;
+mod ridge_log;
+mod scheffe;
 pub mod skill;
+mod trend_gp;
+pub mod two_fidelity;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +46,12 @@ pub trait Predictor: Send + Sync {
     /// The mean of [`predict`](Self::predict) alone, for optimizers, which ask a thousand times.
     fn mean(&self, shares: &[f64]) -> f64 {
         self.predict(shares).mean
+    }
+
+    /// How fast the mean rises with each share at `shares`, where that is cheap to say; optimizers take differences
+    /// elsewhere. The slope of √share is bounded, as at 0 it is infinite.
+    fn slope(&self, _shares: &[f64]) -> Option<Vec<f64>> {
+        None
     }
 
     /// The surface at `a` minus the surface at `b`, with the standard deviation of that difference: what the two
@@ -116,15 +138,29 @@ pub const PREDICTORS: Registry<dyn Method> = Registry {
     entries: &[
         mean::ENTRY, //
         nearest::ENTRY,
-        ridge::ENTRY,
-        gp::ENTRY,
-        average::ENTRY,
+        ols::ENTRY,
         quadratic::ENTRY,
+        algorithm4::ENTRY,
+        scheffe::ENTRY,
+        ridge::ENTRY,
+        ridge_log::ENTRY,
+        log_linear::ENTRY,
+        power_sum::ENTRY,
+        extra_trees::ENTRY,
+        boosted_trees::ENTRY,
+        gp::ENTRY,
+        gp3::ENTRY,
+        gp3_cube::ENTRY,
+        trend_gp::ENTRY,
+        proposer::ENTRY,
     ],
 };
 
-/// The method that proposes best from a few dozen runs (`average`): see its file for the measurement.
-pub const DEFAULT: &str = "average";
+/// The method that predicts best from ten runs to hundreds: see its file for the measurement.
+pub const DEFAULT: &str = "gp3_cube";
+
+/// The method whose best mixture is proposed: like the default between the mixtures tried, better beyond them.
+pub const PROPOSER: &str = "proposer";
 
 /// The method called `name` with its default settings.
 pub fn by_name(name: &str) -> Result<Box<dyn Method>, crate::registry::UnknownName> {
@@ -136,7 +172,7 @@ const fn entry<M: Named + Method + 'static>() -> Entry<dyn Method> {
     Entry { name: M::NAME, summary: M::SUMMARY, build: |table| Ok(Box::new(M::new(table.try_into()?)?)) }
 }
 
-/// Refuses runs that no method can use; gives the number of datasets and which mixture each run had.
+/// Refuses runs that no method can use; gives which mixture each run had.
 fn check(method: &'static str, needs: usize, runs: &[Observation]) -> Result<Checked, FitError> {
     let n_datasets = runs.first().map_or(0, |run| run.shares.len());
     for (row, run) in runs.iter().enumerate() {
@@ -162,12 +198,11 @@ fn check(method: &'static str, needs: usize, runs: &[Observation]) -> Result<Che
     if mixtures.len() < needs {
         return Err(FitError::TooFew { method, needs, has: mixtures.len() });
     }
-    Ok(Checked { n_datasets, mixtures })
+    Ok(Checked { mixtures })
 }
 
 /// See [`check`].
 struct Checked {
-    n_datasets: usize,
     /// Rows of each distinct mixture.
     mixtures: Vec<Vec<usize>>,
 }

@@ -4,23 +4,23 @@
 //! datasets), and near as many runs as that it explodes (leave-one-out R² of −10 and −2232 on the paper's own
 //! runs). `ridge = true` gives the same surface in the basis of Scheffé (1958), wᵢ and wᵢwⱼ, held down by a penalty.
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, check, entry,
-    linear::{Linear, Penalty},
+    linear::{Linear, Penalty, rows},
 };
 use crate::registry::{BuildError, Entry, Named};
 
 pub(super) const ENTRY: Entry<dyn Method> = entry::<Quadratic>();
 
-struct Quadratic {
-    ridge: bool,
+pub(super) struct Quadratic {
+    pub(super) ridge: bool,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
+pub(super) struct Config {
     #[serde(default)]
     ridge: bool,
 }
@@ -37,16 +37,15 @@ impl Named for Quadratic {
 
 impl Method for Quadratic {
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
-        let checked = check(Self::NAME, 3, runs)?;
+        let d = runs.first().map_or(2, |run| run.shares.len());
+        // A penalty carries fewer runs than parameters; without one the surface would be a guess.
+        let needs = if self.ridge { 3 } else { (d * (d + 1) / 2).max(3) };
+        let checked = check(Self::NAME, needs, runs)?;
         let features = if self.ridge { scheffe } else { kronecker };
-        let mut x = Array2::zeros((runs.len(), features(&runs[0].shares).len()));
-        for (mut row, run) in x.rows_mut().into_iter().zip(runs) {
-            row.assign(&features(&run.shares));
-        }
+        let x = rows(runs, features);
         let scores = runs.iter().map(|run| run.score).collect();
         let penalty = if self.ridge { Penalty::LeftOut } else { Penalty::None };
         let linear = Linear::fit(&x, &scores, &checked.mixtures, penalty);
-        let d = checked.n_datasets;
         let notes = notes(self.ridge, linear.rank(), d * (d + 1) / 2, checked.mixtures.len());
         Ok(Box::new(Fitted { linear, features, notes }))
     }
@@ -70,7 +69,7 @@ fn notes(ridge: bool, rank: usize, full: usize, n_mixtures: usize) -> Vec<String
 }
 
 /// `[1, w, w ⊗ w]`, `[1 + d + d²]`, as in the paper.
-fn kronecker(w: &[f64]) -> Array1<f64> {
+pub(super) fn kronecker(w: &[f64]) -> Array1<f64> {
     let products = w.iter().flat_map(|a| w.iter().map(move |b| a * b));
     std::iter::once(1.0).chain(w.iter().copied()).chain(products).collect()
 }

@@ -139,9 +139,38 @@ impl Skill {
     }
 
     fn student(&self) -> StudentsT {
-        let freedom = (self.signal.n_mixtures as f64 - 1.0).max(1.0);
-        StudentsT::new(0.0, 1.0, freedom).expect("the degrees of freedom are 1 or more")
+        student(self.signal.n_mixtures)
     }
+}
+
+fn student(n_mixtures: usize) -> StudentsT {
+    let freedom = (n_mixtures as f64 - 1.0).max(1.0);
+    StudentsT::new(0.0, 1.0, freedom).expect("the degrees of freedom are 1 or more")
+}
+
+/// What makes the standard deviations of a predictor fit its errors on mixtures left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Calibration {
+    /// What standard deviations are multiplied with.
+    pub scale: f64,
+    n_mixtures: usize,
+}
+
+impl Calibration {
+    /// As [`Skill::half_width`].
+    pub fn half_width(&self, sd: f64, coverage: f64) -> f64 {
+        self.scale * sd * student(self.n_mixtures).inverse_cdf(0.5 + coverage / 2.0)
+    }
+}
+
+/// Settings learnt on all runs have seen the mixture that is left out in closed form. On RegMix and Olmix intervals
+/// without this factor covered 82 to 86 % instead of 90.
+const CLOSED_FORM: f64 = 1.2;
+
+/// From what a predictor says about each of `runs` without its mixture ([`super::Predictor::held_out`]).
+pub fn calibrated(runs: &[Observation], held_out: &[Prediction]) -> Calibration {
+    let groups = mixtures(runs);
+    Calibration { scale: CLOSED_FORM * scale(runs, held_out, &groups), n_mixtures: groups.len() }
 }
 
 /// Judges `method` on `targets` and on their sum with `weights`.

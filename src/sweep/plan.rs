@@ -360,7 +360,7 @@ fn explain(error: &toml::de::Error, text: &str, place: &str) -> Error {
 }
 
 fn default_predictor() -> toml::Table {
-    toml::Table::from_iter([("name".to_owned(), toml::Value::from("average"))])
+    toml::Table::from_iter([("name".to_owned(), toml::Value::from("proposer"))])
 }
 
 fn local() -> String {
@@ -424,7 +424,7 @@ workers = 2
         assert_eq!((plan.launcher.name.as_str(), plan.launcher.attempts), ("local", 3));
         assert_eq!(plan.launcher.settings["workers"].as_integer(), Some(2));
         assert_eq!(plan.algorithm["kl"].as_float(), Some(0.04));
-        assert_eq!(plan.predictor["name"].as_str(), Some("average"));
+        assert_eq!(plan.predictor["name"].as_str(), Some("proposer"));
     }
 
     #[test]

@@ -130,17 +130,23 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
         proposal.uniform
     ))?;
     if prediction.verdict == Verdict::Signal {
+        let natural = prediction.proposal.p_beats_natural;
         printer.line(format!(
-            "expected gain over uniform shares {}, chance of a gain {:.2}, of beating the best observed {:.2}",
+            "expected gain over uniform shares {}, chance of a gain {:.2}, of beating the best observed {:.2}{}",
             interval(&proposal.gain),
             proposal.p_beats_uniform,
-            prediction.proposal.p_beats_best_observed
+            prediction.proposal.p_beats_best_observed,
+            natural.map_or_else(String::new, |p| format!(", natural shares {p:.2}"))
+        ))?;
+        printer.line(format!(
+            "expected regret at least {:.4} against the best mixture tried, had all been known exactly",
+            proposal.expected_regret
         ))?;
     }
     let runs = if best.n_runs == 1 { "run" } else { "runs" };
     printer.line(format!(
-        "best observed: {} at {:.4} ({} {runs}); {}",
-        best.label, best.score, best.n_runs, best.note
+        "best observed: {} at {:.4} ({} {runs}), {:.4} without the luck of the best; {}",
+        best.label, best.score, best.n_runs, best.shrunk, best.note
     ))?;
     printer.line(format!(
         "spends {:.0} % of the budget differently from the nearest mixture tried",

@@ -19,10 +19,9 @@ use crate::{
     cli::printer::Printer,
     decide::{self, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
     error::{Context as _, Error, Result},
-    mixture::constraint::Constraints,
     name::Name,
     optimize::proposal::COVERAGE,
-    predict::{DEFAULT, Observation, skill},
+    predict::{DEFAULT, Method, Observation, PROPOSER, skill, two_fidelity::TwoFidelity},
     store,
 };
 
@@ -33,15 +32,23 @@ const SUM_TOLERANCE: f64 = 0.01;
 const MAX_BYTES: u64 = 1 << 30;
 
 pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Printer) -> Result<()> {
-    let joined = Joined::read(args, mixtures, scores, printer)?;
+    let columns = Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
+    let joined = Joined::read(columns, mixtures, scores, printer)?;
     match &args.at {
         Some(at) => predict_at(args, &joined, at, printer),
         None => propose(args, &joined, printer),
     }
 }
 
+/// Which columns of the tables are meant.
+pub(in crate::cli) struct Columns<'a> {
+    pub(in crate::cli) id: Option<&'a str>,
+    pub(in crate::cli) maximize: &'a [String],
+    pub(in crate::cli) minimize: &'a [String],
+}
+
 /// Two tables joined: one row per run.
-struct Joined {
+pub(in crate::cli) struct Joined {
     /// Columns with shares, in the table's order.
     datasets: Vec<String>,
     ids: Vec<String>,
@@ -57,10 +64,15 @@ struct Joined {
 }
 
 impl Joined {
-    fn read(args: &Args, mixtures: &Path, scores: &Path, printer: &Printer) -> Result<Self> {
+    pub(in crate::cli) fn read(
+        args: Columns,
+        mixtures: &Path,
+        scores: &Path,
+        printer: &Printer,
+    ) -> Result<Self> {
         let (a, b) = (Table::read(mixtures)?, Table::read(scores)?);
-        let id_column = match &args.id {
-            Some(id) => id.clone(),
+        let id_column = match args.id {
+            Some(id) => id.to_owned(),
             None => a
                 .names()
                 .find(|name| b.has(name))
@@ -102,7 +114,7 @@ impl Joined {
         let names: Vec<String> = datasets.into_iter().map(|(name, _)| name).collect();
         renormalise(&mut shares, &ids, &names, &a.place, printer)?;
 
-        let named: Vec<&String> = args.maximize.iter().chain(&args.minimize).collect();
+        let named: Vec<&String> = args.maximize.iter().chain(args.minimize).collect();
         if let Some(missing) = named.iter().find(|name| !b.has(name)) {
             return Err(b.missing(missing));
         }
@@ -137,7 +149,7 @@ impl Joined {
         Ok(Self { datasets: names, ids, id_column, shares, targets, weights, hash })
     }
 
-    fn observations(&self) -> Vec<Vec<Observation>> {
+    pub(in crate::cli) fn observations(&self) -> Vec<Vec<Observation>> {
         let of = |(_, scores): &(String, Vec<f64>)| -> Vec<Observation> {
             let one = |(shares, score): (&Vec<f64>, &f64)| Observation {
                 shares: shares.clone(),
@@ -152,7 +164,9 @@ impl Joined {
 
 /// Skill of every target; a proposal where something is to be made large or small.
 fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
-    let predictor = only_name(args.predictor.as_deref().unwrap_or(DEFAULT));
+    // What is only judged is judged with what predicts best; what is proposed, with what may look beyond the runs.
+    let default = if joined.weights.is_some() { PROPOSER } else { DEFAULT };
+    let predictor = only_name(args.predictor.as_deref().unwrap_or(default));
     let target = |((name, _), observations): (&(String, Vec<f64>), Vec<Observation>)| TargetRuns {
         name: name.clone(),
         domain: None,
@@ -203,7 +217,7 @@ fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
         runs: runs.collect(),
         targets,
         objective: Objective::Weighted { words, weights: weights.clone() },
-        constraints: &Constraints::default(),
+        constraints: &super::constraints(args.constraints.as_deref())?.unwrap_or_default(),
         supply: None,
         predictor: &predictor,
         n_permutations: PERMUTATIONS,
@@ -259,18 +273,20 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
 
     let (_, method) = decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?;
     let observations = joined.observations();
-    // Only the scale of the errors is needed, no chance.
-    let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
-    let weights = vec![1.0; observations.len()];
-    let skills = skill::assess(method.as_ref(), &observations, &weights, &settings).map_err(few)?.targets;
-    let predictors: Vec<_> =
-        observations.par_iter().map(|runs| method.fit(runs).map_err(few)).collect::<Result<_>>()?;
+    let low = low_fidelity(args, joined, printer)?;
+    let fit = |(target, runs): (usize, &Vec<Observation>)| {
+        let method: &dyn Method = low.get(target).map_or(method.as_ref(), |low| low);
+        let predictor = method.fit(runs).map_err(few)?;
+        let calibration = skill::calibrated(runs, &predictor.held_out());
+        Ok((predictor, calibration))
+    };
+    let fitted: Vec<_> = observations.par_iter().enumerate().map(fit).collect::<Result<_>>()?;
     let mut lines = Vec::new();
     for (id, shares) in ids.iter().zip(&asked) {
-        for (((target, _), predictor), skill) in joined.targets.iter().zip(&predictors).zip(&skills) {
+        for ((target, _), (predictor, calibration)) in joined.targets.iter().zip(&fitted) {
             let one = predictor.predict(shares);
-            let half = skill.half_width(one.run_sd(), COVERAGE);
-            let (mean, sd) = (one.mean, skill.scale * one.run_sd());
+            let half = calibration.half_width(one.run_sd(), COVERAGE);
+            let (mean, sd) = (one.mean, calibration.scale * one.run_sd());
             lines.push(Line { id, target, mean, sd, low: mean - half, high: mean + half });
         }
     }
@@ -285,6 +301,37 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
         }
         None => printer.line(String::from_utf8_lossy(&text).trim_end()),
     }
+}
+
+/// What cheaper runs say about every target; empty where there are none.
+fn low_fidelity(args: &Args, joined: &Joined, printer: &Printer) -> Result<Vec<TwoFidelity>> {
+    let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) else {
+        return Ok(Vec::new());
+    };
+    let columns = Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
+    let low = Joined::read(columns, mixtures, scores, printer)?;
+    if low.datasets != joined.datasets {
+        return Err(Error::input("the cheaper runs have other datasets, or in another order")
+            .at(mixtures.display())
+            .hint(format!("the columns of shares must be `{}`", joined.datasets.join("`, `"))));
+    }
+    let observations = low.observations();
+    let of = |(place, (name, _)): (usize, &(String, Vec<f64>))| {
+        let found = low.targets.iter().position(|(other, _)| other == name);
+        let found = found.ok_or_else(|| {
+            Error::input(format!("there is no column `{name}`")).at(scores.display()).hint("name the targets")
+        })?;
+        let two = TwoFidelity::new(&observations[found]).map_err(few)?;
+        let transfer = two.transfer(&joined.observations()[place]);
+        let say = format!("{name}: rank correlation of cheap and dear runs {transfer:.2}");
+        if transfer > 0.0 {
+            printer.note(say);
+        } else {
+            printer.warn(format!("{say}: the cheap runs are left out"));
+        }
+        Ok(two)
+    };
+    joined.targets.iter().enumerate().map(of).collect()
 }
 
 fn to_csv(lines: &[Line]) -> Result<Vec<u8>> {
@@ -313,6 +360,11 @@ fn renormalise(
     printer: &Printer,
 ) -> Result<()> {
     let (mut low, mut high) = (1.0_f64, 1.0_f64);
+    let percent = |row: &Vec<f64>| (row.iter().sum::<f64>() / 100.0 - 1.0).abs() <= SUM_TOLERANCE;
+    if shares.iter().all(percent) {
+        printer.note(format!("note: {place}: every row sums to 100: the shares are taken for percent"));
+        shares.iter_mut().flatten().for_each(|share| *share /= 100.0);
+    }
     for (row, id) in shares.iter_mut().zip(ids) {
         if let Some(i) = row.iter().position(|share| *share < 0.0) {
             return Err(Error::input(format!(

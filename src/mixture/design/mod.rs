@@ -1,5 +1,8 @@
 //! Where to try first: the mixtures of the first proxy runs.
 
+mod d_optimal;
+mod dirichlet;
+mod greedy_variance;
 mod seed_mixtures;
 mod space_filling;
 
@@ -30,11 +33,27 @@ pub const DESIGNS: Registry<dyn Design> = Registry {
     entries: &[
         seed_mixtures::ENTRY, //
         space_filling::ENTRY,
+        dirichlet::ENTRY,
+        d_optimal::ENTRY,
+        greedy_variance::ENTRY,
     ],
 };
 
 const fn entry<D: Named + Design + 'static>() -> Entry<dyn Design> {
     Entry { name: D::NAME, summary: D::SUMMARY, build: |table| Ok(Box::new(D::new(table.try_into()?)?)) }
+}
+
+/// Points as planned mixtures, `design_01` and so on; what repeats another is left out.
+fn numbered(region: &Region, points: &[Vec<f64>]) -> Result<Vec<Planned>, BadMixture> {
+    let digits = points.len().to_string().len().max(2);
+    let mut planned: Vec<Planned> = Vec::new();
+    for point in points {
+        let mixture = mixture(region, point)?;
+        if planned.iter().all(|one| one.mixture != mixture) {
+            planned.push(Planned { label: format!("design_{:0digits$}", planned.len() + 1), mixture });
+        }
+    }
+    Ok(planned)
 }
 
 /// The mixture of `shares` in the order of the region's datasets.

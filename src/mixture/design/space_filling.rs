@@ -6,7 +6,7 @@
 use rand::Rng;
 use rand_distr::{Distribution, Gamma};
 
-use super::{Design, Planned, entry, mixture};
+use super::{Design, Planned, entry, numbered};
 use crate::{
     mixture::{BadMixture, constraint::Region},
     registry::{BuildError, Entry, Named},
@@ -64,15 +64,7 @@ impl Design for SpaceFilling {
         let roots: Vec<Vec<f64>> =
             pool.iter().map(|shares| shares.iter().map(|s| s.sqrt()).collect()).collect();
         let chosen = representatives(&roots, self.0.mixtures, seed.child("k-means"));
-        let digits = self.0.mixtures.to_string().len().max(2);
-        let mut planned: Vec<Planned> = Vec::new();
-        for index in chosen {
-            let mixture = mixture(region, &pool[index])?;
-            if planned.iter().all(|one| one.mixture != mixture) {
-                planned.push(Planned { label: format!("design_{:0digits$}", planned.len() + 1), mixture });
-            }
-        }
-        Ok(planned)
+        numbered(region, &chosen.into_iter().map(|index| pool[index].clone()).collect::<Vec<_>>())
     }
 }
 
