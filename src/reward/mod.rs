@@ -12,7 +12,9 @@ mod boxes;
 mod choice;
 mod expression;
 mod format;
+mod math;
 mod number;
+pub mod profile;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ use crate::{
     registry::{BuildError, Entry, Named, Registry, UnknownName},
     sample::Answer,
 };
+pub use format::Region;
 use format::{Format, Lenient};
 
 /// Every verifier.
@@ -167,8 +170,12 @@ pub enum Reason {
     Wrong,
     /// Nothing stands where the answer belongs.
     Empty,
+    /// There is no place where an answer belongs: no tags, no box, no "answer:".
+    NoAnswerRegion,
     /// Something stands there that is no answer of this type.
     Unparsed,
+    /// Arithmetic is left in it: `7+8`.
+    Unevaluated,
     /// It names several answers.
     Ambiguous,
     /// More boxes than are compared.
@@ -189,12 +196,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order tables list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Right,
         Self::Partial,
         Self::Wrong,
         Self::Empty,
+        Self::NoAnswerRegion,
         Self::Unparsed,
+        Self::Unevaluated,
         Self::Ambiguous,
         Self::TooMany,
         Self::MissingTag,
@@ -212,7 +221,9 @@ impl Reason {
             Self::Partial => "partial",
             Self::Wrong => "wrong",
             Self::Empty => "empty",
+            Self::NoAnswerRegion => "no_answer_region",
             Self::Unparsed => "unparsed",
+            Self::Unevaluated => "unevaluated",
             Self::Ambiguous => "ambiguous",
             Self::TooMany => "too_many",
             Self::MissingTag => "missing_tag",
@@ -460,6 +471,19 @@ impl Reward {
         }
     }
 
+    /// Scores the answer where it stands, whatever the format: what `modo score` reports as `score`.
+    ///
+    /// The region is that of [`Region`]; a text without one scores 0 with the reason why. Also gives the region and its text.
+    pub fn verify<'t>(&self, gold: &Gold, completion: &'t str) -> (Verdict, Option<Region>, Option<&'t str>) {
+        match format::strict_region(completion) {
+            Ok((answer, region)) => match self.verifier(gold) {
+                Ok(verifier) => (verifier.score(gold, answer), Some(region), Some(answer)),
+                Err(_) => (Verdict::zero(Reason::BadGold), Some(region), Some(answer)),
+            },
+            Err(reason) => (Verdict::zero(reason), None, None),
+        }
+    }
+
     /// Checks on a gold of the data that the reward rewards: the gold in the right format gets everything, and no accuracy
     /// goes to an empty answer, to the verifier's wrong answers, to the gold inside the reasoning, nor to the gold without
     /// format where the gate is on.
@@ -530,7 +554,9 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/reward");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
             .filter(|file| file != "mod")
             .collect();
         files.sort();

@@ -233,7 +233,7 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
             value
         }
     };
-    let scale = scan.scale(reading)?;
+    let (scale, _) = scan.scale(reading)?;
     let value = if scale < 1.0 { magnitude / 100.0 } else { magnitude * scale };
     Some(if negative { -value } else { value })
 }
@@ -450,9 +450,9 @@ impl<'t> Scan<'t> {
         (0.0 < above && above < below).then_some((above, below, self.rest))
     }
 
-    /// What percent signs, words such as "million" and units after a number multiply it by; `None` where the rest is
-    /// none of these.
-    pub(super) fn scale(&mut self, reading: Reading) -> Option<f64> {
+    /// What percent signs, words such as "million" and units after a number multiply it by, and the unit; `None` where the
+    /// rest is none of these.
+    pub(super) fn scale(&mut self, reading: Reading) -> Option<(f64, &'t str)> {
         let attached = !self.rest.starts_with([' ', '\\']);
         self.spaces();
         let mut scale = 1.0;
@@ -472,7 +472,7 @@ impl<'t> Scan<'t> {
         let rest = self.rest.trim();
         let rest = rest.strip_suffix('.').unwrap_or(rest).trim_end();
         let fits = rest.is_empty() || (reading.units == Units::Ignore && is_unit(rest, attached));
-        fits.then_some(scale)
+        fits.then_some((scale, rest))
     }
 }
 
