@@ -15,6 +15,7 @@ mod format;
 mod math;
 mod number;
 pub mod profile;
+mod shape;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -190,13 +191,15 @@ pub enum Reason {
     TextOutside,
     /// The answer was not looked at, since the format failed.
     Gated,
+    /// A part of the reward took something off: too long, repeated, another script.
+    Charged,
     /// The gold is none that the verifier accepts; data that were checked have no such gold.
     BadGold,
 }
 
 impl Reason {
     /// Every reason, in the order tables list them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Right,
         Self::Partial,
         Self::Wrong,
@@ -211,6 +214,7 @@ impl Reason {
         Self::TagOrder,
         Self::TextOutside,
         Self::Gated,
+        Self::Charged,
         Self::BadGold,
     ];
 
@@ -231,6 +235,7 @@ impl Reason {
             Self::TagOrder => "tag_order",
             Self::TextOutside => "text_outside",
             Self::Gated => "gated",
+            Self::Charged => "charged",
             Self::BadGold => "bad_gold",
         }
     }
@@ -265,6 +270,7 @@ pub enum BadGold {
 pub struct Reward {
     verifiers: Vec<Box<dyn Verifier>>,
     weights: Weights,
+    shape: shape::Shape,
 }
 
 /// The `[reward]` table of a dataset.
@@ -274,12 +280,17 @@ struct Weights {
     accuracy: f64,
     format: f64,
     gate: bool,
+    overlong: Option<shape::Overlong>,
+    length: Option<shape::Length>,
+    repetition: Option<shape::Repetition>,
+    language: Option<shape::Language>,
 }
 
 impl Default for Weights {
     /// The paper's.
     fn default() -> Self {
-        Self { accuracy: 2.0, format: 1.0, gate: true }
+        let (overlong, length, repetition, language) = (None, None, None, None);
+        Self { accuracy: 2.0, format: 1.0, gate: true, overlong, length, repetition, language }
     }
 }
 
@@ -306,6 +317,9 @@ pub enum BadReward {
     /// The keys of `[reward]` are wrong.
     #[error("`reward`: {0}")]
     Keys(toml::de::Error),
+    /// A part's settings are wrong.
+    #[error("`reward`: {0}")]
+    Part(String),
     /// The weights are wrong.
     #[error(
         "`reward`: weights are finite, not negative and not all 0; these are accuracy {accuracy}, format {format}"
@@ -340,12 +354,36 @@ pub struct Scored {
     pub extracted: Option<String>,
 }
 
+impl Scored {
+    /// What came of the completion, for counting: `right`, `partial`, `wrong`, `unparsed` (nothing that can be compared stands
+    /// in the answer), and without the format `truncated` (it ended at the limit), `right_without_format`, `no_answer_region`
+    /// (a tag is missing) or `format`.
+    pub fn outcome(&self, truncated: bool) -> &'static str {
+        let reason = |name| self.parts.iter().find(|part| part.name == name).map(|part| part.reason);
+        if self.format {
+            return match reason("accuracy") {
+                Some(Reason::Right) => "right",
+                Some(Reason::Partial) => "partial",
+                Some(Reason::Wrong) => "wrong",
+                _ => "unparsed",
+            };
+        }
+        if truncated {
+            return "truncated";
+        }
+        if self.lenient_accuracy >= 1.0 {
+            return "right_without_format";
+        }
+        if reason(Format::NAME) == Some(Reason::MissingTag) { "no_answer_region" } else { "format" }
+    }
+}
+
 /// One part of a reward.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Part {
-    /// `accuracy` or `format`.
+    /// `accuracy`, `format`, `length`, `repetition`, `language` or `overlong`.
     pub name: &'static str,
-    /// In [0, 1].
+    /// In [0, 1]; at most 0 for `repetition`, `language` and `overlong`, between its bounds for `length`.
     pub value: f64,
     /// Why.
     pub reason: Reason,
@@ -383,10 +421,13 @@ impl Reward {
     /// From a dataset's `verifier` (a name, a table with `name` and the verifier's own keys, or a list of these, of which the
     /// first that accepts a gold checks it: `["number", "choice"]`) and its `[reward]` table (`accuracy`, `format`, `gate`).
     pub fn from_tables(verifier: &toml::Value, weights: Option<&toml::Table>) -> Result<Self, BadReward> {
-        let weights = match weights {
+        let weights: Weights = match weights {
             Some(table) => table.clone().try_into().map_err(BadReward::Keys)?,
             None => Weights::default(),
         };
+        let Weights { overlong, length, repetition, language, .. } = weights;
+        let shape = shape::Shape { overlong, length, repetition, language };
+        shape.check().map_err(BadReward::Part)?;
         let Weights { accuracy, format, .. } = weights;
         let fits = |weight: f64| weight.is_finite() && weight >= 0.0;
         if !fits(accuracy) || !fits(format) || accuracy + format == 0.0 || !(accuracy + format).is_finite() {
@@ -398,10 +439,10 @@ impl Reward {
             }
             one => vec![build(one)?],
         };
-        Ok(Self { verifiers, weights })
+        Ok(Self { verifiers, weights, shape })
     }
 
-    /// The largest possible reward.
+    /// The largest possible reward, but for what a `length` part adds.
     pub fn max(&self) -> f64 {
         self.weights.accuracy + self.weights.format
     }
@@ -431,7 +472,15 @@ impl Reward {
     }
 
     /// Scores any text against a gold that was accepted; one that was not gives no accuracy and [`Reason::BadGold`].
+    ///
+    /// Parts that look at the length in tokens count words here; [`Reward::score_of_length`] is told the tokens.
     pub fn score(&self, gold: &Gold, completion: &str) -> Scored {
+        let words = if self.shape.counts_tokens() { completion.split_whitespace().count() } else { 0 };
+        self.score_of_length(gold, completion, words)
+    }
+
+    /// [`Reward::score`] of a completion of so many tokens.
+    pub fn score_of_length(&self, gold: &Gold, completion: &str, tokens: usize) -> Scored {
         let verifier = match self.verifiers.as_slice() {
             [only] => Some(only.as_ref()),
             _ => self.verifier(gold).ok(),
@@ -453,8 +502,30 @@ impl Reward {
         let counted =
             if format || !self.weights.gate { lenient.clone() } else { Verdict::zero(Reason::Gated) };
         let format_value = f64::from(u8::from(format));
+        let mut total = self.weights.accuracy * counted.score + self.weights.format * format_value;
+        let mut shaped = Vec::new();
+        let mut add = |name, value: f64, weight: f64| {
+            total += weight * value;
+            let reason = if value < 0.0 { Reason::Charged } else { Reason::Right };
+            shaped.push(Part { name, value, reason });
+        };
+        if let Some(part) = &self.shape.length {
+            add("length", part.value(tokens, counted.score >= 1.0), part.weight);
+        }
+        if let Some(part) = &self.shape.repetition {
+            add("repetition", part.value(completion), part.weight);
+        }
+        if let Some(part) = &self.shape.language {
+            add("language", part.value(completion), part.weight);
+        }
+        if let Some(part) = &self.shape.overlong {
+            add("overlong", part.value(tokens), part.weight);
+            if part.filter && part.is_beyond(tokens) {
+                total = 0.0;
+            }
+        }
         Scored {
-            total: self.weights.accuracy * counted.score + self.weights.format * format_value,
+            total,
             max: self.max(),
             accuracy: counted.score,
             format,
@@ -466,7 +537,10 @@ impl Reward {
                     value: format_value,
                     reason: region.err().unwrap_or(Reason::Right),
                 },
-            ],
+            ]
+            .into_iter()
+            .chain(shaped)
+            .collect(),
             extracted: lenient.extracted,
         }
     }
@@ -491,7 +565,7 @@ impl Reward {
         let verifier = self.verifier(gold)?;
         let written = verifier.write(gold);
         let scored = self.score(gold, &format::tagged("Look.", &written));
-        if (scored.total - scored.max).abs() > 1e-9 {
+        if (scored.accuracy - 1.0).abs() > 1e-9 || !scored.format {
             // The accuracy part says "gated" where the format failed: then the format's reason is the cause.
             let failed = scored.parts.iter().rfind(|part| part.value < 1.0);
             return Err(SelfTestFailure::GoldIsNotRight {

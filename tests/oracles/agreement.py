@@ -10,6 +10,7 @@ import collections
 import json
 import random
 import subprocess
+from pathlib import Path
 
 from packages import Packages
 
@@ -230,20 +231,33 @@ class Pairs:
                 "mmmu_vlmeval": self.choices, "scienceqa": self.choices}.get(profile, self.math)()
 
 
+def cached(args, profile, compute):
+    if not args.cache:
+        return compute()
+    file = Path(args.cache) / f"{profile}-{args.seed}-{args.pairs}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(compute()))
+    return json.loads(file.read_text())
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--modo", required=True)
+    parser.add_argument("--modo", help="the program; without it the packages' scores are only computed")
     parser.add_argument("--wheels", required=True)
     parser.add_argument("--pairs", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--profiles", default=",".join(Packages.PROFILES))
     parser.add_argument("--show", type=int, default=40)
+    parser.add_argument("--cache", help="folder where the packages' scores are kept between runs")
     args = parser.parse_args()
     packages = Packages(args.wheels)
     for profile in args.profiles.split(","):
         pairs = Pairs(f"{args.seed} {profile if profile not in ('trl', 'math_verify', 'math_verify_raw', 'r1v') else 'math'}")
         asked = [pairs.for_profile(profile) for _ in range(args.pairs)]
-        expected = [packages.score(profile, golds, text, options) for _, golds, text, options in asked]
+        expected = cached(args, profile, lambda: [packages.score(profile, g, t, o) for _, g, t, o in asked])
+        if not args.modo:
+            continue
         lines = "".join(json.dumps({"gold": g, "completion": t, "options": o}) + "\n" for _, g, t, o in asked)
         out = subprocess.run([args.modo, "score", "--profile", profile], input=lines.encode(), capture_output=True, check=True)
         answers = [json.loads(line) for line in out.stdout.splitlines()]

@@ -14,8 +14,14 @@ import sys
 import types
 from pathlib import Path
 
+import math_verify.grader
+import math_verify.parser
+import math_verify.utils
 from math_verify import parse, verify
 
+# The packages give up after some seconds of wall time, so that a busy machine would change their answers.
+patient = lambda timeout_seconds=None: math_verify.utils.timeout(timeout_seconds * 20 if timeout_seconds else timeout_seconds)
+math_verify.parser.timeout = math_verify.grader.timeout = patient
 
 def load(path, name, package=None, stubs=()):
     """One file as a module, with `stubs` for what it imports and scoring does not need."""
@@ -55,6 +61,7 @@ class Packages:
         mcq = (tasks / "_task_utils/mmmu_mcq_utils.py").read_text()
         exec(mcq[: mcq.index("\ndef parse_jmmmu")].replace("from loguru import logger", ""), self.mmmu.__dict__)
         exec(cut, self.mmmu.__dict__)
+        exec(source[source.index("def eval_multi_choice"): source.index("def evaluate_mmmu")], self.mmmu.__dict__)
         chart = (tasks / "chartqa/utils.py").read_text()
         self.chartqa = {}
         exec(chart[chart.index("def relaxed_correctness"):], self.chartqa)

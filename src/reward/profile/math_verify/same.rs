@@ -137,8 +137,12 @@ fn symbols(gold: &Expr, answer: &Expr) -> bool {
     match (text(gold), text(answer)) {
         (Some(a), Some(b)) => a == b,
         (Some(name), None) | (None, Some(name)) => {
-            let product = if text(gold).is_some() { answer } else { gold };
-            let Expr::Product(all) = product else { return false };
+            let other = if text(gold).is_some() { answer } else { gold };
+            // A number in a text command is a name that looks like one.
+            if let Expr::Number(number) = other {
+                return number.to_string() == name;
+            }
+            let Expr::Product(all) = other else { return false };
             let letters: Option<String> = all.iter().map(text).collect();
             letters.is_some_and(|letters| letters.to_lowercase() == name.to_lowercase())
         }
