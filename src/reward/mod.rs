@@ -842,6 +842,122 @@ mod tests {
         }
     }
 
+    /// The same without the gate: what `modo score` calls the score.
+    #[test]
+    fn hacks_score_nothing_wherever_the_answer_may_stand() {
+        for answer in &golds() {
+            let (reward, gold) = (of(answer.kind()), plain(answer));
+            let right = reward.write(&gold).unwrap();
+            let hacks = [
+                String::new(),
+                format!("<think>{right}</think>"),
+                format!("<think>{right}"),
+                format!("<think>\\boxed{{{right}}}</think> I am not sure"),
+                format!("<think><answer>{right}</answer></think> I am not sure"),
+                format!("<think>{right}</think><answer></answer>"),
+                format!("<answer>{right}"),
+                format!("{right}</answer>"),
+                format!("<answer>{right}</answer><answer>{right}</answer>"),
+                format!("<answer><answer>{right}</answer></answer>"),
+                format!("<answer>something else</answer> {right}"),
+                format!("\\boxed{{}}{right}"),
+                format!("\\boxed{{{right}"),
+                format!("\\boxed{{1}}\\boxed{{{right}}}"),
+                format!("<answer>A, B, C, D, {right}</answer>"),
+                format!("<answer>{right} or {right} or something else</answer>"),
+                format!("<answer>{right}\u{200b}</answer>"),
+                format!("<answer>{right}\0</answer>"),
+                format!("{}\n", "A, B, C, D, 1, 2, 3, ".repeat(100)),
+            ];
+            for hack in &hacks {
+                let (verdict, ..) = reward.verify(&gold, hack);
+                assert_eq!(verdict.score, 0.0, "{hack:.120} {verdict:?}");
+            }
+            for fair in [
+                format!("<think>x</think><answer>{right}</answer>"),
+                format!("<answer>\\boxed{{{right}}}</answer>"),
+                format!("<think>\\boxed{{7}}</think> So \\boxed{{{right}}}."),
+                format!("\\boxed{{7}}. Wait, \\boxed{{{right}}}"),
+                format!("It is clear.\nThe answer is {right}"),
+                right.clone(),
+            ] {
+                let (verdict, ..) = reward.verify(&gold, &fair);
+                assert_eq!(verdict.score, 1.0, "{fair:.120} {verdict:?}");
+            }
+        }
+        for text in ["None", "", "[INVALID]", "no boxed here"] {
+            for none in [Answer::Text(vec![]), Answer::Text(vec![String::new()]), Answer::Expression(String::new())] {
+                assert_eq!(of(none.kind()).verify(&plain(&none), text).0.score, 0.0, "{none:?} {text}");
+            }
+        }
+        let tower = Answer::Expression("1".to_owned());
+        for bomb in ["9^{9^{9}}", "((((((((((1))))))))))!!!!!", "2^{2^{2^{2^{2^2}}}}", "1000000!", "\\sqrt[64]{9^{9^9}}"] {
+            assert_eq!(of("expression").verify(&plain(&tower), bomb).0.score, 0.0, "{bomb}");
+        }
+    }
+
+    /// Ten million mutated completions: `cargo test --release -- --ignored mutated`, about twenty minutes on a core.
+    #[test]
+    #[ignore = "minutes"]
+    #[expect(clippy::print_stderr, reason = "a measurement, to be read")]
+    fn mutated_completions_never_panic_and_take_below_ten_milliseconds() {
+        use rand::{Rng, SeedableRng};
+        let count: u64 = std::env::var("MODO_MUTATIONS").map_or(10_000_000, |n| n.parse().unwrap());
+        let golds = golds();
+        let rewards: Vec<Reward> = golds.iter().map(|gold| of(gold.kind())).collect();
+        let texts = [golds[3].written(), golds[4].written(), "12.5".into(), "B".into(), "left of".into()];
+        let pieces = [
+            "<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "}", "{", "$", "\\frac{", "\\sqrt{", "^{", "^", "(", ")", "[",
+            "]", "\\{", ",", ";", "=", "<", "+", "-", "\\times ", "\\pi", "x", "e", "i", "9", "0.", "1/", "!", "%", "|", "\\sin ",
+            "\\log_", "\\text{", "\\begin{pmatrix}", "&", "\\\\", "\\cup ", "or", "\u{200b}", "\0", "π", "'Position':", "answer is ",
+        ];
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let (mut longest, mut worst, mut over) = (std::time::Duration::ZERO, String::new(), 0_u64);
+        for _ in 0..count {
+            let mut text = texts[rng.random_range(0..texts.len())].clone();
+            for _ in 0..rng.random_range(1..12) {
+                let mut at = rng.random_range(0..=text.len());
+                while !text.is_char_boundary(at) {
+                    at -= 1;
+                }
+                match rng.random_range(0..5) {
+                    0 => text.truncate(at),
+                    1 => text.insert(at, char::from(rng.random_range(0..128_u8))),
+                    2 if text.len() < 2000 => text = text.repeat(rng.random_range(1..4)),
+                    _ => {
+                        let piece = pieces[rng.random_range(0..pieces.len())];
+                        text.insert_str(at, &piece.repeat(rng.random_range(1..4)));
+                    }
+                }
+            }
+            let completion = if rng.random_bool(0.5) { format!("<answer>{text}</answer>") } else { text };
+            let which = rng.random_range(0..golds.len());
+            let asked = profile::Asked {
+                golds: &[golds[which].written()],
+                completion: &completion,
+                options: &["cat".to_owned(), "dog".to_owned()],
+            };
+            let profile = &profile::PROFILES[rng.random_range(0..profile::PROFILES.len())];
+            for own in [true, false] {
+                let start = std::time::Instant::now();
+                let score = if own {
+                    rewards[which].verify(&plain(&golds[which]), &completion).0.score
+                } else {
+                    (profile.score)(&asked).score.unwrap_or(0.0)
+                };
+                let took = start.elapsed();
+                assert!((0.0..=1.0).contains(&score), "{completion}");
+                over += u64::from(took.as_millis() >= 10);
+                if took > longest {
+                    (longest, worst) = (took, format!("{} {completion}", if own { "strict" } else { profile.name }));
+                }
+            }
+        }
+        // Wall time on a busy machine: a few are allowed to have been waited for.
+        assert!(over * 1_000_000 <= count.max(1_000_000) * 20, "{over} over 10 ms, the longest {longest:?}: {worst}");
+        eprintln!("{count} completions, longest {longest:?}, {over} over 10 ms: {worst:.200}");
+    }
+
     #[test]
     fn a_megabyte_is_scored_at_once() {
         let fill = [
@@ -878,6 +994,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn values_are_equal_both_ways(
+            a in r"[-]?[1-9][0-9]?(/[2-9]|\\\\sqrt\\{[2-9]\\}|\\\\pi|x)?", b in r"[-]?[1-9][0-9]?(/[2-9]|\\\\sqrt\\{[2-9]\\}|\\\\pi|x)?"
+        ) {
+            let score = |gold: &str, answer: &str| {
+                let gold = Answer::Expression(gold.to_owned());
+                of("expression").verify(&plain(&gold), &format!("<answer>{answer}</answer>")).0.score
+            };
+            prop_assert_eq!(score(&a, &b), score(&b, &a), "{} {}", a, b);
+            prop_assert_eq!(score(&a, &a), 1.0);
+        }
+
         #[test]
         fn any_bytes_are_scored_between_zero_and_one(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             check_any(&String::from_utf8_lossy(&bytes));
@@ -949,7 +1077,14 @@ mod tests {
     }
 
     fn check_any(text: &str) {
+        for profile in profile::PROFILES {
+            let asked = profile::Asked { golds: &["3".to_owned(), "x<3".to_owned()], completion: text, options: &[] };
+            let score = (profile.score)(&asked).score;
+            assert!(score.is_none_or(|s| (0.0..=1.0).contains(&s)), "{} {text}", profile.name);
+        }
         for answer in &golds() {
+            let (verdict, ..) = of(answer.kind()).verify(&plain(answer), text);
+            assert!((0.0..=1.0).contains(&verdict.score));
             for completion in [text.to_owned(), format::tagged("", text)] {
                 let scored = of(answer.kind()).score(&plain(answer), &completion);
                 assert!(
