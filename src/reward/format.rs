@@ -93,12 +93,24 @@ pub(super) fn tagged(reasoning: &str, answer: &str) -> String {
 
 /// What stands between the answer tags of a completion in the right format, else why it is not.
 pub(super) fn answer_region(completion: &str) -> Result<&str, Reason> {
-    let mut at = [0; 4];
-    for (place, tag) in at.iter_mut().zip(TAGS) {
-        let mut found = completion.match_indices(tag);
-        *place = found.next().ok_or(Reason::MissingTag)?.0;
-        if found.next().is_some() {
-            return Err(Reason::RepeatedTag);
+    // One pass: only an opening bracket can begin a tag.
+    let (mut at, mut count) = ([0; 4], [0_usize; 4]);
+    let mut from = 0;
+    while let Some(next) = completion[from..].find('<') {
+        let place = from + next;
+        from = place + 1;
+        if let Some(tag) = TAGS.iter().position(|tag| completion.as_bytes()[place..].starts_with(tag.as_bytes())) {
+            if count[tag] == 0 {
+                at[tag] = place;
+            }
+            count[tag] += 1;
+        }
+    }
+    for n in count {
+        match n {
+            0 => return Err(Reason::MissingTag),
+            1 => (),
+            _ => return Err(Reason::RepeatedTag),
         }
     }
     if !at.is_sorted() {

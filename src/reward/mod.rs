@@ -487,30 +487,35 @@ impl Reward {
         };
         let judge = |answer: &str| verifier.map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
         let region = format::answer_region(completion);
-        let lenient = match (&region, format::lenient_region(completion)) {
-            (Ok(answer), _) => judge(answer),
-            (Err(_), Lenient::Tagged(answer)) => judge(answer),
-            (Err(_), Lenient::Untagged(body)) => {
-                let whole = judge(body);
-                match verifier {
-                    Some(verifier) if whole.score == 0.0 => judge(verifier.tail(gold, body)),
-                    _ => whole,
+        let lenient = match region {
+            Ok(answer) => judge(answer),
+            Err(_) => match format::lenient_region(completion) {
+                Lenient::Tagged(answer) => judge(answer),
+                Lenient::Untagged(body) => {
+                    let whole = judge(body);
+                    match verifier {
+                        Some(verifier) if whole.score == 0.0 => judge(verifier.tail(gold, body)),
+                        _ => whole,
+                    }
                 }
-            }
+            },
         };
         let format = region.is_ok();
-        let counted =
-            if format || !self.weights.gate { lenient.clone() } else { Verdict::zero(Reason::Gated) };
+        let (accuracy, reason) =
+            if format || !self.weights.gate { (lenient.score, lenient.reason) } else { (0.0, Reason::Gated) };
         let format_value = f64::from(u8::from(format));
-        let mut total = self.weights.accuracy * counted.score + self.weights.format * format_value;
-        let mut shaped = Vec::new();
+        let mut total = self.weights.accuracy * accuracy + self.weights.format * format_value;
+        let mut parts = vec![
+            Part { name: "accuracy", value: accuracy, reason },
+            Part { name: Format::NAME, value: format_value, reason: region.err().unwrap_or(Reason::Right) },
+        ];
         let mut add = |name, value: f64, weight: f64| {
             total += weight * value;
             let reason = if value < 0.0 { Reason::Charged } else { Reason::Right };
-            shaped.push(Part { name, value, reason });
+            parts.push(Part { name, value, reason });
         };
         if let Some(part) = &self.shape.length {
-            add("length", part.value(tokens, counted.score >= 1.0), part.weight);
+            add("length", part.value(tokens, accuracy >= 1.0), part.weight);
         }
         if let Some(part) = &self.shape.repetition {
             add("repetition", part.value(completion), part.weight);
@@ -527,20 +532,10 @@ impl Reward {
         Scored {
             total,
             max: self.max(),
-            accuracy: counted.score,
+            accuracy,
             format,
             lenient_accuracy: lenient.score,
-            parts: vec![
-                Part { name: "accuracy", value: counted.score, reason: counted.reason },
-                Part {
-                    name: Format::NAME,
-                    value: format_value,
-                    reason: region.err().unwrap_or(Reason::Right),
-                },
-            ]
-            .into_iter()
-            .chain(shaped)
-            .collect(),
+            parts,
             extracted: lenient.extracted,
         }
     }
@@ -996,7 +991,7 @@ mod tests {
     proptest! {
         #[test]
         fn values_are_equal_both_ways(
-            a in r"[-]?[1-9][0-9]?(/[2-9]|\\\\sqrt\\{[2-9]\\}|\\\\pi|x)?", b in r"[-]?[1-9][0-9]?(/[2-9]|\\\\sqrt\\{[2-9]\\}|\\\\pi|x)?"
+            a in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[2-9]\}|\\pi|x)?", b in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[2-9]\}|\\pi|x)?"
         ) {
             let score = |gold: &str, answer: &str| {
                 let gold = Answer::Expression(gold.to_owned());

@@ -209,7 +209,18 @@ fn read(text: &str, reading: Reading) -> Result<f64, Reason> {
     number(text, reading).filter(|n| n.is_finite()).ok_or(Reason::Unparsed)
 }
 
+/// What most answers are: a whole number that `f64` holds, of digits alone.
+fn whole(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    // -0 is 0.
+    plain.then(|| text.parse::<i64>().ok()).flatten().map(|n| n as f64)
+}
+
 fn number(text: &str, reading: Reading) -> Option<f64> {
+    if let Some(whole) = whole(text) {
+        return Some(whole);
+    }
     let mut scan = Scan { rest: text };
     let negative = scan.sign_and_currency(reading.units)?;
     let magnitude = if scan.eat_any(&FRACTIONS) {

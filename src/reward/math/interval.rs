@@ -98,11 +98,6 @@ impl Interval {
         }
     }
 
-    /// Whether no value is in both.
-    pub(crate) fn apart(&self, other: &Self) -> bool {
-        self.high.clone().with_rounding::<Down>() < other.low || other.high.clone().with_rounding::<Down>() < self.low
-    }
-
     fn power(&self, exponent: i64) -> Option<Self> {
         let n = exponent.unsigned_abs();
         let largest = self.magnitude_bits().checked_mul(i64::try_from(n).ok()?)?;

@@ -130,7 +130,6 @@ fn grouped(text: &str) -> bool {
 
 /// One environment with LaTeX in it.
 struct Environment {
-    start: usize,
     end: usize,
     content: String,
     percent: bool,
@@ -203,7 +202,7 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
         // White space before a missing percent sign belongs to the match as well.
         let spaces = text[end..].len() - text[end..].trim_start().len();
         end += percent.unwrap_or(spaces);
-        return Some(Environment { start: at, end, content, percent: percent.is_some() });
+        return Some(Environment { end, content, percent: percent.is_some() });
     }
     if !boxed {
         let unsigned = rest.strip_prefix('-').unwrap_or(rest);
@@ -216,7 +215,6 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
         let percent = percent_after(tail);
         let spaces = tail.len() - tail.trim_start().len();
         return Some(Environment {
-            start: at,
             end: end + percent.unwrap_or(spaces),
             content: text[at..end].to_owned(),
             percent: percent.is_some(),
