@@ -399,15 +399,14 @@ fn relation(a: &[Expr], s: Relation, b: &[Expr], t: Relation, work: &mut Work) -
     if s.turned() == t && equal(&first, &second.negated(), work) {
         return true;
     }
-    // Solved for its symbols: the same up to a factor, for inequalities a positive one.
+    // Equations are solved for their symbols: the same up to a factor. Solved inequalities do not compare in the original.
+    if s != Relation::Equal || t != Relation::Equal {
+        return false;
+    }
     let mut symbolic = false;
     first.symbols(&mut |_| symbolic = true);
     if !symbolic || first.is_zero() || second.is_zero() {
         return false;
     }
-    let Some(ratio) = second.over(&first, work).and_then(|r| r.rational()) else { return false };
-    if ratio.is_zero() {
-        return false;
-    }
-    t == if ratio > RBig::ZERO { s } else { s.turned() }
+    second.over(&first, work).and_then(|r| r.rational()).is_some_and(|ratio| !ratio.is_zero())
 }
