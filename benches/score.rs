@@ -31,9 +31,13 @@ fn main() {
         (expression(r"(-\infty,3)"), r"<think>x</think><answer>(-\infty, 3)</answer>"),
         (expression(r"1+\sqrt{2}"), r"<think>x</think><answer>\sqrt{2}+1</answer>"),
     ];
-    for (name, answers) in [("choice", plain), ("integer", integers.clone()), ("surd", surds), ("general expression", general)] {
-        let rewards: Vec<Reward> =
-            answers.iter().map(|(a, _)| Reward::from_tables(&a.kind().into(), None).expect("its own verifier")).collect();
+    for (name, answers) in
+        [("choice", plain), ("integer", integers.clone()), ("surd", surds), ("general expression", general)]
+    {
+        let rewards: Vec<Reward> = answers
+            .iter()
+            .map(|(a, _)| Reward::from_tables(&a.kind().into(), None).expect("its own verifier"))
+            .collect();
         measure(name, answers.len(), || {
             for ((answer, text), reward) in answers.iter().zip(&rewards) {
                 let gold = Gold { answer, options: &[], picture_size: None };
@@ -43,10 +47,14 @@ fn main() {
     }
     for name in ["math_verify", "mathruler"] {
         let profile = profile::find(name).expect("a known profile");
-        for (kind, gold, text) in [("integer", "42", r"\boxed{42}"), ("surd", r"2\sqrt{3}", r"\boxed{\sqrt{12}}")] {
+        for (kind, gold, text) in
+            [("integer", "42", r"\boxed{42}"), ("surd", r"2\sqrt{3}", r"\boxed{\sqrt{12}}")]
+        {
             let golds = [gold.to_owned()];
             let asked = profile::Asked { golds: &golds, completion: text, options: &[] };
-            measure(&format!("profile {name}, {kind}"), 1, || _ = black_box((profile.score)(black_box(&asked))));
+            measure(&format!("profile {name}, {kind}"), 1, || {
+                _ = black_box((profile.score)(black_box(&asked)))
+            });
         }
     }
     let reward = Reward::from_tables(&"number".into(), None).expect("its own verifier");

@@ -301,9 +301,15 @@ fn lines_are_scored_in_order_and_bad_ones_answered_with_their_number() {
 #[test]
 fn other_scorers_are_reproduced_by_name() {
     let line = r#"{"gold": "3", "completion": "<think>\\boxed{3}</think> not sure"}"#;
-    for (profile, score, reward) in [("mathruler", 1.0, None), ("geo3k", 1.0, Some(0.9)), ("dapo", 1.0, Some(1.0)), ("gsm8k", 0.0, None)] {
+    for (profile, score, reward) in
+        [("mathruler", 1.0, None), ("geo3k", 1.0, Some(0.9)), ("dapo", 1.0, Some(1.0)), ("gsm8k", 0.0, None)]
+    {
         let answers = lines(&fed(&["score", "--profile", profile], line.as_bytes()));
-        assert_eq!((answers[0]["score"].as_f64(), answers[0]["reward"].as_f64()), (Some(score), reward), "{profile}");
+        assert_eq!(
+            (answers[0]["score"].as_f64(), answers[0]["reward"].as_f64()),
+            (Some(score), reward),
+            "{profile}"
+        );
     }
     // TRL skips a row whose gold it cannot read.
     let skipped = lines(&fed(&["score", "--profile", "trl"], br#"{"gold": "A", "completion": "A"}"#));
@@ -326,7 +332,9 @@ fn a_line_may_name_its_dataset() {
 fn what_was_compared_can_be_read_by_people() {
     let line = r#"{"type": "expression", "gold": "1/2", "completion": "So \\boxed{0.50}."}"#;
     let text = String::from_utf8(fed(&["score", "--explain"], line.as_bytes()).stdout).unwrap();
-    for expected in ["line 1: score 1, right", "`0.50` in the last box", "format     not kept", "reward     0 of 3"] {
+    for expected in
+        ["line 1: score 1, right", "`0.50` in the last box", "format     not kept", "reward     0 of 3"]
+    {
         assert!(text.contains(expected), "{text}");
     }
 }

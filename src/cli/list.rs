@@ -141,7 +141,8 @@ fn verifiers(printer: &mut Printer) -> Result<()> {
                 all.join("  ")
             };
             let Example { gold, options, right, wrong, .. } = &example;
-            let options = if options.is_empty() { String::new() } else { format!(", options {}", shown(options)) };
+            let options =
+                if options.is_empty() { String::new() } else { format!(", options {}", shown(options)) };
             printer.line(&format!("  gold `{}`{options}", gold.written()))?;
             printer.line(&format!("    right  {}", shown(right)))?;
             printer.line(&format!("    wrong  {}", shown(wrong)))?;

@@ -200,7 +200,10 @@ impl Named for Boxes {
             Metric::Ap => (0..10).map(|i| f64::from(50 + 5 * i) / 100.0).collect(),
             Metric::F1 | Metric::Mean => vec![0.5],
         });
-        if thresholds.is_empty() || thresholds.len() > 100 || !thresholds.iter().all(|t| (0.0..1.0).contains(t)) {
+        if thresholds.is_empty()
+            || thresholds.len() > 100
+            || !thresholds.iter().all(|t| (0.0..1.0).contains(t))
+        {
             return Err(BuildError::Value(
                 "`thresholds` are between one and a hundred numbers, at least 0 and below 1".to_owned(),
             ));
@@ -244,10 +247,7 @@ impl Boxes {
         }
         let most = if self.matching == Matching::Optimal { MAX_OPTIMAL } else { MAX_GOLD };
         if boxes.len() > most {
-            return Err(BadGold::Unreadable(format!(
-                "{} boxes; at most {most} are compared",
-                boxes.len()
-            )));
+            return Err(BadGold::Unreadable(format!("{} boxes; at most {most} are compared", boxes.len())));
         }
         if let Some(bad) = boxes.iter().find(|b| area(b) <= 0.0) {
             let Rect { x1, y1, x2, y2 } = bad;
@@ -266,12 +266,9 @@ impl Boxes {
             match self.layout {
                 Layout::Xyxy => Rect { x1, y1, x2, y2 },
                 Layout::Xywh => Rect { x1, y1, x2: x2 - x1, y2: y2 - y1 },
-                Layout::Cxcywh => Rect {
-                    x1: f64::midpoint(x1, x2),
-                    y1: f64::midpoint(y1, y2),
-                    x2: x2 - x1,
-                    y2: y2 - y1,
-                },
+                Layout::Cxcywh => {
+                    Rect { x1: f64::midpoint(x1, x2), y1: f64::midpoint(y1, y2), x2: x2 - x1, y2: y2 - y1 }
+                }
             }
         };
         Answer::Boxes(boxes.iter().map(one).collect()).written()
@@ -369,7 +366,8 @@ impl Boxes {
         // It wants at least as many columns as rows.
         let turned = given.len() > golds.len();
         let (rows, columns) = if turned { (golds.len(), given.len()) } else { (given.len(), golds.len()) };
-        let of = |row: usize, column: usize| if turned { likeness(column, row) } else { likeness(row, column) };
+        let of =
+            |row: usize, column: usize| if turned { likeness(column, row) } else { likeness(row, column) };
         let weights = Matrix::from_fn(rows, columns, |(row, column)| (of(row, column) * SCALE) as i64);
         let (_, columns) = kuhn_munkres(&weights);
         let matched = columns.into_iter().enumerate().map(|(row, column)| of(row, column));
@@ -539,7 +537,8 @@ fn giou(a: &Rect, b: &Rect) -> f64 {
     }
     let overlap =
         area(&Rect { x1: a.x1.max(b.x1), y1: a.y1.max(b.y1), x2: a.x2.min(b.x2), y2: a.y2.min(b.y2) });
-    let around = area(&Rect { x1: a.x1.min(b.x1), y1: a.y1.min(b.y1), x2: a.x2.max(b.x2), y2: a.y2.max(b.y2) });
+    let around =
+        area(&Rect { x1: a.x1.min(b.x1), y1: a.y1.min(b.y1), x2: a.x2.max(b.x2), y2: a.y2.max(b.y2) });
     let union = of_a + of_b - overlap;
     (overlap / union - (around - union) / around).clamp(-1.0, 1.0)
 }
@@ -797,7 +796,9 @@ mod tests {
         let verifier = |matching: &str| of(&format!("threshold = 0.0\nmatching = '{matching}'"));
         let all = Answer::Boxes(golds.to_vec());
         let gold = Gold { answer: &all, options: &[], picture_size: None };
-        assert!(verifier("optimal").score(&gold, answer).score >= verifier("greedy").score(&gold, answer).score);
+        assert!(
+            verifier("optimal").score(&gold, answer).score >= verifier("greedy").score(&gold, answer).score
+        );
     }
 
     #[test]

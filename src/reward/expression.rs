@@ -15,13 +15,12 @@
 use serde::Deserialize;
 
 use super::{
-    BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
-    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, without_name},
+    BadGold, Example, Gold, MAX_EXTRACTED, Reason, Verdict, Verifier, entry,
     math::{
         compare::{Outcome, ROUNDED, compare},
         read::read,
     },
-    MAX_EXTRACTED,
+    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, without_name},
     text::unwrapped,
 };
 use crate::{
@@ -88,7 +87,11 @@ impl Verifier for Expression {
         match compare(&wanted_expr, &given) {
             Outcome::Same => Verdict::all_or_nothing(true, &written),
             Outcome::Different => Verdict::all_or_nothing(false, &written),
-            Outcome::Unevaluated => Verdict { score: 0.0, reason: Reason::Unevaluated, extracted: Some(written.chars().take(MAX_EXTRACTED).collect()) },
+            Outcome::Unevaluated => Verdict {
+                score: 0.0,
+                reason: Reason::Unevaluated,
+                extracted: Some(written.chars().take(MAX_EXTRACTED).collect()),
+            },
         }
     }
 
@@ -204,9 +207,8 @@ impl Value {
     /// Whether both are no whole numbers and agree to six digits.
     fn nearly(self, other: Self) -> bool {
         let whole = |v: Self| v.den == 1 && v.root == 1 && v.pi == 0;
-        let f64 = |v: Self| {
-            v.num as f64 / v.den as f64 * (v.root as f64).sqrt() * std::f64::consts::PI.powi(v.pi)
-        };
+        let f64 =
+            |v: Self| v.num as f64 / v.den as f64 * (v.root as f64).sqrt() * std::f64::consts::PI.powi(v.pi);
         let (a, b) = (f64(self), f64(other));
         !whole(self) && !whole(other) && (a - b).abs() <= ROUNDED * a.abs().min(1.0)
     }
@@ -249,20 +251,31 @@ fn readable(text: &str) -> String {
 
 /// Letters with at least one in lower case: text that may be written in any case. `AB` and `x` are names.
 fn is_word(text: &str) -> bool {
-    text.len() > 1 && text.chars().all(|c| c.is_alphabetic() || c == ' ' || c == '-') && text.chars().any(char::is_lowercase)
+    text.len() > 1
+        && text.chars().all(|c| c.is_alphabetic() || c == ' ' || c == '-')
+        && text.chars().any(char::is_lowercase)
 }
 
 /// Whether units do not contradict each other: one that is not written contradicts nothing.
 fn same_unit(a: &str, b: &str) -> bool {
     let plain = |unit: &str| {
-        let mut plain = unit.replace(r"\text", "").replace(r"\mathrm", "").replace(r"^{\circ}", "°").replace(r"^\circ", "°");
+        let mut plain = unit
+            .replace(r"\text", "")
+            .replace(r"\mathrm", "")
+            .replace(r"^{\circ}", "°")
+            .replace(r"^\circ", "°");
         plain.retain(|c| c.is_alphanumeric() || c == '/' || c == '°' || c == '²' || c == '³');
         let plain = plain.to_lowercase();
         plain.strip_suffix('s').map_or(plain.clone(), str::to_owned)
     };
     let (a, b) = (plain(a), plain(b));
     let degree = |unit: &str| matches!(unit, "°" | "degree" | "deg");
-    a.is_empty() || b.is_empty() || a == b || (degree(&a) && degree(&b)) || a.starts_with(&b) || b.starts_with(&a)
+    a.is_empty()
+        || b.is_empty()
+        || a == b
+        || (degree(&a) && degree(&b))
+        || a.starts_with(&b)
+        || b.starts_with(&a)
 }
 
 /// The exact value of a text that is one term, and its unit.

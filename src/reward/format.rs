@@ -99,7 +99,9 @@ pub(super) fn answer_region(completion: &str) -> Result<&str, Reason> {
     while let Some(next) = completion[from..].find('<') {
         let place = from + next;
         from = place + 1;
-        if let Some(tag) = TAGS.iter().position(|tag| completion.as_bytes()[place..].starts_with(tag.as_bytes())) {
+        if let Some(tag) =
+            TAGS.iter().position(|tag| completion.as_bytes()[place..].starts_with(tag.as_bytes()))
+        {
             if count[tag] == 0 {
                 at[tag] = place;
             }
@@ -235,7 +237,8 @@ fn last_box(text: &str) -> Result<Option<&str>, Reason> {
         }
         // Two boxes with nothing between them but "or", commas and signs are two answers.
         let between = &text[end..start];
-        let joined = between.split(|c: char| !c.is_alphanumeric()).all(|w| matches!(w, "" | "or" | "and" | "text"));
+        let joined =
+            between.split(|c: char| !c.is_alphanumeric()).all(|w| matches!(w, "" | "or" | "and" | "text"));
         if joined && outer.trim() != content.trim() {
             return Err(Reason::Ambiguous);
         }

@@ -881,12 +881,20 @@ mod tests {
             }
         }
         for text in ["None", "", "[INVALID]", "no boxed here"] {
-            for none in [Answer::Text(vec![]), Answer::Text(vec![String::new()]), Answer::Expression(String::new())] {
+            for none in
+                [Answer::Text(vec![]), Answer::Text(vec![String::new()]), Answer::Expression(String::new())]
+            {
                 assert_eq!(of(none.kind()).verify(&plain(&none), text).0.score, 0.0, "{none:?} {text}");
             }
         }
         let tower = Answer::Expression("1".to_owned());
-        for bomb in ["9^{9^{9}}", "((((((((((1))))))))))!!!!!", "2^{2^{2^{2^{2^2}}}}", "1000000!", "\\sqrt[64]{9^{9^9}}"] {
+        for bomb in [
+            "9^{9^{9}}",
+            "((((((((((1))))))))))!!!!!",
+            "2^{2^{2^{2^{2^2}}}}",
+            "1000000!",
+            "\\sqrt[64]{9^{9^9}}",
+        ] {
             assert_eq!(of("expression").verify(&plain(&tower), bomb).0.score, 0.0, "{bomb}");
         }
     }
@@ -902,9 +910,53 @@ mod tests {
         let rewards: Vec<Reward> = golds.iter().map(|gold| of(gold.kind())).collect();
         let texts = [golds[3].written(), golds[4].written(), "12.5".into(), "B".into(), "left of".into()];
         let pieces = [
-            "<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "}", "{", "$", "\\frac{", "\\sqrt{", "^{", "^", "(", ")", "[",
-            "]", "\\{", ",", ";", "=", "<", "+", "-", "\\times ", "\\pi", "x", "e", "i", "9", "0.", "1/", "!", "%", "|", "\\sin ",
-            "\\log_", "\\text{", "\\begin{pmatrix}", "&", "\\\\", "\\cup ", "or", "\u{200b}", "\0", "π", "'Position':", "answer is ",
+            "<think>",
+            "</think>",
+            "<answer>",
+            "</answer>",
+            "\\boxed{",
+            "}",
+            "{",
+            "$",
+            "\\frac{",
+            "\\sqrt{",
+            "^{",
+            "^",
+            "(",
+            ")",
+            "[",
+            "]",
+            "\\{",
+            ",",
+            ";",
+            "=",
+            "<",
+            "+",
+            "-",
+            "\\times ",
+            "\\pi",
+            "x",
+            "e",
+            "i",
+            "9",
+            "0.",
+            "1/",
+            "!",
+            "%",
+            "|",
+            "\\sin ",
+            "\\log_",
+            "\\text{",
+            "\\begin{pmatrix}",
+            "&",
+            "\\\\",
+            "\\cup ",
+            "or",
+            "\u{200b}",
+            "\0",
+            "π",
+            "'Position':",
+            "answer is ",
         ];
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
         let (mut longest, mut worst, mut over) = (std::time::Duration::ZERO, String::new(), 0_u64);
@@ -944,12 +996,16 @@ mod tests {
                 assert!((0.0..=1.0).contains(&score), "{completion}");
                 over += u64::from(took.as_millis() >= 10);
                 if took > longest {
-                    (longest, worst) = (took, format!("{} {completion}", if own { "strict" } else { profile.name }));
+                    (longest, worst) =
+                        (took, format!("{} {completion}", if own { "strict" } else { profile.name }));
                 }
             }
         }
         // Wall time on a busy machine: a few are allowed to have been waited for.
-        assert!(over * 1_000_000 <= count.max(1_000_000) * 20, "{over} over 10 ms, the longest {longest:?}: {worst}");
+        assert!(
+            over * 1_000_000 <= count.max(1_000_000) * 20,
+            "{over} over 10 ms, the longest {longest:?}: {worst}"
+        );
         eprintln!("{count} completions, longest {longest:?}, {over} over 10 ms: {worst:.200}");
     }
 
@@ -1073,7 +1129,8 @@ mod tests {
 
     fn check_any(text: &str) {
         for profile in profile::PROFILES {
-            let asked = profile::Asked { golds: &["3".to_owned(), "x<3".to_owned()], completion: text, options: &[] };
+            let asked =
+                profile::Asked { golds: &["3".to_owned(), "x<3".to_owned()], completion: text, options: &[] };
             let score = (profile.score)(&asked).score;
             assert!(score.is_none_or(|s| (0.0..=1.0).contains(&s)), "{} {text}", profile.name);
         }

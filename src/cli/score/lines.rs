@@ -150,7 +150,8 @@ fn score(asked: Asked, rules: Rules, datasets: &Datasets) -> Result<Answered, St
                 (None, None) => plain(kind).ok_or_else(|| format!("no verifier is called `{kind}`"))?,
                 (verifier, weights) => {
                     let verifier = verifier.clone().unwrap_or_else(|| kind.as_ref().into());
-                    own = Reward::from_tables(&verifier, weights.as_ref()).map_err(|error| error.to_string())?;
+                    own = Reward::from_tables(&verifier, weights.as_ref())
+                        .map_err(|error| error.to_string())?;
                     &own
                 }
             };
@@ -279,9 +280,22 @@ pub(crate) fn kinds(verifier: &toml::Value) -> Vec<&'static str> {
 
 /// An answer as people read it.
 pub(crate) fn explained(line: u64, answered: &Answered) -> Vec<String> {
-    let shown = |text: &Option<String>| text.as_ref().map_or("nothing".to_owned(), |t| format!("`{}`", t.escape_debug()));
+    let shown = |text: &Option<String>| {
+        text.as_ref().map_or("nothing".to_owned(), |t| format!("`{}`", t.escape_debug()))
+    };
     match answered {
-        Answered::Strict { score, reason, extracted, normalised, region, format, parts, reward, max_reward, .. } => {
+        Answered::Strict {
+            score,
+            reason,
+            extracted,
+            normalised,
+            region,
+            format,
+            parts,
+            reward,
+            max_reward,
+            ..
+        } => {
             let place = match region {
                 Some(Region::AnswerTag) => "inside <answer>",
                 Some(Region::Box) => "in the last box",
@@ -301,7 +315,10 @@ pub(crate) fn explained(line: u64, answered: &Answered) -> Vec<String> {
         }
         Answered::Profile { score, reason, extracted, reward, .. } => {
             let score = score.map_or("none, the row is skipped".to_owned(), |s| s.to_string());
-            let mut out = vec![format!("line {line}: score {score}, {}", reason.code()), format!("  found      {}", shown(extracted))];
+            let mut out = vec![
+                format!("line {line}: score {score}, {}", reason.code()),
+                format!("  found      {}", shown(extracted)),
+            ];
             out.extend(reward.map(|r| format!("  reward     {r}")));
             out
         }
@@ -337,10 +354,14 @@ mod tests {
     /// Every row and every column of the tables in `tests/fixtures/oracle_tables.json`.
     #[test]
     fn the_oracle_tables_hold_in_every_row_and_column() {
-        let tables: Value = serde_json::from_str(include_str!("../../../tests/fixtures/oracle_tables.json")).unwrap();
-        let columns = ["strict", "math_verify", "math_verify_raw", "trl", "mathruler", "geo3k", "dapo", "r1v"];
+        let tables: Value =
+            serde_json::from_str(include_str!("../../../tests/fixtures/oracle_tables.json")).unwrap();
+        let columns =
+            ["strict", "math_verify", "math_verify_raw", "trl", "mathruler", "geo3k", "dapo", "r1v"];
         let mut wrong = Vec::new();
-        for (table, row) in ["rows", "texts"].iter().flat_map(|t| tables[*t].as_array().unwrap().iter().map(move |r| (t, r))) {
+        for (table, row) in
+            ["rows", "texts"].iter().flat_map(|t| tables[*t].as_array().unwrap().iter().map(move |r| (t, r)))
+        {
             let text = match row.get("answer") {
                 Some(answer) => format!("\\boxed{{{}}}", answer.as_str().unwrap()),
                 None => row["text"].as_str().unwrap().to_owned(),
@@ -354,11 +375,19 @@ mod tests {
                     gold = format!("${}$", gold.as_str().unwrap()).into();
                 }
                 let line = serde_json::json!({ "type": row["type"], "gold": gold, "completion": text });
-                let answered = answer(1, &serde_json::to_vec(&line).unwrap(), Rules::find(column).unwrap(), &Datasets::new());
+                let answered = answer(
+                    1,
+                    &serde_json::to_vec(&line).unwrap(),
+                    Rules::find(column).unwrap(),
+                    &Datasets::new(),
+                );
                 let given = serde_json::to_value(&answered).unwrap();
                 let given = if column == "geo3k" { &given["reward"] } else { &given["score"] };
                 if given.as_f64() != expected.as_f64() {
-                    wrong.push(format!("{column}: {} | {text:.60} | {expected} expected, {given} given", row["gold"]));
+                    wrong.push(format!(
+                        "{column}: {} | {text:.60} | {expected} expected, {given} given",
+                        row["gold"]
+                    ));
                 }
             }
         }

@@ -51,7 +51,8 @@ fn last_side<'e>(gold: &Expr, answer: &'e Expr, work: &mut Work) -> Option<&'e E
     if signs.iter().any(|s| *s != Relation::Equal) {
         return Some(answer);
     }
-    let gold_equation = matches!(gold, Expr::Relation(_, signs) if signs.iter().all(|s| *s == Relation::Equal));
+    let gold_equation =
+        matches!(gold, Expr::Relation(_, signs) if signs.iter().all(|s| *s == Relation::Equal));
     if gold_equation && sides.len() == 2 {
         return Some(answer);
     }
@@ -83,7 +84,9 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
         let e = if let Expr::Negative(e) = e { e } else { e };
         match e {
             Expr::Number(_) | Expr::Decimal(_) | Expr::Mixed(_) | Expr::Percent(_) => true,
-            Expr::Quotient(a, b) => matches!((&**a, &**b), (Expr::Number(_) | Expr::Negative(_), Expr::Number(_))),
+            Expr::Quotient(a, b) => {
+                matches!((&**a, &**b), (Expr::Number(_) | Expr::Negative(_), Expr::Number(_)))
+            }
             _ => false,
         }
     };
@@ -110,12 +113,19 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
             let powers = parts.iter().filter(|part| is_power_of_ten(part)).count();
             let numbers = parts.iter().filter(|part| number(part)).count();
             let roots = parts.iter().filter(|part| matches!(part, Expr::Root(..))).count();
-            let sums = parts.iter().filter(|part| matches!(part, Expr::Sum(_)) && !part.has_symbols()).count();
+            let sums =
+                parts.iter().filter(|part| matches!(part, Expr::Sum(_)) && !part.has_symbols()).count();
             let whole_powers = parts
                 .iter()
-                .filter(|part| matches!(part, Expr::Power(a, b) if number(a) && number(b)) && !is_power_of_ten(part))
+                .filter(|part| {
+                    matches!(part, Expr::Power(a, b) if number(a) && number(b)) && !is_power_of_ten(part)
+                })
                 .count();
-            numbers <= 1 && powers <= 1 && roots <= 1 && sums <= 1 && (whole_powers == 0 || numbers + powers == 0)
+            numbers <= 1
+                && powers <= 1
+                && roots <= 1
+                && sums <= 1
+                && (whole_powers == 0 || numbers + powers == 0)
         }
         Expr::Quotient(above, below) => {
             let nested = |e: &Expr| matches!(e, Expr::Quotient(..)) && !e.has_symbols();
@@ -137,10 +147,14 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
             };
             simple || expr.has_symbols() || scalar(expr, work).is_none_or(|form| form.rational().is_none())
         }
-        Expr::PlusMinus(before, after) => before.as_ref().is_none_or(|b| evaluated(b, work)) && evaluated(after, work),
+        Expr::PlusMinus(before, after) => {
+            before.as_ref().is_none_or(|b| evaluated(b, work)) && evaluated(after, work)
+        }
         Expr::List(all) | Expr::Set(all) | Expr::Tuple(_, all, _) => all.iter().all(|e| {
             let value = match e {
-                Expr::Relation(sides, signs) if signs == &[Relation::Equal] && is_name(&sides[0]) => &sides[1],
+                Expr::Relation(sides, signs) if signs == &[Relation::Equal] && is_name(&sides[0]) => {
+                    &sides[1]
+                }
                 e => e,
             };
             evaluated(value, work)
@@ -197,7 +211,8 @@ fn same_members(gold: &[Expr], answer: &[Expr], work: &mut Work) -> bool {
     }
     let mut used = vec![false; answer.len()];
     gold.iter().all(|g| {
-        let found = (0..answer.len()).find(|&i| !used[i] && work.spend(4).is_some() && same(g, &answer[i], work));
+        let found =
+            (0..answer.len()).find(|&i| !used[i] && work.spend(4).is_some() && same(g, &answer[i], work));
         found.map(|i| used[i] = true).is_some()
     })
 }

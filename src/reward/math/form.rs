@@ -139,11 +139,7 @@ pub(crate) fn power(value: &RBig, exponent: i64) -> Option<RBig> {
         return None;
     }
     let (num, den) = (value.numerator().pow(n), value.denominator().pow(n));
-    Some(if exponent >= 0 {
-        RBig::from_parts(num, den)
-    } else {
-        RBig::from_parts_signed(den.into(), num)
-    })
+    Some(if exponent >= 0 { RBig::from_parts(num, den) } else { RBig::from_parts_signed(den.into(), num) })
 }
 
 impl Form {
@@ -472,7 +468,8 @@ fn product(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
             let (factor, mut monomial) = monomial_product(m, n)?;
             let value = checked(c * d * factor)?;
             // A root of a sum that became whole is that sum.
-            let whole = monomial.iter().position(|(atom, e)| matches!(atom, Atom::Sum(_)) && e.den == 1 && e.num > 0);
+            let whole =
+                monomial.iter().position(|(atom, e)| matches!(atom, Atom::Sum(_)) && e.den == 1 && e.num > 0);
             if let Some(at) = whole {
                 let (Atom::Sum(sum), e) = monomial.remove(at) else { unreachable!("found as a sum") };
                 let mut expanded = Poly::from([(monomial, value)]);

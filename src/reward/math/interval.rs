@@ -209,7 +209,11 @@ impl Interval {
             for (atom, exponent) in monomial {
                 let base = Self::atom(atom, precision, values)?;
                 let power = base.power(exponent.num)?;
-                term = term.times(&if exponent.den == 1 { power } else { base_root(&base, &power, exponent.den)? })?;
+                term = term.times(&if exponent.den == 1 {
+                    power
+                } else {
+                    base_root(&base, &power, exponent.den)?
+                })?;
             }
             sum = sum.plus(&term)?;
         }
@@ -232,7 +236,8 @@ impl Interval {
                 exponent.times(&Self::of(base, precision, values)?.ln()?)?.exp()
             }
             Atom::Function(name, args) => {
-                let args: Option<Vec<Self>> = args.iter().map(|arg| Self::of(arg, precision, values)).collect();
+                let args: Option<Vec<Self>> =
+                    args.iter().map(|arg| Self::of(arg, precision, values)).collect();
                 Self::function(name, &args?)
             }
         }

@@ -150,7 +150,9 @@ impl Expr {
         }
         match self {
             Self::Negative(a) | Self::Root(_, a) | Self::Percent(a) => a.any(holds),
-            Self::Quotient(a, b) | Self::Power(a, b) | Self::SetOperation(_, a, b) => a.any(holds) || b.any(holds),
+            Self::Quotient(a, b) | Self::Power(a, b) | Self::SetOperation(_, a, b) => {
+                a.any(holds) || b.any(holds)
+            }
             Self::PlusMinus(a, b) => a.as_ref().is_some_and(|a| a.any(holds)) || b.any(holds),
             Self::Sum(all)
             | Self::Product(all)
@@ -283,7 +285,8 @@ fn logarithm(x: Form, work: &mut Work) -> Option<Form> {
         return if x.is_zero() { None } else { Some(plain(x)) };
     };
     let mut sum = Form::int(0);
-    let factors = form::factors(value)?.into_iter().map(|(p, e)| (Atom::Prime(p), Exponent { num: e, den: 1 }));
+    let factors =
+        form::factors(value)?.into_iter().map(|(p, e)| (Atom::Prime(p), Exponent { num: e, den: 1 }));
     for (atom, e) in factors.chain(monomial.iter().cloned()) {
         let ln = match atom {
             Atom::E => Form::int(1),

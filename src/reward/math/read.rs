@@ -38,14 +38,29 @@ struct Lexed {
 }
 
 const FUNCTIONS: [&str; 30] = [
-    "arcsin", "arccos", "arctan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sin", "cos", "tan", "cot", "sec",
-    "csc", "log", "ln", "exp", "abs", "floor", "ceil", "max", "min", "gcd", "lcm", "sqrt", "cbrt", "arg", "det", "lg",
+    "arcsin", "arccos", "arctan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sin", "cos", "tan", "cot",
+    "sec", "csc", "log", "ln", "exp", "abs", "floor", "ceil", "max", "min", "gcd", "lcm", "sqrt", "cbrt",
+    "arg", "det", "lg",
 ];
 
 /// Commands that say nothing.
 const SILENT: [&str; 16] = [
-    "left", "right", "displaystyle", "textstyle", "limits", "bigl", "bigr", "big", "Big", "Bigl", "Bigr", "angle",
-    "mathit", "mathbf", "boldsymbol", "triangle",
+    "left",
+    "right",
+    "displaystyle",
+    "textstyle",
+    "limits",
+    "bigl",
+    "bigr",
+    "big",
+    "Big",
+    "Bigl",
+    "Bigr",
+    "angle",
+    "mathit",
+    "mathbf",
+    "boldsymbol",
+    "triangle",
 ];
 
 const SIGNS: [(&str, char); 40] = [
@@ -210,8 +225,9 @@ impl Lexed {
             }
             '√' => return self.push(Token::Function("sqrt"), spaced),
             'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ' => c,
-            '+' | '-' | '*' | '/' | '÷' | '^' | '_' | ',' | ';' | ':' | '=' | '<' | '>' | '≤' | '≥' | '≠' | '|' | '!' | '('
-            | ')' | '[' | ']' | '{' | '}' | '%' | '°' | '±' | '∪' | '∩' | '∖' | '&' | '∞' | 'π' | '∅' | '∈' => c,
+            '+' | '-' | '*' | '/' | '÷' | '^' | '_' | ',' | ';' | ':' | '=' | '<' | '>' | '≤' | '≥' | '≠'
+            | '|' | '!' | '(' | ')' | '[' | ']' | '{' | '}' | '%' | '°' | '±' | '∪' | '∩' | '∖' | '&'
+            | '∞' | 'π' | '∅' | '∈' => c,
             'α'..='ω' | 'Γ' | 'Δ' | 'Θ' | 'Λ' | 'Σ' | 'Φ' | 'Ψ' | 'Ω' => {
                 return self.push(Token::Symbol(c.to_string().into()), spaced);
             }
@@ -226,11 +242,17 @@ impl Lexed {
         let mut whole = text[..first].to_owned();
         let mut rest = &text[first..];
         if (1..=3).contains(&first) && !text.starts_with('0') {
-            let separators: &[&str] =
-                if grouped { &[",\\!", ",", "{,}", "\\!,\\!", "{,}\\!", "\\,", "\u{2009}", "\u{202f}"] } else { &["{,}", "\\!,\\!", "\\,"] };
+            let separators: &[&str] = if grouped {
+                &[",\\!", ",", "{,}", "\\!,\\!", "{,}\\!", "\\,", "\u{2009}", "\u{202f}"]
+            } else {
+                &["{,}", "\\!,\\!", "\\,"]
+            };
             // Groups of exactly three, all of them or none.
             let group = |rest: &str| {
-                separators.iter().find_map(|s| rest.strip_prefix(s).filter(|r| digits(r) == 3)).map(|r| r.len())
+                separators
+                    .iter()
+                    .find_map(|s| rest.strip_prefix(s).filter(|r| digits(r) == 3))
+                    .map(|r| r.len())
             };
             while let Some(left) = group(rest) {
                 let start = rest.len() - left;
@@ -301,7 +323,9 @@ impl Lexed {
             return Some(());
         }
         // Three letters and more are a word, unless all are usual names of variables.
-        if run.len() == 2 && run.bytes().all(|b| b.is_ascii_lowercase()) || run.bytes().all(|b| b"abcxyz".contains(&b)) {
+        if run.len() == 2 && run.bytes().all(|b| b.is_ascii_lowercase())
+            || run.bytes().all(|b| b"abcxyz".contains(&b))
+        {
             for (i, letter) in run.char_indices() {
                 self.push(Token::Symbol(letter.to_string().into()), spaced && i == 0)?;
             }
@@ -373,7 +397,8 @@ impl Lexed {
         match name {
             "frac" | "dfrac" | "tfrac" | "cfrac" => self.push(Token::Command("frac"), before)?,
             "binom" | "dbinom" | "tbinom" => self.push(Token::Command("binom"), before)?,
-            "text" | "mathrm" | "textbf" | "mbox" | "operatorname" | "textit" | "rm" | "textrm" | "mathsf" => {
+            "text" | "mathrm" | "textbf" | "mbox" | "operatorname" | "textit" | "rm" | "textrm"
+            | "mathsf" => {
                 let (inside, rest) = braced(rest)?;
                 let inside = inside.trim();
                 if inside == "and" || inside == "or" {
@@ -543,8 +568,12 @@ impl Reader {
     /// Whether a factor can begin here.
     fn begins(&self) -> bool {
         match self.peek() {
-            Some(Token::Sign(c)) => matches!(c, '(' | '[' | '{' | '⦃' | 'π' | '∞' | '⌊' | '⌈' | '∅' | 'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ'),
-            Some(Token::Number(..) | Token::Symbol(_) | Token::Function(_) | Token::Command(_) | Token::Begin) => true,
+            Some(Token::Sign(c)) => {
+                matches!(c, '(' | '[' | '{' | '⦃' | 'π' | '∞' | '⌊' | '⌈' | '∅' | 'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ')
+            }
+            Some(
+                Token::Number(..) | Token::Symbol(_) | Token::Function(_) | Token::Command(_) | Token::Begin,
+            ) => true,
             _ => false,
         }
     }
@@ -560,7 +589,11 @@ impl Reader {
                 if self.begins() {
                     return None;
                 }
-                let above = if factors.len() == 1 { factors.pop()? } else { Expr::Product(std::mem::take(&mut factors)) };
+                let above = if factors.len() == 1 {
+                    factors.pop()?
+                } else {
+                    Expr::Product(std::mem::take(&mut factors))
+                };
                 factors = vec![Expr::Quotient(above.into(), below.into())];
             } else if self.begins() {
                 let left_number = matches!(factors.last(), Some(Expr::Number(_) | Expr::Decimal(_)));
@@ -569,7 +602,9 @@ impl Reader {
                     *factors.last_mut()? = mixed;
                     continue;
                 }
-                if matches!(self.peek(), Some(Token::Number(..))) && !matches!(factors.last(), Some(Expr::Mixed(_))) {
+                if matches!(self.peek(), Some(Token::Number(..)))
+                    && !matches!(factors.last(), Some(Expr::Mixed(_)))
+                {
                     // `x2` and `π3` are no products that people write.
                     return None;
                 }
@@ -581,7 +616,9 @@ impl Reader {
                 let next = self.factor()?;
                 match (whole, &next) {
                     (Some(n), Expr::Quotient(a, b)) if fraction => match (&**a, &**b) {
-                        (Expr::Number(above), Expr::Number(below)) if above < below && *above > RBig::ZERO => {
+                        (Expr::Number(above), Expr::Number(below))
+                            if above < below && *above > RBig::ZERO =>
+                        {
                             factors = vec![Expr::Mixed(n + above / below)];
                         }
                         _ => factors.push(next),
@@ -686,7 +723,9 @@ impl Reader {
             return Some(digit);
         }
         match self.peek() {
-            Some(Token::Symbol(_) | Token::Sign('π') | Token::Command(_) | Token::Function(_)) => self.primary(),
+            Some(Token::Symbol(_) | Token::Sign('π') | Token::Command(_) | Token::Function(_)) => {
+                self.primary()
+            }
             _ => None,
         }
     }

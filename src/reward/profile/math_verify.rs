@@ -42,7 +42,8 @@ fn end_of(text: &str) -> &str {
 
 pub(super) fn score(asked: &Asked) -> Score {
     let in_environment = |gold: &str| ["$", "\\boxed", "\\(", "\\["].iter().any(|s| gold.contains(s));
-    let golds = asked.golds.iter().map(|gold| if in_environment(gold) { gold.clone() } else { format!("${gold}$") });
+    let golds =
+        asked.golds.iter().map(|gold| if in_environment(gold) { gold.clone() } else { format!("${gold}$") });
     scored(golds, asked.completion)
 }
 

@@ -4,11 +4,11 @@
 use dashu_ratio::RBig;
 
 use super::{
-    Asked, Score, hendrycks, python,
     super::math::{
         Expr, equal,
         form::{Work, decimal},
     },
+    Asked, Score, hendrycks, python,
 };
 
 pub(super) fn score(asked: &Asked) -> Score {
@@ -99,8 +99,22 @@ fn first_normal(text: &str) -> String {
 }
 
 const UNITS: [&str; 16] = [
-    "degree", "cm", "centimeter", "meter", "mile", "second", "minute", "hour", "day", "week", "month", "year", "foot",
-    "feet", "inch", "yard",
+    "degree",
+    "cm",
+    "centimeter",
+    "meter",
+    "mile",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "year",
+    "foot",
+    "feet",
+    "inch",
+    "yard",
 ];
 
 fn second_normal(text: &str) -> String {
@@ -445,7 +459,11 @@ impl<'t> Sympy<'t> {
             } else {
                 return None;
             };
-            return Some(if name == "sqrt" { Expr::Root(2, argument.into()) } else { Expr::Function("ln", vec![argument]) });
+            return Some(if name == "sqrt" {
+                Expr::Root(2, argument.into())
+            } else {
+                Expr::Function("ln", vec![argument])
+            });
         }
         match name {
             "pi" => return Some(Expr::Pi),
@@ -495,7 +513,9 @@ impl<'t> Sympy<'t> {
                 float = true;
             }
         }
-        if text.len() > 1000 || (!float && text.len() > 1 && text.starts_with('0') && text.bytes().any(|b| b != b'0')) {
+        if text.len() > 1000
+            || (!float && text.len() > 1 && text.starts_with('0') && text.bytes().any(|b| b != b'0'))
+        {
             // Python has no numbers with zeros in front.
             return None;
         }
@@ -637,9 +657,8 @@ fn macro_to_text<'t>(text: &'t str, out: &mut String, depth: usize) -> Option<&'
             out.push(')');
             Some(rest)
         }
-        "text" | "mathrm" | "textbf" | "textit" | "boxed" | "overline" | "operatorname" | "textrm" | "mathsf" => {
-            argument(rest, out, depth)
-        }
+        "text" | "mathrm" | "textbf" | "textit" | "boxed" | "overline" | "operatorname" | "textrm"
+        | "mathsf" => argument(rest, out, depth),
         "left" | "right" => {
             let mut chars = rest.chars();
             match chars.next() {

@@ -19,7 +19,8 @@ pub(super) fn score(asked: &Asked) -> Score {
         return Score::missing();
     }
     if !asked.options.is_empty() {
-        let extracted = if asked.options.iter().any(|o| o == response) { response } else { quoted.unwrap_or(response) };
+        let extracted =
+            if asked.options.iter().any(|o| o == response) { response } else { quoted.unwrap_or(response) };
         let chosen = option(extracted.trim_matches(python::is_space), asked.options);
         return Score::all_or_nothing(chosen.trim() == gold.trim(), chosen.to_owned());
     }

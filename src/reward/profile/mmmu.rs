@@ -31,7 +31,8 @@ pub(super) fn score(asked: &Asked) -> Score {
     let texts: Vec<String> = asked.options.iter().map(|text| text.to_lowercase()).collect();
     let by_text = found.is_empty() && words > 5;
     if by_text {
-        found = letters.iter().zip(&texts).filter(|(_, text)| lower.contains(*text)).map(|(l, _)| *l).collect();
+        found =
+            letters.iter().zip(&texts).filter(|(_, text)| lower.contains(*text)).map(|(l, _)| *l).collect();
     }
     if found.is_empty() {
         return Score::unparsed();
@@ -93,7 +94,9 @@ fn open(asked: &Asked) -> Score {
             }
             let tail = line.rsplit(indicator).next().unwrap_or("").trim_matches(python::is_space);
             // An empty tail does not count as found, so the next one takes its place.
-            if shortest.is_none_or(str::is_empty) || tail.chars().count() < shortest.map_or(0, |s| s.chars().count()) {
+            if shortest.is_none_or(str::is_empty)
+                || tail.chars().count() < shortest.map_or(0, |s| s.chars().count())
+            {
                 shortest = Some(tail);
             }
         }
@@ -117,7 +120,9 @@ fn open(asked: &Asked) -> Score {
     let wanted: Vec<Normal> = asked.golds.iter().flat_map(|gold| normal(gold)).collect();
     let right = given.iter().any(|one| match one {
         Normal::Number(_) => wanted.contains(one),
-        Normal::Text(text) => wanted.iter().any(|w| matches!(w, Normal::Text(w) if text.contains(w.as_str()))),
+        Normal::Text(text) => {
+            wanted.iter().any(|w| matches!(w, Normal::Text(w) if text.contains(w.as_str())))
+        }
     });
     Score::all_or_nothing(right, keys.join(" | "))
 }
@@ -126,7 +131,8 @@ fn open(asked: &Asked) -> Score {
 fn numbers(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
     let word = |at: usize| text[at..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
-    let word_before = |at: usize| text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let word_before =
+        |at: usize| text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
     let digits = |at: usize| bytes[at.min(bytes.len())..].iter().take_while(|b| b.is_ascii_digit()).count();
     let signed = |at: usize| at + usize::from(bytes.get(at) == Some(&b'-'));
     let boundary = |at: usize| at == text.len() || !word(at);
@@ -214,7 +220,8 @@ fn numbers(text: &str) -> Vec<&str> {
 /// VLMEvalKit's inference of a choice: exactly one option letter among the words, near the end; else exactly one option's
 /// text in a short answer. An answer it would ask a judge about is wrong here.
 pub(super) fn score_vlmeval(asked: &Asked) -> Score {
-    let spaced: String = asked.completion.chars().map(|c| if ".()[],:;!*#{}".contains(c) { ' ' } else { c }).collect();
+    let spaced: String =
+        asked.completion.chars().map(|c| if ".()[],:;!*#{}".contains(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split(python::is_space).filter(|w| !w.is_empty()).collect();
     let letters: Vec<String> = ('A'..='Z').take(asked.options.len()).map(String::from).collect();
     let present: Vec<&String> = letters.iter().filter(|l| words.contains(&l.as_str())).collect();

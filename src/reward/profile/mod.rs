@@ -114,11 +114,7 @@ pub const PROFILES: &[Profile] = &[
         summary: "R1-V: math-verify on the whole completion, else equal text in <answer>",
         score: math_verify::score_r1v,
     },
-    Profile {
-        name: "mathruler",
-        summary: "mathruler 0.1.0 on the last box",
-        score: mathruler::score,
-    },
+    Profile { name: "mathruler", summary: "mathruler 0.1.0 on the last box", score: mathruler::score },
     Profile {
         name: "geo3k",
         summary: "verl 0.9.1 geo3k and EasyR1 math: mathruler; reward 0.9 accuracy + 0.1 format",

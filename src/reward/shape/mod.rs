@@ -145,7 +145,9 @@ impl Language {
             charged += usize::from(match self.charges {
                 Script::Cjk => ('\u{4e00}'..='\u{9fff}').contains(&c),
                 Script::NotLatin => {
-                    c.is_alphabetic() && c > '\u{24f}' && !('\u{370}'..='\u{3ff}').contains(&c)
+                    c.is_alphabetic()
+                        && c > '\u{24f}'
+                        && !('\u{370}'..='\u{3ff}').contains(&c)
                         && !('\u{1e00}'..='\u{1eff}').contains(&c)
                         && !('\u{2100}'..='\u{214f}').contains(&c)
                 }
@@ -159,7 +161,11 @@ impl Shape {
     /// Refuses settings that have no meaning.
     pub(super) fn check(&self) -> Result<(), String> {
         let finite = |name: &str, values: &[f64]| {
-            if values.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(format!("`{name}` has a number that is not finite")) }
+            if values.iter().all(|v| v.is_finite()) {
+                Ok(())
+            } else {
+                Err(format!("`{name}` has a number that is not finite"))
+            }
         };
         if let Some(o) = &self.overlong {
             finite("overlong", &[o.weight])?;
@@ -173,7 +179,9 @@ impl Shape {
         if let Some(l) = &self.length {
             finite("length", &[l.weight, l.right.0, l.right.1, l.wrong.0, l.wrong.1])?;
             if l.limit == 0 {
-                return Err("`length.limit` is 0; it is the length in tokens at which the cosine ends".to_owned());
+                return Err(
+                    "`length.limit` is 0; it is the length in tokens at which the cosine ends".to_owned()
+                );
             }
         }
         if let Some(r) = &self.repetition {
@@ -211,9 +219,14 @@ mod tests {
     fn the_cosine_has_the_values_of_trls_documentation() {
         // Completions of 50 of 100 tokens: 0.75 right, -0.75 wrong.
         let length = Length { limit: 100, right: right(), wrong: wrong(), weight: 1.0 };
-        for (tokens, is_right, expected) in
-            [(50, true, 0.75), (50, false, -0.75), (0, true, 1.0), (100, true, 0.5), (900, true, 0.5), (0, false, -1.0)]
-        {
+        for (tokens, is_right, expected) in [
+            (50, true, 0.75),
+            (50, false, -0.75),
+            (0, true, 1.0),
+            (100, true, 0.5),
+            (900, true, 0.5),
+            (0, false, -1.0),
+        ] {
             assert!((length.value(tokens, is_right) - expected).abs() < 1e-12, "{tokens} {is_right}");
         }
     }

@@ -112,7 +112,9 @@ pub(super) fn number(text: &str) -> Option<Expr> {
         None => (false, text),
     };
     let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.len() + decimals.len() > 1000 || !whole.bytes().chain(decimals.bytes()).all(|b| b.is_ascii_digit()) {
+    if whole.len() + decimals.len() > 1000
+        || !whole.bytes().chain(decimals.bytes()).all(|b| b.is_ascii_digit())
+    {
         return None;
     }
     let all = format!("{whole}{decimals}");
@@ -170,7 +172,9 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
             let end = inside.find("\\)")?;
             return (accept(&inside[..end]) && !inside[..end].contains('\n')).then_some((2, end, 2));
         }
-        if let Some(inside) = rest.strip_prefix('$').filter(|_| !escaped && !before.is_some_and(char::is_numeric)) {
+        if let Some(inside) =
+            rest.strip_prefix('$').filter(|_| !escaped && !before.is_some_and(char::is_numeric))
+        {
             let mut from = 0;
             loop {
                 let end = inside[from..].find(['$', '\n'])? + from;
@@ -479,8 +483,7 @@ fn anchored_expression(text: &str, at: usize) -> Option<(usize, usize, usize)> {
             continue;
         }
         let begin = text.len() - head.len();
-        let run: Vec<(usize, char)> =
-            head.char_indices().take_while(|(_, c)| inner(*c)).take(400).collect();
+        let run: Vec<(usize, char)> = head.char_indices().take_while(|(_, c)| inner(*c)).take(400).collect();
         // Greedy, giving back until an operator and something after it stand inside and the end fits.
         for last in (0..run.len()).rev() {
             let end = begin + run[last].0 + run[last].1.len_utf8();
@@ -490,7 +493,8 @@ fn anchored_expression(text: &str, at: usize) -> Option<(usize, usize, usize)> {
             }
             let tail = &text[end..];
             let tail = tail.strip_prefix("**").unwrap_or(tail);
-            let fits = tail.is_empty() || tail.starts_with(|c: char| c.is_whitespace() || ".,:)$".contains(c));
+            let fits =
+                tail.is_empty() || tail.starts_with(|c: char| c.is_whitespace() || ".,:)$".contains(c));
             if fits {
                 let full = text.len() - tail.len() + tail.chars().next().map_or(0, char::len_utf8);
                 return Some((start, end, full));
@@ -522,7 +526,11 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
             if at >= done
                 && let Some((start, end, percent, full)) = anchored_number(text, at)
             {
-                out.push(Match { start: at, end: full, what: What::Number(text[start..end].to_owned(), percent) });
+                out.push(Match {
+                    start: at,
+                    end: full,
+                    what: What::Number(text[start..end].to_owned(), percent),
+                });
                 done = full;
             }
         }
@@ -551,18 +559,14 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
             // The last `=` within a hundred characters, then an answer right after it; else the first within fifty.
             let window: Vec<usize> =
                 text[from..line].char_indices().take(102).map(|(i, _)| from + i).collect();
-            let after_equals = window
-                .iter()
-                .rev()
-                .filter(|i| text[**i..].starts_with('='))
-                .find_map(|i| {
-                    let rest = text[i + 1..].trim_start();
-                    let spaces = text[i + 1..].len() - rest.len();
-                    (0..=spaces)
-                        .rev()
-                        .filter(|s| text.is_char_boundary(i + 1 + s))
-                        .find_map(|s| either(i + 1 + s).filter(|(end, _)| no_equals(*end)))
-                });
+            let after_equals = window.iter().rev().filter(|i| text[**i..].starts_with('=')).find_map(|i| {
+                let rest = text[i + 1..].trim_start();
+                let spaces = text[i + 1..].len() - rest.len();
+                (0..=spaces)
+                    .rev()
+                    .filter(|s| text.is_char_boundary(i + 1 + s))
+                    .find_map(|s| either(i + 1 + s).filter(|(end, _)| no_equals(*end)))
+            });
             after_equals.or_else(|| {
                 let mut places: Vec<usize> = window.iter().copied().take(51).collect();
                 if line < text.len() && places.len() < 51 {

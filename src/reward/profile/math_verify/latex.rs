@@ -18,7 +18,9 @@ pub(super) fn normalise(text: &str, mode: Mode, bare_box: bool) -> String {
         return s.trim().to_owned();
     }
     s = s.replace("\\mathrm{T}", "T").replace("\\mathrm{d}", "d").replace("{\\rm d}", "d");
-    s = s.replace("\\left[\\begin{matrix}", "\\begin{bmatrix}").replace("\\end{matrix}\\right]", "\\end{bmatrix}");
+    s = s
+        .replace("\\left[\\begin{matrix}", "\\begin{bmatrix}")
+        .replace("\\end{matrix}\\right]", "\\end{bmatrix}");
     s = without_sizes(&s, "left", &LEFT);
     s = without_sizes(&s, "right", &RIGHT);
     s = removed(&s);
@@ -48,12 +50,42 @@ pub(super) fn normalise(text: &str, mode: Mode, bare_box: bool) -> String {
 }
 
 const LEFT: [&str; 18] = [
-    "\\{", "{", "\\|", "|", "[", "(", "\\rbracl", "\\lgroup", "\\lbrace", "\\lbrack", "\\vert", "\\lvert", "\\lceil",
-    "\\lfloor", "\\langle", "\\llcorner", "\\ulcorner", "\\|",
+    "\\{",
+    "{",
+    "\\|",
+    "|",
+    "[",
+    "(",
+    "\\rbracl",
+    "\\lgroup",
+    "\\lbrace",
+    "\\lbrack",
+    "\\vert",
+    "\\lvert",
+    "\\lceil",
+    "\\lfloor",
+    "\\langle",
+    "\\llcorner",
+    "\\ulcorner",
+    "\\|",
 ];
 const RIGHT: [&str; 16] = [
-    "\\}", "}", "\\|", "|", "]", ")", "\\rbrack", "\\rgroup", "\\rbrace", "\\vert", "\\rvert", "\\rceil", "\\rfloor",
-    "\\rangle", "\\lrcorner", "\\urcorner",
+    "\\}",
+    "}",
+    "\\|",
+    "|",
+    "]",
+    ")",
+    "\\rbrack",
+    "\\rgroup",
+    "\\rbrace",
+    "\\vert",
+    "\\rvert",
+    "\\rceil",
+    "\\rfloor",
+    "\\rangle",
+    "\\lrcorner",
+    "\\urcorner",
 ];
 
 fn without_sizes(text: &str, name: &str, brackets: &[&str]) -> String {
@@ -85,7 +117,10 @@ fn boxed_content(text: &str, last: bool) -> String {
         let framed = text[..current].rfind("\\fbox");
         let Some(start) = boxed.max(framed) else { break };
         let command = start + if boxed > framed { 6 } else { 5 };
-        let Some(skipped) = text.get(command..limit).and_then(|t| t.find(|c: char| !c.is_whitespace())) else { break };
+        let Some(skipped) = text.get(command..limit).and_then(|t| t.find(|c: char| !c.is_whitespace()))
+        else {
+            break;
+        };
         let next = command + skipped;
         if !text[next..].starts_with('{') {
             if found.is_empty() {
@@ -109,14 +144,14 @@ fn boxed_content(text: &str, last: bool) -> String {
             break;
         };
         let content = text[next + 1..close].trim_matches(python::is_space);
-        if last
-            && let Some(last_start) = last_start
-        {
+        if last && let Some(last_start) = last_start {
             let between = text.get(close + 1..last_start).unwrap_or("");
             let length = between.chars().count();
             let separated = || {
                 between.contains([',', ';'])
-                    || between.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|w| w == "and" || w == "or")
+                    || between
+                        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                        .any(|w| w == "and" || w == "or")
             };
             let differs = found.last().is_none_or(|f| f != content);
             if !(length < 10 || (differs && length < 70 && separated())) {
@@ -142,13 +177,15 @@ fn removed(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if let Some(after) = rest.strip_prefix("\\mathrm{th}").or_else(|| rest.strip_prefix("\\displaystyle")) {
+        if let Some(after) = rest.strip_prefix("\\mathrm{th}").or_else(|| rest.strip_prefix("\\displaystyle"))
+        {
             rest = after;
         } else if let Some(after) = rest.strip_prefix("\\!") {
             rest = after.trim_start();
-        } else if let Some(after) = rest.strip_prefix("\\text").and_then(|t| {
-            t.trim_start().strip_prefix('{').and_then(|t| t.trim_start().strip_prefix('}'))
-        }) {
+        } else if let Some(after) = rest
+            .strip_prefix("\\text")
+            .and_then(|t| t.trim_start().strip_prefix('{').and_then(|t| t.trim_start().strip_prefix('}')))
+        {
             rest = after;
         } else if let Some(after) = rest.strip_prefix("\\$").or_else(|| rest.strip_prefix('$')) {
             rest = after;
@@ -183,7 +220,9 @@ fn replacement(rest: &str, before: Option<char>) -> Option<(Option<&'static str>
     let trimmed = rest.trim_start();
     let boundary = |text: &str| !text.starts_with(|c: char| c.is_alphanumeric() || c == '_');
     let word_start = trimmed.len() < rest.len() || !before.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    if let Some(after) = eat(&["\\mathrm", "\\mathit", "\\mathbf", "\\textnormal", "\\textbf", "\\textit", "\\textrm"]) {
+    if let Some(after) =
+        eat(&["\\mathrm", "\\mathit", "\\mathbf", "\\textnormal", "\\textbf", "\\textit", "\\textrm"])
+    {
         return Some((Some("\\text"), after));
     }
     if let Some(after) = eat(&["\\dfrac", "\\tfrac", "\\cfrac"]) {
@@ -307,7 +346,8 @@ fn without_units(text: &str) -> String {
             let tail = &s[(i + c.len_utf8()).min(end)..end];
             let trimmed = tail.trim_start();
             mark && !trimmed.is_empty()
-                && (known(trimmed) || (trimmed.len() < tail.len() && known(&tail[tail.len() - trimmed.len() - 1..])))
+                && (known(trimmed)
+                    || (trimmed.len() < tail.len() && known(&tail[tail.len() - trimmed.len() - 1..])))
         });
         let Some((at, c)) = found else { break };
         let cut = s[..at + c.len_utf8()].to_owned();
@@ -536,14 +576,64 @@ const NAMES: [(&str, &str); 72] = [
 
 /// Words that the original's lexer takes for names of functions wherever they stand, so that nothing with them is read.
 const WORDS: [&str; 33] = [
-    "arsinh", "arcsinh", "arcosh", "arccosh", "artanh", "arctanh", "gcd", "lcm", "floor", "ceil", "eye", "zeros", "ones",
-    "cols", "rows", "diag", "norm", "rank", "trace", "tr", "rref", "hstack", "vstack", "orth", "nullspace", "eig",
-    "diagonalize", "svd", "SVD", "matrix", "pmatrix", "bmatrix", "vmatrix",
+    "arsinh",
+    "arcsinh",
+    "arcosh",
+    "arccosh",
+    "artanh",
+    "arctanh",
+    "gcd",
+    "lcm",
+    "floor",
+    "ceil",
+    "eye",
+    "zeros",
+    "ones",
+    "cols",
+    "rows",
+    "diag",
+    "norm",
+    "rank",
+    "trace",
+    "tr",
+    "rref",
+    "hstack",
+    "vstack",
+    "orth",
+    "nullspace",
+    "eig",
+    "diagonalize",
+    "svd",
+    "SVD",
+    "matrix",
+    "pmatrix",
+    "bmatrix",
+    "vmatrix",
 ];
 
 const ACCENTS: [&str; 22] = [
-    "acute", "bar", "overline", "breve", "check", "dot", "ddot", "grave", "hat", "tilde", "widetilde", "vec",
-    "overrightarrow", "bm", "boldsymbol", "textnormal", "textit", "textbf", "text", "mathcal", "mathbf", "mbox",
+    "acute",
+    "bar",
+    "overline",
+    "breve",
+    "check",
+    "dot",
+    "ddot",
+    "grave",
+    "hat",
+    "tilde",
+    "widetilde",
+    "vec",
+    "overrightarrow",
+    "bm",
+    "boldsymbol",
+    "textnormal",
+    "textit",
+    "textbf",
+    "text",
+    "mathcal",
+    "mathbf",
+    "mbox",
 ];
 
 fn lex(text: &str) -> Option<Vec<Token>> {
@@ -627,11 +717,15 @@ fn numeral<'t>(text: &'t str, out: &mut Vec<Token>) -> &'t str {
 
 fn matrix_mark<'t>(text: &'t str, out: &mut Vec<Token>) -> Option<&'t str> {
     for kind in ["matrix", "pmatrix", "bmatrix"] {
-        if let Some(rest) = text.strip_prefix("\\begin{").and_then(|t| t.strip_prefix(kind)).and_then(|t| t.strip_prefix('}')) {
+        if let Some(rest) =
+            text.strip_prefix("\\begin{").and_then(|t| t.strip_prefix(kind)).and_then(|t| t.strip_prefix('}'))
+        {
             out.push(Token::BeginMatrix);
             return Some(rest);
         }
-        if let Some(rest) = text.strip_prefix("\\end{").and_then(|t| t.strip_prefix(kind)).and_then(|t| t.strip_prefix('}')) {
+        if let Some(rest) =
+            text.strip_prefix("\\end{").and_then(|t| t.strip_prefix(kind)).and_then(|t| t.strip_prefix('}'))
+        {
             out.push(Token::EndMatrix);
             return Some(rest);
         }
@@ -641,7 +735,9 @@ fn matrix_mark<'t>(text: &'t str, out: &mut Vec<Token>) -> Option<&'t str> {
 
 fn accent<'t>(text: &'t str, out: &mut Vec<Token>) -> Option<&'t str> {
     let name = ACCENTS.iter().find(|name| {
-        text[1..].strip_prefix(**name).is_some_and(|t| t.strip_prefix([' ', '\t', '\n']).unwrap_or(t).starts_with('{'))
+        text[1..]
+            .strip_prefix(**name)
+            .is_some_and(|t| t.strip_prefix([' ', '\t', '\n']).unwrap_or(t).starts_with('{'))
     })?;
     let inside = text[1 + name.len()..].trim_start().strip_prefix('{')?;
     let end = inside.find('}')?;
@@ -668,7 +764,9 @@ fn letters<'t>(text: &'t str, out: &mut Vec<Token>) -> Option<&'t str> {
             out.push(Token::Differential(format!("d{}", letter.to_ascii_lowercase())));
             return Some(&after[1..]);
         }
-        if let Some(command) = after.strip_prefix('\\').filter(|t| t.starts_with(|c: char| c.is_ascii_alphabetic())) {
+        if let Some(command) =
+            after.strip_prefix('\\').filter(|t| t.starts_with(|c: char| c.is_ascii_alphabetic()))
+        {
             let end = command.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(command.len());
             out.push(Token::Differential(format!("d{}", command[..end].to_lowercase())));
             return Some(&command[end..]);
@@ -723,7 +821,11 @@ fn read_whole(text: &str) -> Option<Expr> {
             && !decimals.is_empty()
             && all_digits(decimals);
         if grouped {
-            let plain = if separated.starts_with('0') { separated.replace(',', ".") } else { separated.replace(',', "") };
+            let plain = if separated.starts_with('0') {
+                separated.replace(',', ".")
+            } else {
+                separated.replace(',', "")
+            };
             let plain = plain.trim_start_matches('0');
             return number(&if plain.starts_with('.') { format!("0{plain}") } else { plain.to_owned() });
         }
@@ -912,7 +1014,11 @@ impl Reader {
             }
             this.eat(")").then_some(all)
         }) {
-            return if tuple.len() == 1 { tuple.into_iter().next() } else { Some(Expr::Tuple('t', tuple, 't')) };
+            return if tuple.len() == 1 {
+                tuple.into_iter().next()
+            } else {
+                Some(Expr::Tuple('t', tuple, 't'))
+            };
         }
         self.name()
     }
@@ -964,7 +1070,9 @@ impl Reader {
             let minus = Expr::Negative(right.clone().into());
             match left {
                 None => out.extend([minus, right]),
-                Some(left) => out.extend([Expr::Sum(vec![left.clone(), right]), Expr::Sum(vec![left, minus])]),
+                Some(left) => {
+                    out.extend([Expr::Sum(vec![left.clone(), right]), Expr::Sum(vec![left, minus])])
+                }
             }
             return Some(());
         }
@@ -995,7 +1103,9 @@ impl Reader {
         if self.eat("∅") {
             return Some(Expr::Set(Vec::new()));
         }
-        if let Some(empty) = self.attempt(|this| (this.eat("{") && this.eat("}")).then_some(Expr::Set(Vec::new()))) {
+        if let Some(empty) =
+            self.attempt(|this| (this.eat("{") && this.eat("}")).then_some(Expr::Set(Vec::new())))
+        {
             return Some(empty);
         }
         for (open, close) in [("(", ")"), ("\\(", "\\)"), ("[", "]")] {
@@ -1204,7 +1314,10 @@ impl Reader {
         match self.tokens.get(self.at) {
             Some(Token::Function(_)) => functions,
             Some(Token::Sign(sign)) => {
-                matches!(*sign, "(" | "{" | "[" | "⦃" | "|" | "l|" | "⌊" | "⌈" | "frac" | "binom" | "boxed" | "∞")
+                matches!(
+                    *sign,
+                    "(" | "{" | "[" | "⦃" | "|" | "l|" | "⌊" | "⌈" | "frac" | "binom" | "boxed" | "∞"
+                )
             }
             Some(Token::EndMatrix) | None => false,
             Some(_) => true,
@@ -1383,7 +1496,9 @@ impl Reader {
             let base = self.braced()?;
             return Some(match index {
                 None => Expr::Root(2, base.into()),
-                Some(index) => Expr::Power(base.into(), Expr::Quotient(Expr::int(1).into(), index.into()).into()),
+                Some(index) => {
+                    Expr::Power(base.into(), Expr::Quotient(Expr::int(1).into(), index.into()).into())
+                }
             });
         }
         let (mut base, mut power) = (None, None);
@@ -1491,7 +1606,11 @@ impl Reader {
                     self.at += 1;
                     self.exponent()?;
                 }
-                let text = if text.bytes().all(|b| b.is_ascii_digit()) { text.trim_start_matches('0') } else { &text };
+                let text = if text.bytes().all(|b| b.is_ascii_digit()) {
+                    text.trim_start_matches('0')
+                } else {
+                    &text
+                };
                 number(if text.is_empty() { "0" } else { text })
             }
             Token::Scientific(text) => {
@@ -1542,7 +1661,9 @@ impl Reader {
 
 fn written(token: &Token) -> String {
     match token {
-        Token::Number(text) | Token::Scientific(text) | Token::Percent(text) | Token::Accent(text) => text.clone(),
+        Token::Number(text) | Token::Scientific(text) | Token::Percent(text) | Token::Accent(text) => {
+            text.clone()
+        }
         Token::Differential(text) => text.clone(),
         Token::Letter(c) => c.to_string(),
         Token::Name(name) | Token::Function(name) | Token::Sign(name) => (*name).to_owned(),

@@ -28,8 +28,12 @@ pub(super) fn interval(open: char, left: Expr, right: Expr, close: char) -> Expr
     };
     let (open_left, open_right) = (open == '(', close == ')');
     match order {
-        Some(std::cmp::Ordering::Greater) if open_left == open_right => Expr::Tuple('t', vec![left, right], 't'),
-        Some(std::cmp::Ordering::Equal) if open_left && open_right => Expr::Tuple('t', vec![left, right], 't'),
+        Some(std::cmp::Ordering::Greater) if open_left == open_right => {
+            Expr::Tuple('t', vec![left, right], 't')
+        }
+        Some(std::cmp::Ordering::Equal) if open_left && open_right => {
+            Expr::Tuple('t', vec![left, right], 't')
+        }
         Some(std::cmp::Ordering::Equal) if !open_left && !open_right => Expr::Set(vec![left]),
         Some(std::cmp::Ordering::Greater | std::cmp::Ordering::Equal) => Expr::Set(Vec::new()),
         _ => {
@@ -292,9 +296,7 @@ fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         // An open interval may have been meant as a pair.
         (Expr::Tuple('(', left, ')'), Expr::Tuple('t', right, _))
         | (Expr::Tuple('t', left, _), Expr::Tuple('(', right, ')')) => pairwise(left, right, work),
-        (Expr::Tuple('(', left, ')'), Expr::Set(right)) => {
-            pairwise(left, right, work)
-        }
+        (Expr::Tuple('(', left, ')'), Expr::Set(right)) => pairwise(left, right, work),
         (Expr::Set(left), Expr::Tuple('(', right, ')')) => pairwise(&ordered(left, work), right, work),
         (Expr::SetOperation('∪', ..), Expr::SetOperation('∪', ..))
         | (Expr::SetOperation('∩', ..), Expr::SetOperation('∩', ..)) => {
@@ -307,7 +309,8 @@ fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             s == t && compare(a, c, work) && compare(b, d, work)
         }
         (Expr::NamedSet(a), Expr::NamedSet(b)) => a == b,
-        (Expr::NamedSet('ℝ'), Expr::Tuple('(', ends, ')')) | (Expr::Tuple('(', ends, ')'), Expr::NamedSet('ℝ')) => {
+        (Expr::NamedSet('ℝ'), Expr::Tuple('(', ends, ')'))
+        | (Expr::Tuple('(', ends, ')'), Expr::NamedSet('ℝ')) => {
             infinite(&ends[0]) == Some(-1) && infinite(&ends[1]) == Some(1)
         }
         _ => false,
@@ -363,15 +366,23 @@ fn as_set(relation: &Expr) -> Option<Expr> {
                 )),
             }
         }
-        ([low, name, high], [s, t]) if symbol(name) && !low.has_symbols() && !high.has_symbols() => match (s, t) {
-            (Less | LessEqual, Less | LessEqual) => {
-                Some(interval(bracket(*s == Less, true), low.clone(), high.clone(), bracket(*t == Less, false)))
+        ([low, name, high], [s, t]) if symbol(name) && !low.has_symbols() && !high.has_symbols() => {
+            match (s, t) {
+                (Less | LessEqual, Less | LessEqual) => Some(interval(
+                    bracket(*s == Less, true),
+                    low.clone(),
+                    high.clone(),
+                    bracket(*t == Less, false),
+                )),
+                (Greater | GreaterEqual, Greater | GreaterEqual) => Some(interval(
+                    bracket(*t == Greater, true),
+                    high.clone(),
+                    low.clone(),
+                    bracket(*s == Greater, false),
+                )),
+                _ => None,
             }
-            (Greater | GreaterEqual, Greater | GreaterEqual) => {
-                Some(interval(bracket(*t == Greater, true), high.clone(), low.clone(), bracket(*s == Greater, false)))
-            }
-            _ => None,
-        },
+        }
         _ => None,
     }
 }
