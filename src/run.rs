@@ -134,6 +134,10 @@ pub struct Realised {
     pub reward_first: f64,
     /// Mean reward over the last fifth of its groups.
     pub reward_last: f64,
+    /// Completions by what came of them, over the first and the last fifth of its groups: `right`, `partial`, `wrong`,
+    /// `unparsed`, `right_without_format`, `no_answer_region`, `format`, `truncated`; empty in records of earlier versions.
+    #[serde(default)]
+    pub reasons: [BTreeMap<String, u64>; 2],
 }
 
 /// What a run cost.

@@ -287,13 +287,56 @@ fn lines_are_scored_in_order_and_bad_ones_answered_with_their_number() {
     assert_eq!(of(0), (1.0, "right"));
     assert_eq!((answers[1]["line"].as_u64(), answers[1]["error"].is_string()), (Some(2), true));
     assert_eq!(of(2), (0.0, "wrong"));
-    assert_eq!((of(3), answers[3]["lenient_score"].as_f64()), ((0.0, "missing_tag"), Some(1.0)));
+    // The answer is right, and the reward asks for the format.
+    assert_eq!((of(3), answers[3]["format"].as_bool()), ((1.0, "right"), Some(false)));
+    assert_eq!((answers[3]["reward"].as_f64(), answers[3]["region"].as_str()), (Some(0.0), Some("whole")));
     assert_eq!(
         (&answers[4]["id"], &answers[4]["error"]),
         (&Value::from(4), &Value::from("the gold is empty"))
     );
     assert_eq!(of(5), (1.0, "right"));
-    check_refusal(&fed(&["score", "--profile", "trl"], b""), "no profile is called `trl`");
+    check_refusal(&fed(&["score", "--profile", "mathverify"], b""), "no profile is called `mathverify`");
+}
+
+#[test]
+fn other_scorers_are_reproduced_by_name() {
+    let line = r#"{"gold": "3", "completion": "<think>\\boxed{3}</think> not sure"}"#;
+    for (profile, score, reward) in
+        [("mathruler", 1.0, None), ("geo3k", 1.0, Some(0.9)), ("dapo", 1.0, Some(1.0)), ("gsm8k", 0.0, None)]
+    {
+        let answers = lines(&fed(&["score", "--profile", profile], line.as_bytes()));
+        assert_eq!(
+            (answers[0]["score"].as_f64(), answers[0]["reward"].as_f64()),
+            (Some(score), reward),
+            "{profile}"
+        );
+    }
+    // TRL skips a row whose gold it cannot read.
+    let skipped = lines(&fed(&["score", "--profile", "trl"], br#"{"gold": "A", "completion": "A"}"#));
+    assert!(skipped[0]["score"].is_null(), "{}", skipped[0]);
+}
+
+#[test]
+fn a_line_may_name_its_dataset() {
+    let input = concat!(
+        r#"{"dataset": "geometry", "gold": "B", "completion": "<think></think><answer>(B)</answer>"}"#,
+        "\n",
+        r#"{"dataset": "nowhere", "gold": "B", "completion": "B"}"#
+    );
+    let answers = lines(&fed(&["score", "--stdio"], input.as_bytes()));
+    assert_eq!((answers[0]["score"].as_f64(), answers[0]["reward"].as_f64()), (Some(1.0), Some(3.0)));
+    assert_eq!(answers[1]["error"], "no dataset is called `nowhere`");
+}
+
+#[test]
+fn what_was_compared_can_be_read_by_people() {
+    let line = r#"{"type": "expression", "gold": "1/2", "completion": "So \\boxed{0.50}."}"#;
+    let text = String::from_utf8(fed(&["score", "--explain"], line.as_bytes()).stdout).unwrap();
+    for expected in
+        ["line 1: score 1, right", "`0.50` in the last box", "format     not kept", "reward     0 of 3"]
+    {
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[test]

@@ -70,7 +70,12 @@ fn run(number: usize, label: &str, group: Group, mixture: Mixture, steps: u64) -
     let shares = mixture.vector(&DATASETS.map(name));
     let lift = |i: usize| 0.05 + 0.12 * shares[i % 5].sqrt() + 0.04 * shares[2];
     let realised = mixture.shares().map(|(name, share)| {
+        let count = |reason: &str, n| (reason.to_owned(), n);
         let one = Realised {
+            reasons: [
+                [count("right", 20), count("right_without_format", 60), count("wrong", 20)].into(),
+                [count("right", 80), count("wrong", 20)].into(),
+            ],
             groups: (share * 2880.0).round() as u64,
             passes: share * 2.9,
             all_right: 0.08,

@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     data::{READERS, Role},
-    error::{Error, Result},
+    error::{Context as _, Error, Result},
     launch::LAUNCHERS,
     mixture::design::DESIGNS,
     optimize::OPTIMIZERS,
     predict::PREDICTORS,
     registry::Registry,
-    reward::VERIFIERS,
+    reward::{Example, VERIFIERS, profile::PROFILES},
     rl::{advantage::ADVANTAGES, algorithm::ALGORITHMS, kl::KLS},
     tasks::TASKS,
 };
@@ -48,6 +48,7 @@ const KINDS: &[(&str, Lister)] = &[
     ("formats", |_| Ok(entries(&READERS))),
     ("tasks", |_| Ok(entries(&TASKS))),
     ("verifiers", |_| Ok(entries(&VERIFIERS))),
+    ("profiles", |_| Ok(profiles())),
     ("mixtures", mixtures),
     ("designs", |_| Ok(entries(&DESIGNS))),
     ("predictors", |_| Ok(entries(&PREDICTORS))),
@@ -93,12 +94,21 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         printer.note("there are none here");
         return Ok(());
     }
+    if args.kind.as_deref() == Some("verifiers") {
+        return verifiers(printer);
+    }
     let columns = [Column::Text("kind"), Column::Text("name"), Column::Text("what it is")];
     printer.table(if args.kind.is_some() { &columns[1..] } else { &columns }, &rows)
 }
 
 fn entries<T: ?Sized>(registry: &Registry<T>) -> Listed {
     registry.entries.iter().map(|entry| (entry.name.to_owned(), entry.summary.to_owned())).collect()
+}
+
+fn profiles() -> Listed {
+    let strict = ("strict", "modo's own rules: what it trains and evaluates by");
+    let others = PROFILES.iter().map(|profile| (profile.name, profile.summary));
+    std::iter::once(strict).chain(others).map(|(n, s)| (n.to_owned(), s.to_owned())).collect()
 }
 
 fn datasets(context: &Context) -> Result<Listed> {
@@ -118,4 +128,25 @@ fn datasets(context: &Context) -> Result<Listed> {
 fn mixtures(context: &Context) -> Result<Listed> {
     let names = mixtures::names(&context.catalog()?);
     Ok(names.into_iter().map(|(name, mixture)| (name, mixture.brief())).collect())
+}
+
+/// Each verifier with what it takes for right and for wrong.
+fn verifiers(printer: &mut Printer) -> Result<()> {
+    for entry in VERIFIERS.entries {
+        let verifier = (entry.build)(toml::Table::new()).failed().at(format!("verifier `{}`", entry.name))?;
+        printer.line(&format!("{}: {}", entry.name, entry.summary))?;
+        for example in verifier.examples() {
+            let shown = |texts: &[String]| {
+                let all: Vec<String> = texts.iter().map(|t| format!("`{}`", t.escape_debug())).collect();
+                all.join("  ")
+            };
+            let Example { gold, options, right, wrong, .. } = &example;
+            let options =
+                if options.is_empty() { String::new() } else { format!(", options {}", shown(options)) };
+            printer.line(&format!("  gold `{}`{options}", gold.written()))?;
+            printer.line(&format!("    right  {}", shown(right)))?;
+            printer.line(&format!("    wrong  {}", shown(wrong)))?;
+        }
+    }
+    Ok(())
 }

@@ -240,7 +240,7 @@ fn answer(
             chunk.iter().zip(&prompts).map(|(q, prompt)| Request { prompt, seeds: seeds(q) }).collect();
         let judged = |(question, completions): (&Question, Vec<Completion>)| {
             let gold = question.gold();
-            let score = |c: Completion| (benchmark.reward.score(&gold, &c.text), c);
+            let score = |c: Completion| (benchmark.reward.score_of_length(&gold, &c.text, c.tokens.len()), c);
             completions.into_iter().map(score).map(|(scored, c)| (c, scored)).collect()
         };
         Ok(chunk.iter().zip(model.complete(&requests, sampling)).map(judged).collect())

@@ -111,7 +111,7 @@ impl Verifier for Anls {
 }
 
 /// Levenshtein distance in one row of memory.
-fn distance(a: &[char], b: &[char]) -> usize {
+pub(super) fn distance(a: &[char], b: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = row[0];

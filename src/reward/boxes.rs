@@ -6,6 +6,14 @@
 //! those of equal or no confidence by largest IoU. The paper's code serves those in the order written and drops repeated
 //! boxes; here order means nothing and a repeated box is a box too many.
 //!
+//! Other measures by setting: `measure = "giou"` (arXiv:1902.09630, negative values as 0), `matching = "optimal"` (the assignment
+//! with the largest sum), and `metric = "f1"` (harmonic mean of precision and recall of pairs at the `thresholds`, averaged) or
+//! `"ap"` (COCO's average precision with its 101 recall levels, averaged over the `thresholds`, by default 0.50 to 0.95; boxes
+//! without confidence count as equally sure).
+//!
+//! `coordinates = "resized"` are pixels of the picture as Qwen2.5-VL resizes it: both sides multiples of `multiple` (28) with
+//! between `min_pixels` and `max_pixels` in all.
+//!
 //! Read: `[[x1,y1,x2,y2],…]`, `[x1,y1,x2,y2]`, `{"bbox_2d": […]}`, `[{'Position': […], 'Confidence': c},…]`, JSON with either
 //! kind of quotes, in a code fence or not. A box whose corners are swapped, or with a side of 0, is a box that overlaps
 //! nothing. Text around the list is not read.
@@ -31,6 +39,11 @@ struct Boxes {
     threshold: f64,
     coordinates: Coordinates,
     layout: Layout,
+    measure: Measure,
+    matching: Matching,
+    metric: Metric,
+    thresholds: Vec<f64>,
+    resize: Resize,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +55,95 @@ struct Config {
     coordinates: Coordinates,
     #[serde(default)]
     layout: Layout,
+    #[serde(default)]
+    measure: Measure,
+    #[serde(default)]
+    matching: Matching,
+    #[serde(default)]
+    metric: Metric,
+    thresholds: Option<Vec<f64>>,
+    #[serde(default = "Resize::min_pixels")]
+    min_pixels: u64,
+    #[serde(default = "Resize::max_pixels")]
+    max_pixels: u64,
+    #[serde(default = "Resize::multiple")]
+    multiple: u64,
 }
+
+/// How a model's processor resizes a picture; the defaults are Qwen2.5-VL's.
+#[derive(Clone, Copy, Debug)]
+struct Resize {
+    min_pixels: u64,
+    max_pixels: u64,
+    multiple: u64,
+}
+
+impl Resize {
+    fn min_pixels() -> u64 {
+        56 * 56
+    }
+
+    fn max_pixels() -> u64 {
+        14 * 14 * 4 * 1280
+    }
+
+    fn multiple() -> u64 {
+        28
+    }
+
+    /// Width and height after resizing (`smart_resize` of Qwen2-VL's processor).
+    fn size(&self, width: u32, height: u32) -> (f64, f64) {
+        let (w, h, m) = (f64::from(width), f64::from(height), self.multiple as f64);
+        let (mut wide, mut high) = ((w / m).round_ties_even() * m, (h / m).round_ties_even() * m);
+        (wide, high) = (wide.max(m), high.max(m));
+        if wide * high > self.max_pixels as f64 {
+            let scale = (w * h / self.max_pixels as f64).sqrt();
+            (wide, high) = (((w / scale / m).floor() * m).max(m), ((h / scale / m).floor() * m).max(m));
+        } else if wide * high < self.min_pixels as f64 {
+            let scale = (self.min_pixels as f64 / (w * h)).sqrt();
+            (wide, high) = ((w * scale / m).ceil() * m, (h * scale / m).ceil() * m);
+        }
+        (wide, high)
+    }
+}
+
+/// What says how alike two boxes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Measure {
+    /// Intersection over union.
+    #[default]
+    Iou,
+    /// Minus the share of the smallest box around both that neither covers.
+    Giou,
+}
+
+/// How boxes find their golds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Matching {
+    /// Best pairs first, as in MoDoMoDo's reward.
+    #[default]
+    Greedy,
+    /// The assignment with the largest sum.
+    Optimal,
+}
+
+/// What the score is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Metric {
+    /// Sum over matched pairs by the larger number of boxes.
+    #[default]
+    Mean,
+    /// F1 at the thresholds.
+    F1,
+    /// COCO's average precision.
+    Ap,
+}
+
+/// Most boxes of either side where the assignment is optimal: 10 ms of work.
+const MAX_OPTIMAL: usize = 100;
 
 fn half() -> f64 {
     0.5
@@ -59,6 +160,8 @@ enum Coordinates {
     Rel1000,
     /// Fractions of width and height.
     Rel1,
+    /// Pixels of the picture as the processor resized it.
+    Resized,
 }
 
 /// Which four numbers make a box.
@@ -70,6 +173,8 @@ enum Layout {
     Xyxy,
     /// Left, top, width, height.
     Xywh,
+    /// Centre, width, height.
+    Cxcywh,
 }
 
 impl Named for Boxes {
@@ -85,7 +190,34 @@ impl Named for Boxes {
                 config.threshold
             )));
         }
-        Ok(Self { threshold: config.threshold, coordinates: config.coordinates, layout: config.layout })
+        let Config { min_pixels, max_pixels, multiple, .. } = config;
+        if multiple == 0 || multiple > 1024 || min_pixels > max_pixels || max_pixels < multiple * multiple {
+            return Err(BuildError::Value(format!(
+                "`min_pixels` {min_pixels}, `max_pixels` {max_pixels} and `multiple` {multiple} fit no picture"
+            )));
+        }
+        let thresholds = config.thresholds.unwrap_or_else(|| match config.metric {
+            Metric::Ap => (0..10).map(|i| f64::from(50 + 5 * i) / 100.0).collect(),
+            Metric::F1 | Metric::Mean => vec![0.5],
+        });
+        if thresholds.is_empty()
+            || thresholds.len() > 100
+            || !thresholds.iter().all(|t| (0.0..1.0).contains(t))
+        {
+            return Err(BuildError::Value(
+                "`thresholds` are between one and a hundred numbers, at least 0 and below 1".to_owned(),
+            ));
+        }
+        Ok(Self {
+            threshold: config.threshold,
+            coordinates: config.coordinates,
+            layout: config.layout,
+            measure: config.measure,
+            matching: config.matching,
+            metric: config.metric,
+            thresholds,
+            resize: Resize { min_pixels, max_pixels, multiple },
+        })
     }
 }
 
@@ -94,6 +226,11 @@ impl Boxes {
     fn unit(&self, gold: &Gold) -> Option<(f64, f64)> {
         let per = match self.coordinates {
             Coordinates::Pixels => return Some((1.0, 1.0)),
+            Coordinates::Resized => {
+                let (width, height) = gold.picture_size.filter(|(w, h)| *w > 0 && *h > 0)?;
+                let (wide, high) = self.resize.size(width, height);
+                return Some((f64::from(width) / wide, f64::from(height) / high));
+            }
             Coordinates::Rel1000 => 1000.0,
             Coordinates::Rel1 => 1.0,
         };
@@ -108,11 +245,9 @@ impl Boxes {
         if boxes.is_empty() {
             return Err(BadGold::Empty);
         }
-        if boxes.len() > MAX_GOLD {
-            return Err(BadGold::Unreadable(format!(
-                "{} boxes; at most {MAX_GOLD} are compared",
-                boxes.len()
-            )));
+        let most = if self.matching == Matching::Optimal { MAX_OPTIMAL } else { MAX_GOLD };
+        if boxes.len() > most {
+            return Err(BadGold::Unreadable(format!("{} boxes; at most {most} are compared", boxes.len())));
         }
         if let Some(bad) = boxes.iter().find(|b| area(b) <= 0.0) {
             let Rect { x1, y1, x2, y2 } = bad;
@@ -131,6 +266,9 @@ impl Boxes {
             match self.layout {
                 Layout::Xyxy => Rect { x1, y1, x2, y2 },
                 Layout::Xywh => Rect { x1, y1, x2: x2 - x1, y2: y2 - y1 },
+                Layout::Cxcywh => {
+                    Rect { x1: f64::midpoint(x1, x2), y1: f64::midpoint(y1, y2), x2: x2 - x1, y2: y2 - y1 }
+                }
             }
         };
         Answer::Boxes(boxes.iter().map(one).collect()).written()
@@ -138,7 +276,11 @@ impl Boxes {
 
     fn in_pixels(&self, four: [f64; 4], (ux, uy): (f64, f64)) -> Rect {
         let [x1, y1, a, b] = four;
-        let (x2, y2) = if self.layout == Layout::Xywh { (x1 + a, y1 + b) } else { (a, b) };
+        let (x1, y1, x2, y2) = match self.layout {
+            Layout::Xyxy => (x1, y1, a, b),
+            Layout::Xywh => (x1, y1, x1 + a, y1 + b),
+            Layout::Cxcywh => (x1 - a / 2.0, y1 - b / 2.0, x1 + a / 2.0, y1 + b / 2.0),
+        };
         Rect { x1: x1 * ux, y1: y1 * uy, x2: x2 * ux, y2: y2 * uy }
     }
 
@@ -153,27 +295,111 @@ impl Boxes {
         let mut golds = golds.to_vec();
         golds.sort_by(corners);
         given.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| corners(&a.1, &b.1)));
+        let score = match (self.metric, self.matching) {
+            (Metric::Mean, Matching::Greedy) => {
+                self.greedy(&given, &golds, self.threshold).0 / given.len().max(golds.len()) as f64
+            }
+            (Metric::Mean, Matching::Optimal) => {
+                self.optimal(&given, &golds, self.threshold).0 / given.len().max(golds.len()) as f64
+            }
+            (Metric::F1, matching) => {
+                let pairs = |t: f64| match matching {
+                    Matching::Greedy => self.greedy(&given, &golds, t).1,
+                    Matching::Optimal => self.optimal(&given, &golds, t).1,
+                };
+                let f1 = |t: &f64| 2.0 * pairs(*t) as f64 / (given.len() + golds.len()) as f64;
+                self.thresholds.iter().map(f1).sum::<f64>() / self.thresholds.len() as f64
+            }
+            (Metric::Ap, _) => {
+                let ap = |t: &f64| self.average_precision(&given, &golds, *t);
+                self.thresholds.iter().map(ap).sum::<f64>() / self.thresholds.len() as f64
+            }
+        };
+        if score > 1.0 - ROUNDING { 1.0 } else { score }
+    }
+
+    /// How alike two boxes are, in [0, 1].
+    fn likeness(&self, a: &Rect, b: &Rect) -> f64 {
+        match self.measure {
+            Measure::Iou => iou(a, b),
+            Measure::Giou => giou(a, b).max(0.0),
+        }
+    }
+
+    /// Sum and number of the pairs above the threshold, the surest and best first.
+    fn greedy(&self, given: &[(f64, Rect)], golds: &[Rect], threshold: f64) -> (f64, usize) {
         let mut pairs = Vec::new();
         for (i, (confidence, rect)) in given.iter().enumerate() {
             for (j, gold) in golds.iter().enumerate() {
-                let iou = iou(rect, gold);
-                if iou > self.threshold {
-                    pairs.push((*confidence, iou, i, j));
+                let likeness = self.likeness(rect, gold);
+                if likeness > threshold {
+                    pairs.push((*confidence, likeness, i, j));
                 }
             }
         }
         // Stable, so that what is left equal keeps the order of the corners.
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
         let (mut used_given, mut used_gold) = (vec![false; given.len()], vec![false; golds.len()]);
-        let mut sum = 0.0;
-        for (_, iou, i, j) in pairs {
+        let (mut sum, mut count) = (0.0, 0);
+        for (_, likeness, i, j) in pairs {
             if !used_given[i] && !used_gold[j] {
                 (used_given[i], used_gold[j]) = (true, true);
-                sum += iou;
+                sum += likeness;
+                count += 1;
             }
         }
-        let score = sum / given.len().max(golds.len()) as f64;
-        if score > 1.0 - ROUNDING { 1.0 } else { score }
+        (sum, count)
+    }
+
+    /// Sum and number of the pairs above the threshold in the assignment with the largest sum.
+    fn optimal(&self, given: &[(f64, Rect)], golds: &[Rect], threshold: f64) -> (f64, usize) {
+        use pathfinding::{kuhn_munkres::kuhn_munkres, matrix::Matrix};
+        // Whole numbers, so that the algorithm's comparisons are exact: 40 bits of each likeness.
+        const SCALE: f64 = (1_u64 << 40) as f64;
+        if given.is_empty() {
+            return (0.0, 0);
+        }
+        let likeness = |i: usize, j: usize| {
+            let value = self.likeness(&given[i].1, &golds[j]);
+            if value > threshold { value } else { 0.0 }
+        };
+        // It wants at least as many columns as rows.
+        let turned = given.len() > golds.len();
+        let (rows, columns) = if turned { (golds.len(), given.len()) } else { (given.len(), golds.len()) };
+        let of =
+            |row: usize, column: usize| if turned { likeness(column, row) } else { likeness(row, column) };
+        let weights = Matrix::from_fn(rows, columns, |(row, column)| (of(row, column) * SCALE) as i64);
+        let (_, columns) = kuhn_munkres(&weights);
+        let matched = columns.into_iter().enumerate().map(|(row, column)| of(row, column));
+        matched.filter(|value| *value > 0.0).fold((0.0, 0), |(sum, n), value| (sum + value, n + 1))
+    }
+
+    /// COCO's average precision of one picture and class at one threshold: a box matches from the threshold on.
+    fn average_precision(&self, given: &[(f64, Rect)], golds: &[Rect], threshold: f64) -> f64 {
+        // `given` comes by confidence.
+        let mut used = vec![false; golds.len()];
+        let (mut right, mut curve) = (0_usize, Vec::with_capacity(given.len()));
+        for (n, (_, rect)) in given.iter().enumerate() {
+            let best = (0..golds.len())
+                .filter(|&j| !used[j])
+                .map(|j| (self.likeness(rect, &golds[j]), j))
+                .filter(|(likeness, _)| *likeness >= threshold)
+                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+            if let Some((_, j)) = best {
+                used[j] = true;
+                right += 1;
+            }
+            curve.push((right as f64 / golds.len() as f64, right as f64 / (n + 1) as f64));
+        }
+        // The precision at a recall is the best at that recall or beyond.
+        for i in (1..curve.len()).rev() {
+            curve[i - 1].1 = curve[i - 1].1.max(curve[i].1);
+        }
+        let at = |level: u32| {
+            let level = f64::from(level) / 100.0;
+            curve.iter().find(|(recall, _)| *recall >= level).map_or(0.0, |(_, precision)| *precision)
+        };
+        (0..=100).map(at).sum::<f64>() / 101.0
     }
 }
 
@@ -197,7 +423,8 @@ impl Verifier for Boxes {
         if text.is_empty() {
             return Verdict::zero(Reason::Empty);
         }
-        let limit = MAX_GIVEN + 2 * golds.len();
+        let most = if self.matching == Matching::Optimal { MAX_OPTIMAL } else { MAX_GIVEN };
+        let limit = most + 2 * golds.len();
         let given = match parse(text, limit) {
             Ok(given) => given,
             Err(reason) => return Verdict::zero(reason),
@@ -300,6 +527,20 @@ fn iou(a: &Rect, b: &Rect) -> f64 {
         return 0.0;
     }
     (overlap / (of_a + of_b - overlap)).clamp(0.0, 1.0)
+}
+
+/// IoU minus the share of the smallest box around both that neither covers, in [-1, 1].
+fn giou(a: &Rect, b: &Rect) -> f64 {
+    let (of_a, of_b) = (area(a), area(b));
+    if of_a <= 0.0 || of_b <= 0.0 {
+        return -1.0;
+    }
+    let overlap =
+        area(&Rect { x1: a.x1.max(b.x1), y1: a.y1.max(b.y1), x2: a.x2.min(b.x2), y2: a.y2.min(b.y2) });
+    let around =
+        area(&Rect { x1: a.x1.min(b.x1), y1: a.y1.min(b.y1), x2: a.x2.max(b.x2), y2: a.y2.max(b.y2) });
+    let union = of_a + of_b - overlap;
+    (overlap / union - (around - union) / around).clamp(-1.0, 1.0)
 }
 
 /// The text inside a code fence with or without a language, else the text.
@@ -488,8 +729,11 @@ mod tests {
             (Coordinates::Rel1000, Layout::Xyxy, "[500,250,1000,1000]"),
             (Coordinates::Rel1000, Layout::Xywh, "[500,250,500,750]"),
             (Coordinates::Rel1, Layout::Xyxy, "[0.5,0.25,1,1]"),
+            (Coordinates::Rel1, Layout::Cxcywh, "[0.75,0.625,0.5,0.75]"),
+            // 64 x 48 becomes 56 x 56: 28 pixels are a half across, 14 a quarter down.
+            (Coordinates::Resized, Layout::Xyxy, "[28,14,56,56]"),
         ] {
-            let verifier = Boxes { threshold: 0.5, coordinates, layout };
+            let verifier = Boxes { coordinates, layout, ..of("") };
             assert_eq!(verifier.score(&gold, text).score, 1.0, "{coordinates:?} {layout:?}");
             assert_eq!(
                 verifier.score(&gold, &verifier.write(&gold)).score,
@@ -502,10 +746,59 @@ mod tests {
 
     #[test]
     fn relative_coordinates_need_the_size_of_the_picture() {
-        let verifier = Boxes { threshold: 0.5, coordinates: Coordinates::Rel1000, layout: Layout::Xyxy };
+        let verifier = of("coordinates = 'rel1000'");
         let answer = Answer::Boxes(vec![ONE]);
         let error = verifier.accepts(&Gold { answer: &answer, options: &[], picture_size: None });
         assert!(matches!(error, Err(BadGold::NoPictureSize)));
+    }
+
+    #[test]
+    fn resized_pictures_have_the_size_of_the_processor() {
+        // Worked from the processor's formula: 1000 x 700 is near 1008 x 700; 4000 x 3000 shrinks to 1 003 520 pixels at most.
+        let resize = of("").resize;
+        assert_eq!(resize.size(1000, 700), (1008.0, 700.0));
+        let (wide, high) = resize.size(4000, 3000);
+        assert_eq!((wide, high), (1148.0, 840.0));
+        assert_eq!(resize.size(10, 10), (56.0, 56.0));
+    }
+
+    #[test]
+    fn other_measures_are_worked_by_hand() {
+        // Side by side with a gap of 10: the box around both is 30 wide, 20 of it covered: 0 - 100/300, below 0.
+        check_of("measure = 'giou'\nthreshold = 0.0", &[ONE], "[20,0,30,10]", 0.0);
+        // Overlap 50 of a union of 150, which fills the box around both: 1/3.
+        check_of("measure = 'giou'\nthreshold = 0.0", &[ONE], "[5,0,15,10]", 1.0 / 3.0);
+        // Two of three boxes right: precision 2/3, recall 1, F1 0.8.
+        let golds = [ONE, OTHER];
+        check_of("metric = 'f1'", &golds, "[[0,0,10,10],[20,0,30,10],[50,0,60,10]]", 0.8);
+        check_of("metric = 'f1'\nthresholds = [0.5, 0.7]", &[ONE], "[0,0,10,16]", 0.5); // IoU 0.625
+        // The sure one is wrong: precision 1/2 at recall 1/2, 2/3 at recall 1; the best beyond counts: 2/3 throughout.
+        let surer = "[{'Position':[50,0,60,10],'Confidence':0.9},{'Position':[0,0,10,10],'Confidence':0.8},\
+                     {'Position':[20,0,30,10],'Confidence':0.7}]";
+        check_of("metric = 'ap'", &golds, surer, 2.0 / 3.0);
+        // One of two found: 51 of the 101 recall levels.
+        check_of("metric = 'ap'", &golds, "[0,0,10,10]", 51.0 / 101.0);
+    }
+
+    #[test]
+    fn the_optimal_assignment_serves_both() {
+        // Greedy gives the first gold to its best box and leaves nothing for the other: IoU 1 + 0.
+        let golds = [ONE, Rect { x1: 0.0, y1: 4.0, x2: 10.0, y2: 14.0 }];
+        let answer = "[[0,0,10,10],[0,-8,10,2]]";
+        // Overlaps with ONE: 1 and 20/180; with the second gold: 60/140 and 0.
+        let greedy = 1.0;
+        let optimal = (20.0 / 180.0 + 60.0 / 140.0_f64).max(1.0);
+        check_of("threshold = 0.0", &golds, answer, greedy / 2.0);
+        check_of("threshold = 0.0\nmatching = 'optimal'", &golds, answer, optimal / 2.0);
+        // Here the greedy choice costs: 0.6 + 0 against 0.5 + 0.5.
+        let golds = [ONE, OTHER];
+        let answer = "[[4,0,24,10],[0,0,10,30]]";
+        let verifier = |matching: &str| of(&format!("threshold = 0.0\nmatching = '{matching}'"));
+        let all = Answer::Boxes(golds.to_vec());
+        let gold = Gold { answer: &all, options: &[], picture_size: None };
+        assert!(
+            verifier("optimal").score(&gold, answer).score >= verifier("greedy").score(&gold, answer).score
+        );
     }
 
     #[test]
@@ -516,7 +809,7 @@ mod tests {
 
     #[test]
     fn without_tags_the_last_list_is_the_answer() {
-        let verifier = Boxes { threshold: 0.5, coordinates: Coordinates::Pixels, layout: Layout::Xyxy };
+        let verifier = of("");
         let answer = Answer::Boxes(vec![ONE]);
         let gold = Gold { answer: &answer, options: &[], picture_size: None };
         assert_eq!(
@@ -527,7 +820,16 @@ mod tests {
     }
 
     fn check(threshold: f64, golds: &[Rect], answer: &str, expected: f64) {
-        let verifier = Boxes { threshold, coordinates: Coordinates::Pixels, layout: Layout::Xyxy };
+        check_of(&format!("threshold = {threshold:?}"), golds, answer, expected);
+    }
+
+    fn of(settings: &str) -> Boxes {
+        let config: toml::Table = settings.parse().unwrap();
+        Boxes::new(config.try_into().unwrap()).unwrap()
+    }
+
+    fn check_of(settings: &str, golds: &[Rect], answer: &str, expected: f64) {
+        let verifier = of(settings);
         let golds = Answer::Boxes(golds.to_vec());
         let gold = Gold { answer: &golds, options: &[], picture_size: None };
         let verdict = verifier.score(&gold, answer);

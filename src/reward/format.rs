@@ -4,9 +4,9 @@
 //! not blank. Nested and repeated tags fail. The lax form of R1-V's pattern (arXiv:2505.24871 leaves open which form was
 //! used), without its holes: a pattern with `.*?` also takes repeated tags and blank answers.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, entry};
+use super::{BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, entry, text::last_line};
 use crate::{
     registry::{BuildError, Entry, Named},
     sample::Answer,
@@ -93,12 +93,26 @@ pub(super) fn tagged(reasoning: &str, answer: &str) -> String {
 
 /// What stands between the answer tags of a completion in the right format, else why it is not.
 pub(super) fn answer_region(completion: &str) -> Result<&str, Reason> {
-    let mut at = [0; 4];
-    for (place, tag) in at.iter_mut().zip(TAGS) {
-        let mut found = completion.match_indices(tag);
-        *place = found.next().ok_or(Reason::MissingTag)?.0;
-        if found.next().is_some() {
-            return Err(Reason::RepeatedTag);
+    // One pass: only an opening bracket can begin a tag.
+    let (mut at, mut count) = ([0; 4], [0_usize; 4]);
+    let mut from = 0;
+    while let Some(next) = completion[from..].find('<') {
+        let place = from + next;
+        from = place + 1;
+        if let Some(tag) =
+            TAGS.iter().position(|tag| completion.as_bytes()[place..].starts_with(tag.as_bytes()))
+        {
+            if count[tag] == 0 {
+                at[tag] = place;
+            }
+            count[tag] += 1;
+        }
+    }
+    for n in count {
+        match n {
+            0 => return Err(Reason::MissingTag),
+            1 => (),
+            _ => return Err(Reason::RepeatedTag),
         }
     }
     if !at.is_sorted() {
@@ -135,6 +149,131 @@ pub(super) fn lenient_region(completion: &str) -> Lenient<'_> {
         }
         None => Lenient::Untagged(body.trim()),
     }
+}
+
+/// Where a strict answer was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Region {
+    /// Inside `<answer>`.
+    AnswerTag,
+    /// Inside the last `\boxed{…}`.
+    Box,
+    /// After "answer is" or "answer:" on the last line.
+    Announced,
+    /// The whole text after the reasoning: one line.
+    Whole,
+}
+
+/// Longest line that counts as an answer without tags, box or announcement.
+const MAX_WHOLE: usize = 200;
+
+/// Where the answer stands, whatever the format: after the last `</think>`, inside its only `<answer>`, else inside the last box,
+/// else after the announcement on the last line, else the text itself if that is one line.
+///
+/// Reasoning that is not closed has no answer after it; two answers are none, and so are several boxes side by side.
+pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> {
+    let body = match completion.rfind(TAGS[1]) {
+        Some(at) => &completion[at + TAGS[1].len()..],
+        None if completion.contains(TAGS[0]) => return Err(Reason::NoAnswerRegion),
+        None => completion,
+    };
+    if body.contains(TAGS[0]) {
+        return Err(Reason::TagOrder);
+    }
+    let full = |region: &str| if region.trim().is_empty() { Err(Reason::Empty) } else { Ok(()) };
+    if body.contains(TAGS[2]) || body.contains(TAGS[3]) {
+        let (open, close) = (body.matches(TAGS[2]).count(), body.matches(TAGS[3]).count());
+        if open > 1 || close > 1 {
+            return Err(Reason::RepeatedTag);
+        }
+        let (Some(start), Some(end)) = (body.find(TAGS[2]), body.find(TAGS[3])) else {
+            return Err(Reason::MissingTag);
+        };
+        if end < start {
+            return Err(Reason::TagOrder);
+        }
+        let inside = body[start + TAGS[2].len()..end].trim();
+        full(inside)?;
+        // A box inside the tags says where in them the answer is.
+        return match last_box(inside)? {
+            Some(boxed) => Ok((boxed, Region::AnswerTag)),
+            None => Ok((inside, Region::AnswerTag)),
+        };
+    }
+    if let Some(boxed) = last_box(body)? {
+        return Ok((boxed, Region::Box));
+    }
+    let body = body.trim();
+    full(body)?;
+    let line = body.lines().next_back().unwrap_or("").trim();
+    let announced = last_line(line);
+    if announced.len() < line.len() {
+        return Ok((announced, Region::Announced));
+    }
+    if line.len() == body.len() && line.len() <= MAX_WHOLE {
+        return Ok((line, Region::Whole));
+    }
+    Err(Reason::NoAnswerRegion)
+}
+
+/// The content of the last box; `None` where there is no box, an error where it is empty, not closed, or one of several that
+/// stand side by side with different contents.
+fn last_box(text: &str) -> Result<Option<&str>, Reason> {
+    let Some(at) = text.rfind("\\boxed").max(text.rfind("\\fbox")) else { return Ok(None) };
+    let (inside, _) = open_box(&text[at..]).ok_or(Reason::MissingTag)?;
+    // `\boxed{\boxed{3}}` is one answer in two boxes; the outer may hold more than the inner.
+    let mut content = inside;
+    let mut start = at;
+    let mut rest = &text[..at];
+    while let Some(before) = rest.rfind("\\boxed").max(rest.rfind("\\fbox")) {
+        let Some((outer, length)) = open_box(&text[before..]) else { break };
+        let end = before + length;
+        if end > start {
+            content = outer;
+            start = before;
+            rest = &text[..before];
+            continue;
+        }
+        // Two boxes with nothing between them but "or", commas and signs are two answers.
+        let between = &text[end..start];
+        let joined =
+            between.split(|c: char| !c.is_alphanumeric()).all(|w| matches!(w, "" | "or" | "and" | "text"));
+        if joined && outer.trim() != content.trim() {
+            return Err(Reason::Ambiguous);
+        }
+        break;
+    }
+    let content = content.trim();
+    if content.is_empty() { Err(Reason::Empty) } else { Ok(Some(content)) }
+}
+
+/// The content of the box that `text` begins with and the bytes that it takes; `\boxed 3` is a box of one word.
+fn open_box(text: &str) -> Option<(&str, usize)> {
+    let command = if text.starts_with("\\boxed") { 6 } else { 5 };
+    let after = &text[command..];
+    let trimmed = after.trim_start();
+    let start = text.len() - trimmed.len();
+    if let Some(inside) = trimmed.strip_prefix('{') {
+        let mut depth = 1_i64;
+        for (i, byte) in inside.bytes().enumerate() {
+            match byte {
+                b'{' => depth += 1,
+                b'}' => depth -= 1,
+                _ => (),
+            }
+            if depth == 0 {
+                return Some((&inside[..i], start + i + 2));
+            }
+        }
+        return None;
+    }
+    if trimmed.len() == after.len() {
+        return None;
+    }
+    let end = trimmed.find(|c: char| c.is_whitespace() || c == '$').unwrap_or(trimmed.len());
+    let word = trimmed[..end].trim_end_matches(['.', ',']);
+    Some((word, start + end))
 }
 
 #[cfg(test)]

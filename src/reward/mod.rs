@@ -12,7 +12,10 @@ mod boxes;
 mod choice;
 mod expression;
 mod format;
+mod math;
 mod number;
+pub mod profile;
+mod shape;
 mod text;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +24,7 @@ use crate::{
     registry::{BuildError, Entry, Named, Registry, UnknownName},
     sample::Answer,
 };
+pub use format::Region;
 use format::{Format, Lenient};
 
 /// Every verifier.
@@ -167,8 +171,12 @@ pub enum Reason {
     Wrong,
     /// Nothing stands where the answer belongs.
     Empty,
+    /// There is no place where an answer belongs: no tags, no box, no "answer:".
+    NoAnswerRegion,
     /// Something stands there that is no answer of this type.
     Unparsed,
+    /// Arithmetic is left in it: `7+8`.
+    Unevaluated,
     /// It names several answers.
     Ambiguous,
     /// More boxes than are compared.
@@ -183,18 +191,22 @@ pub enum Reason {
     TextOutside,
     /// The answer was not looked at, since the format failed.
     Gated,
+    /// A part of the reward took something off: too long, repeated, another script.
+    Charged,
     /// The gold is none that the verifier accepts; data that were checked have no such gold.
     BadGold,
 }
 
 impl Reason {
     /// Every reason, in the order tables list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Right,
         Self::Partial,
         Self::Wrong,
         Self::Empty,
+        Self::NoAnswerRegion,
         Self::Unparsed,
+        Self::Unevaluated,
         Self::Ambiguous,
         Self::TooMany,
         Self::MissingTag,
@@ -202,6 +214,7 @@ impl Reason {
         Self::TagOrder,
         Self::TextOutside,
         Self::Gated,
+        Self::Charged,
         Self::BadGold,
     ];
 
@@ -212,7 +225,9 @@ impl Reason {
             Self::Partial => "partial",
             Self::Wrong => "wrong",
             Self::Empty => "empty",
+            Self::NoAnswerRegion => "no_answer_region",
             Self::Unparsed => "unparsed",
+            Self::Unevaluated => "unevaluated",
             Self::Ambiguous => "ambiguous",
             Self::TooMany => "too_many",
             Self::MissingTag => "missing_tag",
@@ -220,6 +235,7 @@ impl Reason {
             Self::TagOrder => "tag_order",
             Self::TextOutside => "text_outside",
             Self::Gated => "gated",
+            Self::Charged => "charged",
             Self::BadGold => "bad_gold",
         }
     }
@@ -254,6 +270,7 @@ pub enum BadGold {
 pub struct Reward {
     verifiers: Vec<Box<dyn Verifier>>,
     weights: Weights,
+    shape: shape::Shape,
 }
 
 /// The `[reward]` table of a dataset.
@@ -263,12 +280,17 @@ struct Weights {
     accuracy: f64,
     format: f64,
     gate: bool,
+    overlong: Option<shape::Overlong>,
+    length: Option<shape::Length>,
+    repetition: Option<shape::Repetition>,
+    language: Option<shape::Language>,
 }
 
 impl Default for Weights {
     /// The paper's.
     fn default() -> Self {
-        Self { accuracy: 2.0, format: 1.0, gate: true }
+        let (overlong, length, repetition, language) = (None, None, None, None);
+        Self { accuracy: 2.0, format: 1.0, gate: true, overlong, length, repetition, language }
     }
 }
 
@@ -295,6 +317,9 @@ pub enum BadReward {
     /// The keys of `[reward]` are wrong.
     #[error("`reward`: {0}")]
     Keys(toml::de::Error),
+    /// A part's settings are wrong.
+    #[error("`reward`: {0}")]
+    Part(String),
     /// The weights are wrong.
     #[error(
         "`reward`: weights are finite, not negative and not all 0; these are accuracy {accuracy}, format {format}"
@@ -329,12 +354,36 @@ pub struct Scored {
     pub extracted: Option<String>,
 }
 
+impl Scored {
+    /// What came of the completion, for counting: `right`, `partial`, `wrong`, `unparsed` (nothing that can be compared stands
+    /// in the answer), and without the format `truncated` (it ended at the limit), `right_without_format`, `no_answer_region`
+    /// (a tag is missing) or `format`.
+    pub fn outcome(&self, truncated: bool) -> &'static str {
+        let reason = |name| self.parts.iter().find(|part| part.name == name).map(|part| part.reason);
+        if self.format {
+            return match reason("accuracy") {
+                Some(Reason::Right) => "right",
+                Some(Reason::Partial) => "partial",
+                Some(Reason::Wrong) => "wrong",
+                _ => "unparsed",
+            };
+        }
+        if truncated {
+            return "truncated";
+        }
+        if self.lenient_accuracy >= 1.0 {
+            return "right_without_format";
+        }
+        if reason(Format::NAME) == Some(Reason::MissingTag) { "no_answer_region" } else { "format" }
+    }
+}
+
 /// One part of a reward.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Part {
-    /// `accuracy` or `format`.
+    /// `accuracy`, `format`, `length`, `repetition`, `language` or `overlong`.
     pub name: &'static str,
-    /// In [0, 1].
+    /// In [0, 1]; at most 0 for `repetition`, `language` and `overlong`, between its bounds for `length`.
     pub value: f64,
     /// Why.
     pub reason: Reason,
@@ -372,10 +421,13 @@ impl Reward {
     /// From a dataset's `verifier` (a name, a table with `name` and the verifier's own keys, or a list of these, of which the
     /// first that accepts a gold checks it: `["number", "choice"]`) and its `[reward]` table (`accuracy`, `format`, `gate`).
     pub fn from_tables(verifier: &toml::Value, weights: Option<&toml::Table>) -> Result<Self, BadReward> {
-        let weights = match weights {
+        let weights: Weights = match weights {
             Some(table) => table.clone().try_into().map_err(BadReward::Keys)?,
             None => Weights::default(),
         };
+        let Weights { overlong, length, repetition, language, .. } = weights;
+        let shape = shape::Shape { overlong, length, repetition, language };
+        shape.check().map_err(BadReward::Part)?;
         let Weights { accuracy, format, .. } = weights;
         let fits = |weight: f64| weight.is_finite() && weight >= 0.0;
         if !fits(accuracy) || !fits(format) || accuracy + format == 0.0 || !(accuracy + format).is_finite() {
@@ -387,10 +439,10 @@ impl Reward {
             }
             one => vec![build(one)?],
         };
-        Ok(Self { verifiers, weights })
+        Ok(Self { verifiers, weights, shape })
     }
 
-    /// The largest possible reward.
+    /// The largest possible reward, but for what a `length` part adds.
     pub fn max(&self) -> f64 {
         self.weights.accuracy + self.weights.format
     }
@@ -420,43 +472,84 @@ impl Reward {
     }
 
     /// Scores any text against a gold that was accepted; one that was not gives no accuracy and [`Reason::BadGold`].
+    ///
+    /// Parts that look at the length in tokens count words here; [`Reward::score_of_length`] is told the tokens.
     pub fn score(&self, gold: &Gold, completion: &str) -> Scored {
+        let words = if self.shape.counts_tokens() { completion.split_whitespace().count() } else { 0 };
+        self.score_of_length(gold, completion, words)
+    }
+
+    /// [`Reward::score`] of a completion of so many tokens.
+    pub fn score_of_length(&self, gold: &Gold, completion: &str, tokens: usize) -> Scored {
         let verifier = match self.verifiers.as_slice() {
             [only] => Some(only.as_ref()),
             _ => self.verifier(gold).ok(),
         };
         let judge = |answer: &str| verifier.map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
         let region = format::answer_region(completion);
-        let lenient = match (&region, format::lenient_region(completion)) {
-            (Ok(answer), _) => judge(answer),
-            (Err(_), Lenient::Tagged(answer)) => judge(answer),
-            (Err(_), Lenient::Untagged(body)) => {
-                let whole = judge(body);
-                match verifier {
-                    Some(verifier) if whole.score == 0.0 => judge(verifier.tail(gold, body)),
-                    _ => whole,
+        let lenient = match region {
+            Ok(answer) => judge(answer),
+            Err(_) => match format::lenient_region(completion) {
+                Lenient::Tagged(answer) => judge(answer),
+                Lenient::Untagged(body) => {
+                    let whole = judge(body);
+                    match verifier {
+                        Some(verifier) if whole.score == 0.0 => judge(verifier.tail(gold, body)),
+                        _ => whole,
+                    }
                 }
-            }
+            },
         };
         let format = region.is_ok();
-        let counted =
-            if format || !self.weights.gate { lenient.clone() } else { Verdict::zero(Reason::Gated) };
+        let (accuracy, reason) =
+            if format || !self.weights.gate { (lenient.score, lenient.reason) } else { (0.0, Reason::Gated) };
         let format_value = f64::from(u8::from(format));
+        let mut total = self.weights.accuracy * accuracy + self.weights.format * format_value;
+        let mut parts = vec![
+            Part { name: "accuracy", value: accuracy, reason },
+            Part { name: Format::NAME, value: format_value, reason: region.err().unwrap_or(Reason::Right) },
+        ];
+        let mut add = |name, value: f64, weight: f64| {
+            total += weight * value;
+            let reason = if value < 0.0 { Reason::Charged } else { Reason::Right };
+            parts.push(Part { name, value, reason });
+        };
+        if let Some(part) = &self.shape.length {
+            add("length", part.value(tokens, accuracy >= 1.0), part.weight);
+        }
+        if let Some(part) = &self.shape.repetition {
+            add("repetition", part.value(completion), part.weight);
+        }
+        if let Some(part) = &self.shape.language {
+            add("language", part.value(completion), part.weight);
+        }
+        if let Some(part) = &self.shape.overlong {
+            add("overlong", part.value(tokens), part.weight);
+            if part.filter && part.is_beyond(tokens) {
+                total = 0.0;
+            }
+        }
         Scored {
-            total: self.weights.accuracy * counted.score + self.weights.format * format_value,
+            total,
             max: self.max(),
-            accuracy: counted.score,
+            accuracy,
             format,
             lenient_accuracy: lenient.score,
-            parts: vec![
-                Part { name: "accuracy", value: counted.score, reason: counted.reason },
-                Part {
-                    name: Format::NAME,
-                    value: format_value,
-                    reason: region.err().unwrap_or(Reason::Right),
-                },
-            ],
+            parts,
             extracted: lenient.extracted,
+        }
+    }
+
+    /// Scores the answer where it stands, whatever the format: what `modo score` reports as `score`.
+    ///
+    /// The region is that of [`Region`]; a text without one scores 0 with the reason why. Also gives the region and its text.
+    pub fn verify<'t>(&self, gold: &Gold, completion: &'t str) -> (Verdict, Option<Region>, Option<&'t str>) {
+        match format::strict_region(completion) {
+            Ok((answer, region)) => match self.verifier(gold) {
+                Ok(verifier) => (verifier.score(gold, answer), Some(region), Some(answer)),
+                Err(_) => (Verdict::zero(Reason::BadGold), Some(region), Some(answer)),
+            },
+            Err(reason) => (Verdict::zero(reason), None, None),
         }
     }
 
@@ -467,7 +560,7 @@ impl Reward {
         let verifier = self.verifier(gold)?;
         let written = verifier.write(gold);
         let scored = self.score(gold, &format::tagged("Look.", &written));
-        if (scored.total - scored.max).abs() > 1e-9 {
+        if (scored.accuracy - 1.0).abs() > 1e-9 || !scored.format {
             // The accuracy part says "gated" where the format failed: then the format's reason is the cause.
             let failed = scored.parts.iter().rfind(|part| part.value < 1.0);
             return Err(SelfTestFailure::GoldIsNotRight {
@@ -530,7 +623,9 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/reward");
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
-            .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
             .filter(|file| file != "mod")
             .collect();
         files.sort();
@@ -742,6 +837,178 @@ mod tests {
         }
     }
 
+    /// The same without the gate: what `modo score` calls the score.
+    #[test]
+    fn hacks_score_nothing_wherever_the_answer_may_stand() {
+        for answer in &golds() {
+            let (reward, gold) = (of(answer.kind()), plain(answer));
+            let right = reward.write(&gold).unwrap();
+            let hacks = [
+                String::new(),
+                format!("<think>{right}</think>"),
+                format!("<think>{right}"),
+                format!("<think>\\boxed{{{right}}}</think> I am not sure"),
+                format!("<think><answer>{right}</answer></think> I am not sure"),
+                format!("<think>{right}</think><answer></answer>"),
+                format!("<answer>{right}"),
+                format!("{right}</answer>"),
+                format!("<answer>{right}</answer><answer>{right}</answer>"),
+                format!("<answer><answer>{right}</answer></answer>"),
+                format!("<answer>something else</answer> {right}"),
+                format!("\\boxed{{}}{right}"),
+                format!("\\boxed{{{right}"),
+                format!("\\boxed{{1}}\\boxed{{{right}}}"),
+                format!("<answer>A, B, C, D, {right}</answer>"),
+                format!("<answer>{right} or {right} or something else</answer>"),
+                format!("<answer>{right}\u{200b}</answer>"),
+                format!("<answer>{right}\0</answer>"),
+                format!("{}\n", "A, B, C, D, 1, 2, 3, ".repeat(100)),
+            ];
+            for hack in &hacks {
+                let (verdict, ..) = reward.verify(&gold, hack);
+                assert_eq!(verdict.score, 0.0, "{hack:.120} {verdict:?}");
+            }
+            for fair in [
+                format!("<think>x</think><answer>{right}</answer>"),
+                format!("<answer>\\boxed{{{right}}}</answer>"),
+                format!("<think>\\boxed{{7}}</think> So \\boxed{{{right}}}."),
+                format!("\\boxed{{7}}. Wait, \\boxed{{{right}}}"),
+                format!("It is clear.\nThe answer is {right}"),
+                right.clone(),
+            ] {
+                let (verdict, ..) = reward.verify(&gold, &fair);
+                assert_eq!(verdict.score, 1.0, "{fair:.120} {verdict:?}");
+            }
+        }
+        for text in ["None", "", "[INVALID]", "no boxed here"] {
+            for none in
+                [Answer::Text(vec![]), Answer::Text(vec![String::new()]), Answer::Expression(String::new())]
+            {
+                assert_eq!(of(none.kind()).verify(&plain(&none), text).0.score, 0.0, "{none:?} {text}");
+            }
+        }
+        let tower = Answer::Expression("1".to_owned());
+        for bomb in [
+            "9^{9^{9}}",
+            "((((((((((1))))))))))!!!!!",
+            "2^{2^{2^{2^{2^2}}}}",
+            "1000000!",
+            "\\sqrt[64]{9^{9^9}}",
+        ] {
+            assert_eq!(of("expression").verify(&plain(&tower), bomb).0.score, 0.0, "{bomb}");
+        }
+    }
+
+    /// Ten million mutated completions: `cargo test --release -- --ignored mutated`, about twenty minutes on a core.
+    #[test]
+    #[ignore = "minutes"]
+    #[expect(clippy::print_stderr, reason = "a measurement, to be read")]
+    fn mutated_completions_never_panic_and_take_below_ten_milliseconds() {
+        use rand::{Rng, SeedableRng};
+        let count: u64 = std::env::var("MODO_MUTATIONS").map_or(10_000_000, |n| n.parse().unwrap());
+        let golds = golds();
+        let rewards: Vec<Reward> = golds.iter().map(|gold| of(gold.kind())).collect();
+        let texts = [golds[3].written(), golds[4].written(), "12.5".into(), "B".into(), "left of".into()];
+        let pieces = [
+            "<think>",
+            "</think>",
+            "<answer>",
+            "</answer>",
+            "\\boxed{",
+            "}",
+            "{",
+            "$",
+            "\\frac{",
+            "\\sqrt{",
+            "^{",
+            "^",
+            "(",
+            ")",
+            "[",
+            "]",
+            "\\{",
+            ",",
+            ";",
+            "=",
+            "<",
+            "+",
+            "-",
+            "\\times ",
+            "\\pi",
+            "x",
+            "e",
+            "i",
+            "9",
+            "0.",
+            "1/",
+            "!",
+            "%",
+            "|",
+            "\\sin ",
+            "\\log_",
+            "\\text{",
+            "\\begin{pmatrix}",
+            "&",
+            "\\\\",
+            "\\cup ",
+            "or",
+            "\u{200b}",
+            "\0",
+            "π",
+            "'Position':",
+            "answer is ",
+        ];
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let (mut longest, mut worst, mut over) = (std::time::Duration::ZERO, String::new(), 0_u64);
+        for _ in 0..count {
+            let mut text = texts[rng.random_range(0..texts.len())].clone();
+            for _ in 0..rng.random_range(1..12) {
+                let mut at = rng.random_range(0..=text.len());
+                while !text.is_char_boundary(at) {
+                    at -= 1;
+                }
+                match rng.random_range(0..5) {
+                    0 => text.truncate(at),
+                    1 => text.insert(at, char::from(rng.random_range(0..128_u8))),
+                    2 if text.len() < 2000 => text = text.repeat(rng.random_range(1..4)),
+                    _ => {
+                        let piece = pieces[rng.random_range(0..pieces.len())];
+                        text.insert_str(at, &piece.repeat(rng.random_range(1..4)));
+                    }
+                }
+            }
+            let completion = if rng.random_bool(0.5) { format!("<answer>{text}</answer>") } else { text };
+            let which = rng.random_range(0..golds.len());
+            let asked = profile::Asked {
+                golds: &[golds[which].written()],
+                completion: &completion,
+                options: &["cat".to_owned(), "dog".to_owned()],
+            };
+            let profile = &profile::PROFILES[rng.random_range(0..profile::PROFILES.len())];
+            for own in [true, false] {
+                let start = std::time::Instant::now();
+                let score = if own {
+                    rewards[which].verify(&plain(&golds[which]), &completion).0.score
+                } else {
+                    (profile.score)(&asked).score.unwrap_or(0.0)
+                };
+                let took = start.elapsed();
+                assert!((0.0..=1.0).contains(&score), "{completion}");
+                over += u64::from(took.as_millis() >= 10);
+                if took > longest {
+                    (longest, worst) =
+                        (took, format!("{} {completion}", if own { "strict" } else { profile.name }));
+                }
+            }
+        }
+        // Wall time on a busy machine: a few are allowed to have been waited for.
+        assert!(
+            over * 1_000_000 <= count.max(1_000_000) * 20,
+            "{over} over 10 ms, the longest {longest:?}: {worst}"
+        );
+        eprintln!("{count} completions, longest {longest:?}, {over} over 10 ms: {worst:.200}");
+    }
+
     #[test]
     fn a_megabyte_is_scored_at_once() {
         let fill = [
@@ -778,6 +1045,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn values_are_equal_both_ways(
+            a in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[2-9]\}|\\pi|x)?", b in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[2-9]\}|\\pi|x)?"
+        ) {
+            let score = |gold: &str, answer: &str| {
+                let gold = Answer::Expression(gold.to_owned());
+                of("expression").verify(&plain(&gold), &format!("<answer>{answer}</answer>")).0.score
+            };
+            prop_assert_eq!(score(&a, &b), score(&b, &a), "{} {}", a, b);
+            prop_assert_eq!(score(&a, &a), 1.0);
+        }
+
         #[test]
         fn any_bytes_are_scored_between_zero_and_one(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             check_any(&String::from_utf8_lossy(&bytes));
@@ -849,7 +1128,15 @@ mod tests {
     }
 
     fn check_any(text: &str) {
+        for profile in profile::PROFILES {
+            let asked =
+                profile::Asked { golds: &["3".to_owned(), "x<3".to_owned()], completion: text, options: &[] };
+            let score = (profile.score)(&asked).score;
+            assert!(score.is_none_or(|s| (0.0..=1.0).contains(&s)), "{} {text}", profile.name);
+        }
         for answer in &golds() {
+            let (verdict, ..) = of(answer.kind()).verify(&plain(answer), text);
+            assert!((0.0..=1.0).contains(&verdict.score));
             for completion in [text.to_owned(), format::tagged("", text)] {
                 let scored = of(answer.kind()).score(&plain(answer), &completion);
                 assert!(

@@ -209,7 +209,18 @@ fn read(text: &str, reading: Reading) -> Result<f64, Reason> {
     number(text, reading).filter(|n| n.is_finite()).ok_or(Reason::Unparsed)
 }
 
+/// What most answers are: a whole number that `f64` holds, of digits alone.
+fn whole(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    // -0 is 0.
+    plain.then(|| text.parse::<i64>().ok()).flatten().map(|n| n as f64)
+}
+
 fn number(text: &str, reading: Reading) -> Option<f64> {
+    if let Some(whole) = whole(text) {
+        return Some(whole);
+    }
     let mut scan = Scan { rest: text };
     let negative = scan.sign_and_currency(reading.units)?;
     let magnitude = if scan.eat_any(&FRACTIONS) {
@@ -233,7 +244,7 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
             value
         }
     };
-    let scale = scan.scale(reading)?;
+    let (scale, _) = scan.scale(reading)?;
     let value = if scale < 1.0 { magnitude / 100.0 } else { magnitude * scale };
     Some(if negative { -value } else { value })
 }
@@ -450,9 +461,9 @@ impl<'t> Scan<'t> {
         (0.0 < above && above < below).then_some((above, below, self.rest))
     }
 
-    /// What percent signs, words such as "million" and units after a number multiply it by; `None` where the rest is
-    /// none of these.
-    pub(super) fn scale(&mut self, reading: Reading) -> Option<f64> {
+    /// What percent signs, words such as "million" and units after a number multiply it by, and the unit; `None` where the
+    /// rest is none of these.
+    pub(super) fn scale(&mut self, reading: Reading) -> Option<(f64, &'t str)> {
         let attached = !self.rest.starts_with([' ', '\\']);
         self.spaces();
         let mut scale = 1.0;
@@ -472,7 +483,7 @@ impl<'t> Scan<'t> {
         let rest = self.rest.trim();
         let rest = rest.strip_suffix('.').unwrap_or(rest).trim_end();
         let fits = rest.is_empty() || (reading.units == Units::Ignore && is_unit(rest, attached));
-        fits.then_some(scale)
+        fits.then_some((scale, rest))
     }
 }
 

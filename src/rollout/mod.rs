@@ -81,5 +81,6 @@ pub fn score(reward: &Reward, sample: &Sample, completions: &[Completion]) -> Ve
     // The readers have seen the first picture's header; without a size, boxes in relative coordinates get nothing.
     let picture_size = sample.pictures.first().and_then(|p| picture::size(p).ok());
     let gold = Gold { answer: &sample.answer, options: &sample.options, picture_size };
-    completions.iter().map(|completion| reward.score(&gold, &completion.text)).collect()
+    let score = |c: &Completion| reward.score_of_length(&gold, &c.text, c.tokens.len());
+    completions.iter().map(score).collect()
 }

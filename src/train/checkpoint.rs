@@ -43,6 +43,9 @@ pub(super) struct Groups {
     pub(super) all_wrong: u64,
     /// Rows that could not be read and were replaced.
     pub(super) replaced: u64,
+    /// Completions of each group by what came of them; shorter than `rewards` in checkpoints of earlier versions.
+    #[serde(default)]
+    pub(super) reasons: Vec<BTreeMap<String, u64>>,
 }
 
 /// Writes a checkpoint of an attempt and drops its earlier ones.

@@ -284,6 +284,12 @@ pub(super) fn record(
         record.all_right += u64::from(all_right);
         record.all_wrong += u64::from(all_wrong);
         record.replaced += drawn.replaced;
+        let mut reasons = BTreeMap::new();
+        for (completion, scored) in completions.iter().zip(scored) {
+            let outcome = scored.outcome(completion.stop == Stop::Length);
+            *reasons.entry(outcome.to_owned()).or_default() += 1;
+        }
+        record.reasons.push(reasons);
         for sums in [&mut whole, by_dataset.entry(name).or_default()] {
             sums.groups += 1.0;
             sums.all_right += f64::from(u8::from(all_right));

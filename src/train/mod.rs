@@ -486,6 +486,16 @@ fn realised(datasets: &Datasets, groups: &BTreeMap<Name, Groups>) -> BTreeMap<Na
             let of = groups.get(&dataset.name).cloned().unwrap_or_default();
             let n = of.rewards.len();
             let fifth = n.div_ceil(5);
+            let reasons = |groups: &[BTreeMap<String, u64>]| {
+                let mut sum = BTreeMap::<String, u64>::new();
+                for (reason, count) in groups.iter().flatten() {
+                    *sum.entry(reason.clone()).or_default() += count;
+                }
+                sum
+            };
+            // An earlier version's checkpoint has counted from where it was taken up only.
+            let counted = if of.reasons.len() == n { of.reasons.as_slice() } else { &[] };
+            let fifths = fifth.min(counted.len());
             let realised = Realised {
                 groups: n as u64,
                 passes: n as f64 / dataset.rows.len() as f64,
@@ -494,6 +504,7 @@ fn realised(datasets: &Datasets, groups: &BTreeMap<Name, Groups>) -> BTreeMap<Na
                 all_wrong: of.all_wrong as f64 / n.max(1) as f64,
                 reward_first: mean(&of.rewards[..fifth]),
                 reward_last: mean(&of.rewards[n - fifth..]),
+                reasons: [reasons(&counted[..fifths]), reasons(&counted[counted.len() - fifths..])],
             };
             (dataset.name.clone(), realised)
         })

@@ -68,6 +68,9 @@ pub(super) fn section(report: &Report) -> Section {
         ]);
     }
     section.table(by_dataset);
+    if let Some(outcomes) = outcomes(&runs, &datasets) {
+        section.table(outcomes);
+    }
 
     let mut head = vec!["run".to_owned(), "id".to_owned(), "groups".to_owned()];
     head.extend(datasets.iter().map(ToString::to_string));
@@ -84,6 +87,43 @@ pub(super) fn section(report: &Report) -> Section {
     }
     section.table(by_run);
     section
+}
+
+/// What came of the completions, early and late; none where no record says it.
+fn outcomes(runs: &[(&ReportRun, &RunRecord)], datasets: &[Name]) -> Option<Table> {
+    const REASONS: [&str; 8] = [
+        "right",
+        "partial",
+        "wrong",
+        "unparsed",
+        "right_without_format",
+        "no_answer_region",
+        "format",
+        "truncated",
+    ];
+    let mut head = vec!["dataset".to_owned(), "groups".to_owned()];
+    head.extend(REASONS.map(|reason| reason.replace('_', " ")));
+    let mut table = Table::new(
+        "What came of the completions, as shares, in the first and the last fifth of the groups: where `right` grows by \
+         what `right without format` and `format` lose, the gain is format and not skill.",
+        head,
+    );
+    for name in datasets {
+        for (at, fifth) in ["first fifth", "last fifth"].iter().enumerate() {
+            let of = |reason: &str| -> u64 {
+                let counts = runs.iter().filter_map(|run| run.1.realised.get(name)?.reasons[at].get(reason));
+                counts.sum()
+            };
+            let all: u64 = REASONS.iter().map(|reason| of(reason)).sum();
+            if all == 0 {
+                continue;
+            }
+            let mut row = vec![Cell::text(name.as_str()), Cell::text(*fifth)];
+            row.extend(REASONS.map(|reason| Cell::number(plain(of(reason) as f64 / all as f64))));
+            table.rows.push(row);
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
 }
 
 /// Share of the groups that came from a dataset; NaN where nothing was drawn at all.

@@ -1,0 +1,409 @@
+//! Whether an answer says what the gold says, and whether it is an answer at all.
+
+use dashu_ratio::RBig;
+
+use super::{
+    Expr, Relation, equal,
+    form::{Form, Work},
+    interval::Interval,
+    is_zero,
+    read::is_power_of_ten,
+};
+
+/// What comparing found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The same.
+    Same,
+    /// Not the same.
+    Different,
+    /// Arithmetic is left to whoever reads it.
+    Unevaluated,
+}
+
+/// Difference that a decimal may have from a value that is no whole number, relative for values below 1: six digits, with room
+/// for the rounding of `f64`.
+pub(crate) const ROUNDED: f64 = 1.000_001e-6;
+
+/// Compares an answer with the gold.
+pub(crate) fn compare(gold: &Expr, answer: &Expr) -> Outcome {
+    let work = &mut Work::new();
+    let answer = last_side(gold, answer, work);
+    let Some(answer) = answer else { return Outcome::Different };
+    if !evaluated(answer, work) {
+        return Outcome::Unevaluated;
+    }
+    if same(gold, answer, work) { Outcome::Same } else { Outcome::Different }
+}
+
+/// A name that may stand before an equals sign: `x`, `A_1`, `f(x)`, also `\sin x`-free products of names.
+fn is_name(expr: &Expr) -> bool {
+    match expr {
+        Expr::Symbol(_) | Expr::E | Expr::I => true,
+        Expr::Product(all) => all.iter().all(is_name),
+        _ => false,
+    }
+}
+
+/// Of a chain of equals signs whose sides are all the same, the last side; every other answer as it is.
+fn last_side<'e>(gold: &Expr, answer: &'e Expr, work: &mut Work) -> Option<&'e Expr> {
+    let Expr::Relation(sides, signs) = answer else { return Some(answer) };
+    if signs.iter().any(|s| *s != Relation::Equal) {
+        return Some(answer);
+    }
+    let gold_equation =
+        matches!(gold, Expr::Relation(_, signs) if signs.iter().all(|s| *s == Relation::Equal));
+    if gold_equation && sides.len() == 2 {
+        return Some(answer);
+    }
+    let values = if is_name(&sides[0]) { &sides[1..] } else { &sides[..] };
+    let last = values.last()?;
+    let first = scalar(last, work);
+    for side in &values[..values.len() - 1] {
+        let agrees = match (&first, scalar(side, work)) {
+            (Some(a), Some(b)) => equal(a, &b, work),
+            _ => side == last,
+        };
+        if !agrees {
+            return None;
+        }
+    }
+    if gold_equation && !is_name(&sides[0]) {
+        return None;
+    }
+    Some(last)
+}
+
+fn scalar(expr: &Expr, work: &mut Work) -> Option<Form> {
+    expr.form(work)
+}
+
+/// Whether no arithmetic is left: no like terms, no product of two numbers, no function with a rational value.
+fn evaluated(expr: &Expr, work: &mut Work) -> bool {
+    let number = |e: &Expr| {
+        let e = if let Expr::Negative(e) = e { e } else { e };
+        match e {
+            Expr::Number(_) | Expr::Decimal(_) | Expr::Mixed(_) | Expr::Percent(_) => true,
+            Expr::Quotient(a, b) => {
+                matches!((&**a, &**b), (Expr::Number(_) | Expr::Negative(_), Expr::Number(_)))
+            }
+            _ => false,
+        }
+    };
+    match expr {
+        Expr::Negative(inner) => !matches!(**inner, Expr::Negative(_)) && evaluated(inner, work),
+        Expr::Percent(inner) | Expr::Root(_, inner) => evaluated(inner, work),
+        Expr::Sum(terms) => {
+            if !terms.iter().all(|term| evaluated(term, work)) {
+                return false;
+            }
+            let forms: Option<Vec<Form>> = terms.iter().map(|term| scalar(term, work)).collect();
+            let Some(forms) = forms else { return true };
+            let mut seen = std::collections::BTreeSet::new();
+            // Each term of a polynomial stands once.
+            forms.iter().all(|form| match form.single() {
+                Some((monomial, _)) => seen.insert(monomial.clone()),
+                None => !form.is_zero(),
+            })
+        }
+        Expr::Product(parts) => {
+            if !parts.iter().all(|part| evaluated(part, work)) {
+                return false;
+            }
+            let powers = parts.iter().filter(|part| is_power_of_ten(part)).count();
+            let numbers = parts.iter().filter(|part| number(part)).count();
+            let roots = parts.iter().filter(|part| matches!(part, Expr::Root(..))).count();
+            let sums =
+                parts.iter().filter(|part| matches!(part, Expr::Sum(_)) && !part.has_symbols()).count();
+            let whole_powers = parts
+                .iter()
+                .filter(|part| {
+                    matches!(part, Expr::Power(a, b) if number(a) && number(b)) && !is_power_of_ten(part)
+                })
+                .count();
+            numbers <= 1
+                && powers <= 1
+                && roots <= 1
+                && sums <= 1
+                && (whole_powers == 0 || numbers + powers == 0)
+        }
+        Expr::Quotient(above, below) => {
+            let nested = |e: &Expr| matches!(e, Expr::Quotient(..)) && !e.has_symbols();
+            evaluated(above, work) && evaluated(below, work) && !nested(above) && !nested(below)
+        }
+        Expr::Power(base, exponent) => {
+            let nested = matches!(**base, Expr::Power(..)) && !base.has_symbols();
+            evaluated(base, work) && evaluated(exponent, work) && !nested
+        }
+        Expr::Function(name, args) => {
+            if !args.iter().all(|arg| evaluated(arg, work)) {
+                return false;
+            }
+            let simple = match *name {
+                "factorial" => true,
+                // |-5| states 5; |2-7| leaves it to be worked out, which its argument says already.
+                "abs" => true,
+                _ => false,
+            };
+            simple || expr.has_symbols() || scalar(expr, work).is_none_or(|form| form.rational().is_none())
+        }
+        Expr::PlusMinus(before, after) => {
+            before.as_ref().is_none_or(|b| evaluated(b, work)) && evaluated(after, work)
+        }
+        Expr::List(all) | Expr::Set(all) | Expr::Tuple(_, all, _) => all.iter().all(|e| {
+            let value = match e {
+                Expr::Relation(sides, signs) if signs == &[Relation::Equal] && is_name(&sides[0]) => {
+                    &sides[1]
+                }
+                e => e,
+            };
+            evaluated(value, work)
+        }),
+        Expr::Matrix(rows) => rows.iter().flatten().all(|e| evaluated(e, work)),
+        Expr::Relation(sides, _) => sides.iter().all(|e| evaluated(e, work)),
+        Expr::SetOperation(_, a, b) => evaluated(a, work) && evaluated(b, work),
+        _ => true,
+    }
+}
+
+/// Whether a decimal point or power of ten was written.
+fn is_decimal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Decimal(_) => true,
+        Expr::Negative(inner) | Expr::Percent(inner) => is_decimal(inner),
+        _ => false,
+    }
+}
+
+/// The members of what lists several values.
+fn members(expr: &Expr) -> Option<Vec<Expr>> {
+    let all: &[Expr] = match expr {
+        Expr::List(all) | Expr::Set(all) => all,
+        Expr::PlusMinus(..) => std::slice::from_ref(expr),
+        _ => return None,
+    };
+    let mut out = Vec::new();
+    for one in all {
+        // `x = 1, x = 2`
+        let one = match one {
+            Expr::Relation(sides, signs) if signs == &[Relation::Equal] && is_name(&sides[0]) => &sides[1],
+            one => one,
+        };
+        match one {
+            Expr::PlusMinus(before, after) => {
+                for term in [(**after).clone(), Expr::Negative(after.clone())] {
+                    out.push(match before {
+                        None => term,
+                        Some(before) => Expr::Sum(vec![(**before).clone(), term]),
+                    });
+                }
+            }
+            one => out.push(one.clone()),
+        }
+    }
+    Some(out)
+}
+
+/// Whether each of one side has its own among the other.
+fn same_members(gold: &[Expr], answer: &[Expr], work: &mut Work) -> bool {
+    if gold.len() != answer.len() {
+        return false;
+    }
+    let mut used = vec![false; answer.len()];
+    gold.iter().all(|g| {
+        let found =
+            (0..answer.len()).find(|&i| !used[i] && work.spend(4).is_some() && same(g, &answer[i], work));
+        found.map(|i| used[i] = true).is_some()
+    })
+}
+
+fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
+    if work.spend(1).is_none() {
+        return false;
+    }
+    match (gold, answer) {
+        (Expr::Relation(left, signs), Expr::Relation(right, others)) => {
+            return same_relations(left, signs, right, others, work);
+        }
+        (Expr::Relation(sides, signs), answer) => {
+            if signs == &[Relation::Equal] && is_name(&sides[0]) {
+                return same(&sides[1], answer, work);
+            }
+            return interval_of(sides, signs).is_some_and(|interval| same(&interval, answer, work));
+        }
+        (_, Expr::Relation(..)) => return false,
+        (Expr::Set(a), Expr::Set(b)) if a.is_empty() || b.is_empty() => return a.is_empty() && b.is_empty(),
+        _ => (),
+    }
+    match (members(gold), members(answer)) {
+        (Some(a), Some(b)) => return same_members(&a, &b, work),
+        (Some(_), None) | (None, Some(_)) => return false,
+        (None, None) => (),
+    }
+    match (gold, answer) {
+        (Expr::Tuple(a, left, b), Expr::Tuple(c, right, d)) => {
+            return a == c
+                && b == d
+                && left.len() == right.len()
+                && left.iter().zip(right).all(|(g, e)| same(g, e, work));
+        }
+        (Expr::Matrix(left), Expr::Matrix(right)) => {
+            return left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(g, e)| g.len() == e.len() && g.iter().zip(e).all(|(g, e)| same(g, e, work)));
+        }
+        (Expr::Ratio(left), Expr::Ratio(right)) => return proportional(left, right, work),
+        (Expr::SetOperation(a, ..), Expr::SetOperation(b, ..)) if a == b && *a != '∖' => {
+            let (mut left, mut right) = (Vec::new(), Vec::new());
+            operands(*a, gold, &mut left);
+            operands(*a, answer, &mut right);
+            return same_members(&left, &right, work);
+        }
+        (Expr::SetOperation(a, b, c), Expr::SetOperation(d, e, f)) => {
+            return a == d && same(b, e, work) && same(c, f, work);
+        }
+        (Expr::NamedSet(a), Expr::NamedSet(b)) => return a == b,
+        (Expr::Based(a, b), Expr::Based(c, d)) => return (a, b) == (c, d),
+        _ => (),
+    }
+    let infinite = |e: &Expr| match e {
+        Expr::Infinity => Some(1),
+        Expr::Negative(inner) if **inner == Expr::Infinity => Some(-1),
+        _ => None,
+    };
+    if infinite(gold).is_some() || infinite(answer).is_some() {
+        return infinite(gold) == infinite(answer);
+    }
+    // What the gold does not speak of has no place in the answer: `x - x + 3`.
+    if answer.has_symbols() && !gold.has_symbols() {
+        return false;
+    }
+    let (Some(a), Some(b)) = (scalar(gold, work), scalar(answer, work)) else { return false };
+    if equal(&a, &b, work) {
+        return true;
+    }
+    (is_decimal(gold) || is_decimal(answer)) && nearly(&a, &b)
+}
+
+/// Whether a decimal gives another number that is not whole to six digits.
+fn nearly(a: &Form, b: &Form) -> bool {
+    let whole = |form: &Form| form.rational().is_some_and(|r| r.is_int());
+    if whole(a) || whole(b) {
+        return false;
+    }
+    let value = |form: &Form| Interval::of(form, 96, &|_| None).map(|interval| interval.middle());
+    let (Some(a), Some(b)) = (value(a), value(b)) else { return false };
+    (a - b).abs() <= ROUNDED * a.abs().min(1.0)
+}
+
+fn operands(sign: char, expr: &Expr, out: &mut Vec<Expr>) {
+    match expr {
+        Expr::SetOperation(own, a, b) if *own == sign => {
+            operands(sign, a, out);
+            operands(sign, b, out);
+        }
+        other => out.push(other.clone()),
+    }
+}
+
+fn proportional(left: &[Expr], right: &[Expr], work: &mut Work) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let forms = |side: &[Expr], work: &mut Work| -> Option<Vec<Form>> {
+        let forms: Vec<Form> = side.iter().map(|e| scalar(e, work)).collect::<Option<_>>()?;
+        forms.iter().all(|f| !f.is_zero()).then_some(forms)
+    };
+    let (Some(a), Some(b)) = (forms(left, work), forms(right, work)) else { return false };
+    (1..a.len()).all(|i| {
+        let (Some(x), Some(y)) = (a[0].times(&b[i], work), a[i].times(&b[0], work)) else { return false };
+        equal(&x, &y, work)
+    })
+}
+
+fn same_relations(
+    left: &[Expr],
+    signs: &[Relation],
+    right: &[Expr],
+    others: &[Relation],
+    work: &mut Work,
+) -> bool {
+    if signs.len() != others.len() {
+        return false;
+    }
+    let in_order = |right: &[&Expr], others: &[Relation], work: &mut Work| {
+        signs == others && left.iter().zip(right).all(|(a, b)| same(a, b, work))
+    };
+    let forwards: Vec<&Expr> = right.iter().collect();
+    if in_order(&forwards, others, work) {
+        return true;
+    }
+    let backwards: Vec<&Expr> = right.iter().rev().collect();
+    let turned: Vec<Relation> = others.iter().rev().map(|sign| sign.turned()).collect();
+    if in_order(&backwards, &turned, work) {
+        return true;
+    }
+    if signs.len() > 1 {
+        return false;
+    }
+    // One sign: both differences are the same up to a factor, which for inequalities decides the direction.
+    let difference = |sides: &[Expr], work: &mut Work| {
+        scalar(&sides[0], work)?.plus(&scalar(&sides[1], work)?.negated(), work)
+    };
+    let (Some(a), Some(b)) = (difference(left, work), difference(right, work)) else { return false };
+    let mut symbols = false;
+    a.symbols(&mut |_| symbols = true);
+    if !symbols || a.is_zero() || b.is_zero() {
+        return false;
+    }
+    let Some(ratio) = factor(&a, &b, work) else { return false };
+    let positive = ratio > RBig::ZERO;
+    others[0] == if positive { signs[0] } else { signs[0].turned() }
+}
+
+/// The rational `r` with `b = r a`.
+fn factor(a: &Form, b: &Form, work: &mut Work) -> Option<RBig> {
+    let ratio = b.over(a, work)?;
+    if let Some(ratio) = ratio.rational() {
+        return (!ratio.is_zero()).then_some(ratio);
+    }
+    let (first, second) = (a.num.iter().next()?, b.num.get(a.num.keys().next()?)?);
+    let ratio = second / first.1;
+    let scaled = a.times(&Form::constant(ratio.clone()), work)?;
+    let difference = scaled.plus(&b.negated(), work)?;
+    is_zero(&difference).then_some(ratio)
+}
+
+/// The interval that an inequality or a chain of two in one name is.
+fn interval_of(sides: &[Expr], signs: &[Relation]) -> Option<Expr> {
+    use Relation::{Greater, GreaterEqual, Less, LessEqual};
+    let minus_infinity = || Expr::Negative(Expr::Infinity.into());
+    let open = |strict: bool| if strict { '(' } else { '[' };
+    let close = |strict: bool| if strict { ')' } else { ']' };
+    match (sides, signs) {
+        ([name, bound], [sign]) | ([bound, name], [sign]) if is_name(name) && !is_name(bound) => {
+            let sign = if is_name(&sides[0]) { *sign } else { sign.turned() };
+            match sign {
+                Less | LessEqual => {
+                    Some(Expr::Tuple('(', vec![minus_infinity(), bound.clone()], close(sign == Less)))
+                }
+                Greater | GreaterEqual => {
+                    Some(Expr::Tuple(open(sign == Greater), vec![bound.clone(), Expr::Infinity], ')'))
+                }
+                _ => None,
+            }
+        }
+        ([low, name, high], [a, b]) if is_name(name) => match (a, b) {
+            (Less | LessEqual, Less | LessEqual) => {
+                Some(Expr::Tuple(open(*a == Less), vec![low.clone(), high.clone()], close(*b == Less)))
+            }
+            (Greater | GreaterEqual, Greater | GreaterEqual) => {
+                Some(Expr::Tuple(open(*b == Greater), vec![high.clone(), low.clone()], close(*a == Greater)))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

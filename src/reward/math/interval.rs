@@ -1,0 +1,270 @@
+//! Interval arithmetic: bounds that hold, at any precision asked for.
+//!
+//! Every end is rounded outwards by `dashu-float`'s correctly rounded operations, so that two intervals that do not meet prove
+//! two values different. What cannot be bounded (a division by an interval around 0, a logarithm of one, i, values beyond
+//! e^±5000) has no interval.
+
+use dashu_float::{
+    FBig,
+    round::mode::{Down, Up},
+};
+use dashu_int::{IBig, UBig};
+use dashu_ratio::RBig;
+
+use super::form::{Atom, Form, Poly};
+
+type Low = FBig<Down, 2>;
+type High = FBig<Up, 2>;
+
+/// Largest argument of an exponential.
+const MAX_EXPONENT: i64 = 5000;
+
+/// All values between two bounds.
+#[derive(Clone, Debug)]
+pub(crate) struct Interval {
+    low: Low,
+    high: High,
+    precision: usize,
+}
+
+/// What symbols stand for.
+pub(crate) type Values<'v> = &'v dyn Fn(&str) -> Option<RBig>;
+
+impl Interval {
+    fn new(low: Low, high: High, precision: usize) -> Option<Self> {
+        let finite = low.repr().is_finite() && high.repr().is_finite();
+        finite.then_some(Self { low, high, precision })
+    }
+
+    fn int(value: &IBig, precision: usize) -> Option<Self> {
+        let low = Low::from(value.clone()).with_precision(precision).value();
+        let high = High::from(value.clone()).with_precision(precision).value();
+        Self::new(low, high, precision)
+    }
+
+    pub(crate) fn rational(value: &RBig, precision: usize) -> Option<Self> {
+        let above = Self::int(value.numerator(), precision)?;
+        if value.is_int() {
+            return Some(above);
+        }
+        let below: IBig = value.denominator().clone().into();
+        above.over(&Self::int(&below, precision)?)
+    }
+
+    fn pi(precision: usize) -> Option<Self> {
+        Self::new(Low::pi(precision), High::pi(precision), precision)
+    }
+
+    fn plus(&self, other: &Self) -> Option<Self> {
+        Self::new(&self.low + &other.low, &self.high + &other.high, self.precision)
+    }
+
+    fn negated(&self) -> Option<Self> {
+        let low = -self.high.clone().with_rounding::<Down>();
+        let high = -self.low.clone().with_rounding::<Up>();
+        Self::new(low, high, self.precision)
+    }
+
+    fn times(&self, other: &Self) -> Option<Self> {
+        let (a, b) = (&self.low, self.high.clone().with_rounding::<Down>());
+        let (c, d) = (&other.low, other.high.clone().with_rounding::<Down>());
+        let low = [a * c, a * &d, &b * c, &b * &d].into_iter().reduce(Low::min_of)?;
+        let (a, b) = (self.low.clone().with_rounding::<Up>(), &self.high);
+        let (c, d) = (other.low.clone().with_rounding::<Up>(), &other.high);
+        let high = [&a * &c, &a * d, b * &c, b * d].into_iter().reduce(High::max_of)?;
+        Self::new(low, high, self.precision)
+    }
+
+    fn over(&self, other: &Self) -> Option<Self> {
+        other.sign()?;
+        let (one_low, one_high) = (Low::from(1).with_precision(self.precision).value(), High::from(1));
+        let one_high = one_high.with_precision(self.precision).value();
+        let inverse = Self::new(
+            one_low / other.high.clone().with_rounding::<Down>(),
+            one_high / other.low.clone().with_rounding::<Up>(),
+            self.precision,
+        )?;
+        self.times(&inverse)
+    }
+
+    /// Whether all values are above (1) or below (-1) 0.
+    pub(crate) fn sign(&self) -> Option<i32> {
+        if self.low > Low::ZERO {
+            Some(1)
+        } else if self.high < High::ZERO {
+            Some(-1)
+        } else {
+            None
+        }
+    }
+
+    fn power(&self, exponent: i64) -> Option<Self> {
+        let n = exponent.unsigned_abs();
+        let largest = self.magnitude_bits().checked_mul(i64::try_from(n).ok()?)?;
+        if largest > 16384 {
+            return None;
+        }
+        let mut out = Self::int(&IBig::ONE, self.precision)?;
+        let (mut square, mut n) = (self.clone(), n);
+        while n > 0 {
+            if n % 2 == 1 {
+                out = out.times(&square)?;
+            }
+            n /= 2;
+            if n > 0 {
+                square = square.times(&square)?;
+            }
+        }
+        if exponent < 0 { Self::int(&IBig::ONE, self.precision)?.over(&out) } else { Some(out) }
+    }
+
+    /// Bits before the point, at most; negative for small numbers.
+    fn magnitude_bits(&self) -> i64 {
+        let of = |digits: usize, exponent: isize| digits as i64 + exponent as i64;
+        let low = of(self.low.digits(), self.low.repr().exponent());
+        let high = of(self.high.digits(), self.high.repr().exponent());
+        low.abs().max(high.abs())
+    }
+
+    fn root(&self, n: i64) -> Option<Self> {
+        let n = usize::try_from(n).ok().filter(|n| (1..=64).contains(n))?;
+        if self.low < Low::ZERO {
+            return None;
+        }
+        Self::new(self.low.nth_root(n), self.high.nth_root(n), self.precision)
+    }
+
+    fn exp(&self) -> Option<Self> {
+        if self.high > High::from(MAX_EXPONENT) || self.low < Low::from(-MAX_EXPONENT) {
+            return None;
+        }
+        Self::new(self.low.exp(), self.high.exp(), self.precision)
+    }
+
+    fn ln(&self) -> Option<Self> {
+        if self.low <= Low::ZERO {
+            return None;
+        }
+        Self::new(self.low.ln(), self.high.ln(), self.precision)
+    }
+
+    /// A function that changes by at most as much as its argument: its value at one end, give or take the width.
+    fn smooth(&self, low: impl Fn(&Low) -> Low, high: impl Fn(&High) -> High) -> Option<Self> {
+        if self.magnitude_bits() > 64 {
+            return None;
+        }
+        let end = self.low.clone().with_rounding::<Up>();
+        let width = &self.high - &end;
+        let width_low = width.clone().with_rounding::<Down>();
+        Self::new(low(&self.low) - width_low, high(&end) + width, self.precision)
+    }
+
+    fn function(name: &str, args: &[Self]) -> Option<Self> {
+        let [x] = args else { return None };
+        let within = |x: &Self| x.low >= Low::from(-1) && x.high <= High::from(1);
+        match name {
+            "ln" => x.ln(),
+            "sin" => x.smooth(Low::sin, High::sin),
+            "cos" => x.smooth(Low::cos, High::cos),
+            "arctan" => Self::new(x.low.atan(), x.high.atan(), x.precision),
+            "arcsin" if within(x) => Self::new(x.low.asin(), x.high.asin(), x.precision),
+            "arccos" if within(x) => {
+                let low = x.high.clone().with_rounding::<Down>().acos();
+                Self::new(low, x.low.clone().with_rounding::<Up>().acos(), x.precision)
+            }
+            "abs" => match x.sign() {
+                Some(1) => Some(x.clone()),
+                Some(_) => x.negated(),
+                None => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The nearest whole number below, where all values have the same.
+    pub(crate) fn floor(&self) -> Option<IBig> {
+        let floor = |x: &Low| x.clone().floor().to_int().value();
+        let (low, high) = (floor(&self.low), floor(&self.high.clone().with_rounding::<Down>()));
+        (low == high).then_some(low)
+    }
+
+    /// Some value in it, as good as `f64` holds.
+    pub(crate) fn middle(&self) -> f64 {
+        f64::midpoint(self.low.to_f64().value(), self.high.to_f64().value())
+    }
+
+    /// The value of a form.
+    pub(crate) fn of(form: &Form, precision: usize, values: Values) -> Option<Self> {
+        let num = Self::poly(&form.num, precision, values)?;
+        if super::form::is_one(&form.den) {
+            return Some(num);
+        }
+        num.over(&Self::poly(&form.den, precision, values)?)
+    }
+
+    fn poly(poly: &Poly, precision: usize, values: Values) -> Option<Self> {
+        let mut sum = Self::int(&IBig::ZERO, precision)?;
+        for (monomial, value) in poly {
+            let mut term = Self::rational(value, precision)?;
+            for (atom, exponent) in monomial {
+                let base = Self::atom(atom, precision, values)?;
+                let power = base.power(exponent.num)?;
+                term = term.times(&if exponent.den == 1 {
+                    power
+                } else {
+                    base_root(&base, &power, exponent.den)?
+                })?;
+            }
+            sum = sum.plus(&term)?;
+        }
+        Some(sum)
+    }
+
+    fn atom(atom: &Atom, precision: usize, values: Values) -> Option<Self> {
+        match atom {
+            Atom::Prime(p) => Self::int(&IBig::from(UBig::clone(p)), precision),
+            Atom::I => None,
+            Atom::Pi => Self::pi(precision),
+            Atom::E => Self::int(&IBig::ONE, precision)?.exp(),
+            Atom::Symbol(name) => Self::rational(&values(name)?, precision),
+            Atom::Sum(poly) => Self::poly(poly, precision, values),
+            Atom::Power(base, exponent) => {
+                let exponent = Self::of(exponent, precision, values)?;
+                if **base == Form::atom(Atom::E) {
+                    return exponent.exp();
+                }
+                exponent.times(&Self::of(base, precision, values)?.ln()?)?.exp()
+            }
+            Atom::Function(name, args) => {
+                let args: Option<Vec<Self>> =
+                    args.iter().map(|arg| Self::of(arg, precision, values)).collect();
+                Self::function(name, &args?)
+            }
+        }
+    }
+}
+
+/// The root of a power, real only.
+fn base_root(base: &Interval, power: &Interval, n: i64) -> Option<Interval> {
+    // Of a negative base only the sign of its power is known to be right.
+    if base.sign() == Some(-1) {
+        return None;
+    }
+    power.root(n)
+}
+
+/// The smaller and the larger of two; `FBig` has only a partial order with itself.
+trait Pick: Sized {
+    fn min_of(self, other: Self) -> Self;
+    fn max_of(self, other: Self) -> Self;
+}
+
+impl<R: dashu_float::round::Round> Pick for FBig<R, 2> {
+    fn min_of(self, other: Self) -> Self {
+        if other < self { other } else { self }
+    }
+
+    fn max_of(self, other: Self) -> Self {
+        if other > self { other } else { self }
+    }
+}

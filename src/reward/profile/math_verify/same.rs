@@ -1,0 +1,423 @@
+//! What math-verify calls equal.
+
+use dashu_ratio::RBig;
+
+use crate::reward::math::{
+    Expr, Relation, equal,
+    form::{Atom, Form, Work},
+    interval::Interval,
+};
+
+/// Whether an expression is made of symbols only.
+pub(super) fn is_name(expr: &Expr) -> bool {
+    match expr {
+        Expr::Symbol(_) => true,
+        Expr::Product(all) | Expr::Sum(all) | Expr::Tuple('t', all, 't') => all.iter().all(is_name),
+        Expr::Quotient(a, b) => is_name(a) && is_name(b),
+        Expr::Function(_, args) => args.iter().all(is_name),
+        _ => false,
+    }
+}
+
+/// An interval as sympy makes it: of one point a set, of none the empty set, backwards and open a pair.
+pub(super) fn interval(open: char, left: Expr, right: Expr, close: char) -> Expr {
+    let work = &mut Work::new();
+    let order = match (infinite(&left), infinite(&right)) {
+        (None, None) => left.form(work).zip(right.form(work)).and_then(|(a, b)| order(&a, &b, work)),
+        (a, b) => Some(a.unwrap_or(0).cmp(&b.unwrap_or(0))),
+    };
+    let (open_left, open_right) = (open == '(', close == ')');
+    match order {
+        Some(std::cmp::Ordering::Greater) if open_left == open_right => {
+            Expr::Tuple('t', vec![left, right], 't')
+        }
+        Some(std::cmp::Ordering::Equal) if open_left && open_right => {
+            Expr::Tuple('t', vec![left, right], 't')
+        }
+        Some(std::cmp::Ordering::Equal) if !open_left && !open_right => Expr::Set(vec![left]),
+        Some(std::cmp::Ordering::Greater | std::cmp::Ordering::Equal) => Expr::Set(Vec::new()),
+        _ => {
+            // An end at infinity is always open.
+            let open = if infinite(&left).is_some() { '(' } else { open };
+            let close = if infinite(&right).is_some() { ')' } else { close };
+            Expr::Tuple(open, vec![left, right], close)
+        }
+    }
+}
+
+fn order(a: &Form, b: &Form, work: &mut Work) -> Option<std::cmp::Ordering> {
+    if let (Some(a), Some(b)) = (a.rational(), b.rational()) {
+        return Some(a.cmp(&b));
+    }
+    if equal(a, b, work) {
+        return Some(std::cmp::Ordering::Equal);
+    }
+    let difference = a.plus(&b.negated(), work)?;
+    Interval::of(&difference, 128, &|_| None)?.sign().map(|s| s.cmp(&0))
+}
+
+fn infinite(expr: &Expr) -> Option<i32> {
+    match expr {
+        Expr::Infinity => Some(1),
+        Expr::Negative(inner) if **inner == Expr::Infinity => Some(-1),
+        _ => None,
+    }
+}
+
+fn is_equation(expr: &Expr) -> bool {
+    matches!(expr, Expr::Relation(_, signs) if signs.iter().all(|s| *s == Relation::Equal))
+}
+
+fn is_assignment(expr: &Expr) -> bool {
+    is_equation(expr) && matches!(expr, Expr::Relation(sides, _) if is_name(&sides[0]))
+}
+
+fn last_side(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Relation(sides, _) => sides.last().expect("a relation has sides"),
+        other => other,
+    }
+}
+
+/// Only the first and the last side of an assignment count.
+fn shortened(expr: &Expr) -> Expr {
+    match expr {
+        Expr::Relation(sides, _) if is_assignment(expr) => {
+            Expr::Relation(vec![sides[0].clone(), last_side(expr).clone()], vec![Relation::Equal])
+        }
+        other => other.clone(),
+    }
+}
+
+fn is_set(expr: &Expr) -> bool {
+    matches!(expr, Expr::Set(_) | Expr::Tuple(..) | Expr::SetOperation(..) | Expr::NamedSet(_))
+}
+
+pub(super) fn same(gold: &Expr, answer: &Expr) -> bool {
+    compare(gold, answer, &mut Work::new())
+}
+
+fn compare(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
+    if work.spend(2).is_none() {
+        return false;
+    }
+    let (gold_named, answer_equation) = (is_assignment(gold), is_equation(answer));
+    let (mut gold, mut answer) = (shortened(gold), shortened(answer));
+    if answer_equation && !is_equation(&gold) {
+        answer = last_side(&answer).clone();
+    } else if gold_named && !answer_equation {
+        gold = last_side(&gold).clone();
+    }
+    if matches!(&gold, Expr::Relation(..))
+        && is_set(&answer)
+        && !matches!(answer, Expr::Tuple('t', ..))
+        && let Some(set) = as_set(&gold)
+    {
+        gold = set;
+    }
+    if gold == answer {
+        return true;
+    }
+    match (&gold, &answer) {
+        (Expr::Relation(a, s), Expr::Relation(b, t)) => return relations(a, s, b, t, work),
+        (Expr::Relation(..), _) | (_, Expr::Relation(..)) => return false,
+        _ => (),
+    }
+    if is_set(&gold) || is_set(&answer) {
+        return sets(&gold, &answer, work);
+    }
+    if matches!(gold, Expr::Symbol(_)) || matches!(answer, Expr::Symbol(_)) {
+        return symbols(&gold, &answer);
+    }
+    scalars(&gold, &answer, work)
+}
+
+fn symbols(gold: &Expr, answer: &Expr) -> bool {
+    let text = |e: &Expr| match e {
+        Expr::Symbol(name) => Some(name.to_string()),
+        Expr::E => Some("e".to_owned()),
+        _ => None,
+    };
+    match (text(gold), text(answer)) {
+        (Some(a), Some(b)) => a == b,
+        (Some(name), None) | (None, Some(name)) => {
+            let other = if text(gold).is_some() { answer } else { gold };
+            // A number in a text command is a name that looks like one.
+            if let Expr::Number(number) = other {
+                return number.to_string() == name;
+            }
+            let Expr::Product(all) = other else { return false };
+            let letters: Option<String> = all.iter().map(text).collect();
+            letters.is_some_and(|letters| letters.to_lowercase() == name.to_lowercase())
+        }
+        (None, None) => false,
+    }
+}
+
+/// The number in a percentage, or the number.
+fn hundredths(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Percent(inner) => inner,
+        other => other,
+    }
+}
+
+fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
+    if infinite(gold).is_some() || infinite(answer).is_some() {
+        return infinite(gold) == infinite(answer);
+    }
+    if let (Expr::Matrix(a), Expr::Matrix(b)) = (gold, answer) {
+        return a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| *a == *b || scalars(a, b, work))
+            });
+    }
+    if let (Expr::Number(a), Expr::Number(b)) = (hundredths(gold), hundredths(answer))
+        && a.is_int()
+        && b.is_int()
+        && a == b
+    {
+        return true;
+    }
+    let float = |e: &Expr| matches!(hundredths(e), Expr::Decimal(_));
+    let (Some(a), Some(b)) = (form(gold, work), form(answer, work)) else { return false };
+    if float(gold) || float(answer) {
+        let whole = |form: &Form| form.rational().filter(RBig::is_int);
+        // A float is never the same object as a whole number; the difference of both is looked at then.
+        let exact = |of: &Expr| !matches!(of, Expr::Decimal(_) | Expr::Percent(_));
+        let apart = exact(gold) && whole(&a).is_some() || exact(answer) && whole(&b).is_some();
+        if !apart
+            && let (Some(a), Some(b)) = (rounded(&a), rounded(&b))
+            && a == b
+        {
+            return true;
+        }
+    }
+    if equal(&a, &b, work) {
+        return true;
+    }
+    // Floats inside of expressions are compared to fifteen digits.
+    let any_float = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
+    if any_float(gold) || any_float(answer) {
+        let value = |form: &Form| Interval::of(form, 128, &|_| None).map(|i| i.middle());
+        if let (Some(x), Some(y)) = (value(&a), value(&b)) {
+            let atom = float(gold) || float(answer);
+            return (x - y).abs() <= if atom { 1e-15 } else { 1e-14 } * x.abs().max(y.abs()).max(1e-300);
+        }
+    }
+    false
+}
+
+/// The form; of what no function defines the name is its own.
+fn form(expr: &Expr, work: &mut Work) -> Option<Form> {
+    let form = expr.form(work)?;
+    // Roots of negative numbers of odd order are complex to sympy.
+    let mut complex = false;
+    expr.any(&mut |e| {
+        if let Expr::Power(base, exponent) = e
+            && let (Some(base), Some(exponent)) = (base.form(work), exponent.form(work))
+            && let (Some(base), Some(exponent)) = (base.rational(), exponent.rational())
+            && base < RBig::ZERO
+            && !exponent.is_int()
+            && *exponent.denominator() != dashu_int::UBig::from(2_u8)
+        {
+            complex = true;
+        }
+        false
+    });
+    if complex {
+        return Some(Form::atom(Atom::Function("complex".into(), vec![form])));
+    }
+    Some(form)
+}
+
+/// Rounded to six decimals, in millionths.
+fn rounded(form: &Form) -> Option<dashu_int::IBig> {
+    let million = RBig::from(1_000_000);
+    if let Some(value) = form.rational() {
+        return Some(half_even(&(value * million)));
+    }
+    let value = Interval::of(form, 128, &|_| None)?.middle();
+    let exact = RBig::try_from(value).ok()?;
+    Some(half_even(&(exact * million)))
+}
+
+fn half_even(value: &RBig) -> dashu_int::IBig {
+    let floor = value.floor();
+    let rest = value - RBig::from(floor.clone());
+    let half = RBig::from_parts(1.into(), 2_u8.into());
+    let odd = &floor % dashu_int::IBig::from(2) != dashu_int::IBig::ZERO;
+    if rest > half || (rest == half && odd) { floor + dashu_int::IBig::ONE } else { floor }
+}
+
+/// The members of a set or tuple, in the order sympy compares them.
+fn ordered(all: &[Expr], work: &mut Work) -> Vec<Expr> {
+    let mut out: Vec<Expr> = Vec::new();
+    for one in all {
+        if !out.contains(one) {
+            out.push(one.clone());
+        }
+    }
+    let key = |e: &Expr, work: &mut Work| {
+        let value = last_side(e);
+        value.form(work).and_then(|f| Interval::of(&f, 96, &|_| None)).map(|i| i.middle())
+    };
+    let mut keyed: Vec<(Option<f64>, String, Expr)> =
+        out.into_iter().map(|e| (key(&e, work), format!("{:?}", last_side(&e)), e)).collect();
+    keyed.sort_by(|a, b| match (a.0, b.0) {
+        (Some(x), Some(y)) => x.total_cmp(&y),
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => a.1.cmp(&b.1),
+    });
+    keyed.into_iter().map(|(_, _, e)| e).collect()
+}
+
+fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
+    let single = |e: &Expr| if is_set(e) { e.clone() } else { Expr::Set(vec![e.clone()]) };
+    let (gold, answer) = (single(gold), single(answer));
+    let pairwise = |a: &[Expr], b: &[Expr], work: &mut Work| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| compare(a, b, work))
+    };
+    match (&gold, &answer) {
+        (Expr::Set(a), Expr::Set(b)) => {
+            let (a, b) = (ordered(a, work), ordered(b, work));
+            pairwise(&a, &b, work) || same_without_order(&a, &b, work)
+        }
+        (Expr::Tuple('t', a, _), Expr::Tuple('t', b, _)) => pairwise(a, b, work),
+        (Expr::Tuple('t', a, _), Expr::Set(b)) => pairwise(a, b, work),
+        (Expr::Set(a), Expr::Tuple('t', b, _)) => {
+            // The set is put in order only where the answer is one.
+            pairwise(a, b, work)
+        }
+        (Expr::Tuple(a, left, b), Expr::Tuple(c, right, d)) if *a != 't' && *c != 't' => {
+            a == c && b == d && pairwise(left, right, work)
+        }
+        // An open interval may have been meant as a pair.
+        (Expr::Tuple('(', left, ')'), Expr::Tuple('t', right, _))
+        | (Expr::Tuple('t', left, _), Expr::Tuple('(', right, ')')) => pairwise(left, right, work),
+        (Expr::Tuple('(', left, ')'), Expr::Set(right)) => pairwise(left, right, work),
+        (Expr::Set(left), Expr::Tuple('(', right, ')')) => pairwise(&ordered(left, work), right, work),
+        (Expr::SetOperation('∪', ..), Expr::SetOperation('∪', ..))
+        | (Expr::SetOperation('∩', ..), Expr::SetOperation('∩', ..)) => {
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            operands(&gold, &mut a);
+            operands(&answer, &mut b);
+            a.len() == b.len() && same_without_order(&a, &b, work)
+        }
+        (Expr::SetOperation(s, a, b), Expr::SetOperation(t, c, d)) => {
+            s == t && compare(a, c, work) && compare(b, d, work)
+        }
+        (Expr::NamedSet(a), Expr::NamedSet(b)) => a == b,
+        (Expr::NamedSet('ℝ'), Expr::Tuple('(', ends, ')'))
+        | (Expr::Tuple('(', ends, ')'), Expr::NamedSet('ℝ')) => {
+            infinite(&ends[0]) == Some(-1) && infinite(&ends[1]) == Some(1)
+        }
+        _ => false,
+    }
+}
+
+fn same_without_order(a: &[Expr], b: &[Expr], work: &mut Work) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut used = vec![false; b.len()];
+    a.iter().all(|x| {
+        let found = (0..b.len()).find(|&i| !used[i] && compare(x, &b[i], work));
+        found.map(|i| used[i] = true).is_some()
+    })
+}
+
+fn operands(expr: &Expr, out: &mut Vec<Expr>) {
+    match expr {
+        Expr::SetOperation('∪' | '∩', a, b) => {
+            operands(a, out);
+            operands(b, out);
+        }
+        other => out.push(other.clone()),
+    }
+}
+
+/// The set that an inequality describes.
+fn as_set(relation: &Expr) -> Option<Expr> {
+    use Relation::{Equal, Greater, GreaterEqual, Less, LessEqual};
+    let Expr::Relation(sides, signs) = relation else { return None };
+    let minus = || Expr::Negative(Expr::Infinity.into());
+    let bracket = |strict: bool, open: bool| match (strict, open) {
+        (true, true) => '(',
+        (true, false) => ')',
+        (false, true) => '[',
+        (false, false) => ']',
+    };
+    let symbol = |e: &Expr| matches!(e, Expr::Symbol(_));
+    match (sides.as_slice(), signs.as_slice()) {
+        ([a, b], [sign]) if symbol(a) != symbol(b) && (!a.has_symbols() || !b.has_symbols()) => {
+            let (bound, sign) = if symbol(a) { (b, *sign) } else { (a, sign.turned()) };
+            match sign {
+                Less | LessEqual => Some(interval('(', minus(), bound.clone(), bracket(sign == Less, false))),
+                Greater | GreaterEqual => {
+                    Some(interval(bracket(sign == Greater, true), bound.clone(), Expr::Infinity, ')'))
+                }
+                Equal => Some(Expr::Set(vec![bound.clone()])),
+                Relation::Unequal => Some(Expr::SetOperation(
+                    '∪',
+                    Expr::Tuple('(', vec![minus(), bound.clone()], ')').into(),
+                    Expr::Tuple('(', vec![bound.clone(), Expr::Infinity], ')').into(),
+                )),
+            }
+        }
+        ([low, name, high], [s, t]) if symbol(name) && !low.has_symbols() && !high.has_symbols() => {
+            match (s, t) {
+                (Less | LessEqual, Less | LessEqual) => Some(interval(
+                    bracket(*s == Less, true),
+                    low.clone(),
+                    high.clone(),
+                    bracket(*t == Less, false),
+                )),
+                (Greater | GreaterEqual, Greater | GreaterEqual) => Some(interval(
+                    bracket(*t == Greater, true),
+                    high.clone(),
+                    low.clone(),
+                    bracket(*s == Greater, false),
+                )),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn relations(a: &[Expr], s: &[Relation], b: &[Expr], t: &[Relation], work: &mut Work) -> bool {
+    if s.len() != t.len() {
+        return false;
+    }
+    (0..s.len()).all(|i| relation(&a[i..i + 2], s[i], &b[i..i + 2], t[i], work))
+}
+
+fn relation(a: &[Expr], s: Relation, b: &[Expr], t: Relation, work: &mut Work) -> bool {
+    // Equations between a name and a set compare sides.
+    if is_set(&a[1]) || is_set(&b[1]) {
+        return s == t && compare(&a[0], &b[0], work) && compare(&a[1], &b[1], work);
+    }
+    let difference = |sides: &[Expr], work: &mut Work| {
+        let (left, right) = (form(&sides[0], work)?, form(&sides[1], work)?);
+        left.plus(&right.negated(), work)
+    };
+    let (Some(first), Some(second)) = (difference(a, work), difference(b, work)) else { return false };
+    if s == t && equal(&first, &second, work) {
+        return true;
+    }
+    if s.turned() == t && equal(&first, &second.negated(), work) {
+        return true;
+    }
+    // Equations are solved for their symbols: the same up to a factor. Solved inequalities do not compare in the original.
+    if s != Relation::Equal || t != Relation::Equal {
+        return false;
+    }
+    let mut symbolic = false;
+    first.symbols(&mut |_| symbolic = true);
+    if !symbolic || first.is_zero() || second.is_zero() {
+        return false;
+    }
+    second.over(&first, work).and_then(|r| r.rational()).is_some_and(|ratio| !ratio.is_zero())
+}
