@@ -124,6 +124,8 @@ impl From<BadRow> for Bad {
 struct Opened {
     rows: Box<dyn Rows>,
     prints: Prints,
+    /// Generated datasets share nothing by construction, so they are compared with files only.
+    generated: bool,
 }
 
 impl Opened {
@@ -147,10 +149,12 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         }
     }
     let counter = args.model.as_deref().map(Counter::read).transpose()?;
+    let any_files = datasets.iter().any(|(_, config)| matches!(config.source, Source::Files(_)));
+    let compared = any_files && !args.no_overlap;
     let mut found = Vec::new();
     let mut opened = Vec::new();
     for (name, config) in &datasets {
-        let (one, rows) = examine(name, config, args, counter.as_ref(), context, printer)?;
+        let (one, rows) = examine(name, config, args, compared, counter.as_ref(), context, printer)?;
         found.push(one);
         opened.push(rows);
     }
@@ -225,6 +229,9 @@ fn overlap(found: &mut [Found], opened: &[Option<Opened>], roles: &[Role], print
         for (k, other) in opened.iter().enumerate().take(i + 1) {
             progress.set((i * opened.len() + k) as u64, "");
             let (Some(one), Some(other)) = (one, other) else { continue };
+            if one.generated && other.generated {
+                continue;
+            }
             if i == k {
                 count(found, i, i, overlap::compare_with_itself(one.side()));
             } else {
@@ -241,6 +248,7 @@ fn examine(
     name: &Name,
     config: &DatasetConfig,
     args: &Args,
+    compared: bool,
     counter: Option<&Counter>,
     context: &Context,
     printer: &Printer,
@@ -290,7 +298,7 @@ fn examine(
         let mean = MeanLength { tokens: text + pictures, pixels: found.mean_pixels };
         sampler::lengths::write(cache, &content, &mean).failed().at(cache.display())?;
     }
-    if args.no_overlap {
+    if !compared {
         return Ok((found, None));
     }
     let cached = context.cache.as_deref().and_then(|cache| Prints::read(cache, &content, limit));
@@ -305,7 +313,7 @@ fn examine(
             prints
         }
     };
-    Ok((found, Some(Opened { rows, prints })))
+    Ok((found, Some(Opened { rows, prints, generated })))
 }
 
 /// Reads the rows, decodes their pictures, and puts every gold to its reward.
