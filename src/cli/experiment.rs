@@ -102,7 +102,10 @@ impl Experiment {
         for name in &self.plan.train {
             let config: &DatasetConfig = self.catalog.get(name)?;
             let cache = context.cache.as_deref();
-            rows.insert(name.clone(), source::open(name, config, &context.data_root, Portion::All, cache)?.len());
+            rows.insert(
+                name.clone(),
+                source::open(name, config, &context.data_root, Portion::All, cache)?.len(),
+            );
         }
         // The longest run that a proposal may be used for.
         let full = self.plan.confirm.and_then(|confirm| confirm.steps).unwrap_or(0);

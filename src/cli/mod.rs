@@ -154,7 +154,8 @@ struct Context {
 impl Context {
     fn new(shared: &Shared) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let root = || variable(DATA_ROOT);
         let cache = || {
             let own = || {
