@@ -21,6 +21,7 @@ const COMMANDS: [&[&str]; 13] = [
     &["draw"],
     &["data", "list"],
     &["data", "check"],
+    &["data", "add"],
     &["generate"],
     &["score"],
     &["list"],
@@ -103,6 +104,52 @@ fn the_summary_has_planned_and_realised_shares() {
     assert_eq!(summary["rows"][0]["dataset"], "detect");
     assert_eq!(summary["rows"][0]["groups"], 700);
     assert!(summary["largest_deviation"].as_f64().unwrap() < 1.0);
+}
+
+#[test]
+fn changes_and_limits_are_recorded_and_ranks_share_the_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record.json");
+    let more = ["--count", "40", "--change", "20:detect=0.1,refer=0.9", "--record", record.to_str().unwrap()];
+    let all = draws(&more);
+    assert_eq!(all[..20], draws(&["--count", "20"]));
+    assert_eq!(all[20..].iter().filter(|draw| draw["dataset"] == "refer").count(), 18);
+    let record: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    let segments = record["segments"].as_array().unwrap();
+    assert_eq!((segments.len(), segments[1]["start"].as_u64()), (2, Some(20)));
+    assert_eq!(segments[1]["previous"], segments[0]["hash"]);
+    assert_eq!(segments[1]["counts_at_start"]["detect"], 14);
+    let ranks: Vec<Value> = (0..3)
+        .flat_map(|rank| draws(&["--count", "40", "--ranks", "3", "--rank", &rank.to_string()]))
+        .collect();
+    assert_eq!(ranks.len(), 40);
+    // Half a pass over 20000 rows is reached after 10000 draws of its own, 14285 in all.
+    let out = modo(&[
+        "draw",
+        "--mixture",
+        "detect=0.7,refer=0.3",
+        "--limit",
+        "detect=0.5:hand_to=refer",
+        "--count",
+        "20000",
+        "--summary",
+        "--json",
+    ]);
+    let summary = &lines(&out)[0];
+    assert_eq!(
+        (&summary["rows"][0]["groups"], &summary["segments"].as_array().unwrap().len()),
+        (&Value::from(10_000), &1)
+    );
+    for (option, expected) in [
+        (["--limit", "detect=2:go"], "`2:go` is no limit"),
+        (["--limit", "detect=1:hand_to=chart"], "a limit names the dataset `chart`"),
+        (["--change", "0:refer=1"], "a change at draw 0 does not come after the one at draw 0"),
+    ] {
+        check_refusal(
+            &modo(&[&["draw", "--mixture", "detect=0.7,refer=0.3", "--count", "3"], &option[..]].concat()),
+            expected,
+        );
+    }
 }
 
 #[test]
@@ -217,8 +264,9 @@ fn pictures_in_two_datasets_are_found() {
         &catalogue,
         "--json",
     ]);
-    assert_eq!(lines(&out)[1]["shared_pictures"]["exam"], 1, "{}", stdout(&out));
-    let warning = "warning: 1 pictures of `mine`, which is trained on, are in the benchmark `exam` as well";
+    // Both have both rows.
+    assert_eq!(lines(&out)[1]["shared"]["exam"]["same_row"], 2, "{}", stdout(&out));
+    let warning = "warning: 2 rows of `mine`, which is trained on, show pictures of the benchmark `exam`";
     assert!(stderr(&out).contains(warning), "{}", stderr(&out));
 }
 
@@ -443,6 +491,8 @@ fn check_refusal(out: &Output, what: &str) {
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modo"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MODO_DATA_ROOT").args(args);
+    // Indexes and reports of earlier tests in a folder of their own, not in the user's.
+    command.env("MODO_CACHE", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

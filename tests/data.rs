@@ -34,7 +34,8 @@ use tempfile::TempDir;
 #[test]
 fn every_format_reads_its_four_row_fixture_back_exactly() {
     let formats: Vec<&str> = READERS.entries.iter().map(|entry| entry.name).collect();
-    assert_eq!(formats, ["parquet", "jsonl", "coco"], "a new format needs a fixture here");
+    let known = ["parquet", "arrow", "jsonl", "json", "csv", "coco", "reasonseg", "webdataset", "folder"];
+    assert_eq!(formats, known, "a new format needs a fixture, here or in tests/fixtures/datasets");
     for (format, write) in [
         ("parquet", parquet_structs as fn(&Path) -> String),
         ("parquet", parquet_lists),
@@ -80,7 +81,7 @@ fn open_table(root: &Path, keys: &str) -> modo::error::Result<Box<dyn Rows>> {
     let text = if keys.contains("answer_type") { text } else { format!("{text}\nanswer_type = 'number'") };
     let catalog = Catalog::parse(&text, "datasets.toml")?;
     let name = "set".parse().unwrap();
-    open(&name, catalog.get(&name)?, root, Portion::All)
+    open(&name, catalog.get(&name)?, root, Portion::All, None).map(|rows| Box::new(rows) as Box<dyn Rows>)
 }
 
 const FILE: &str = "files = 'f.parquet'\nquestion = 'q'\nanswer = 'a'\nimages = 'image'";
@@ -294,8 +295,10 @@ fn missing_files_are_refused_with_the_hint_where_to_get_them() {
     );
     let catalog = Catalog::embedded();
     let name = "geoqav".parse().unwrap();
-    let error =
-        open(&name, catalog.get(&name).unwrap(), folder.path(), Portion::All).err().unwrap().to_string();
+    let error = open(&name, catalog.get(&name).unwrap(), folder.path(), Portion::All, None)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(
         error.contains("in dataset `geoqav`") && error.contains("yiqingliang/geoqav-problems-dataset"),
         "{error}"
@@ -485,7 +488,7 @@ fn the_halves_of_a_benchmark_are_disjoint_complete_and_unmoved_by_the_order_of_r
         );
         let catalog = Catalog::parse(&text, "datasets.toml").unwrap();
         let name = "set".parse().unwrap();
-        let rows = open(&name, catalog.get(&name).unwrap(), folder.path(), portion).unwrap();
+        let rows = open(&name, catalog.get(&name).unwrap(), folder.path(), portion, None).unwrap();
         let mut all: Vec<String> = (0..rows.len()).map(|i| rows.row(i).unwrap().question).collect();
         all.sort();
         all
@@ -516,7 +519,7 @@ fn a_benchmark_with_two_sets_of_files_keeps_them_apart() {
         let catalog = Catalog::parse(&text, "datasets.toml").unwrap();
         let name = "set".parse().unwrap();
         [Portion::Selection, Portion::Report, Portion::All].map(|portion| {
-            open(&name, catalog.get(&name).unwrap(), folder.path(), portion).map(|rows| rows.len())
+            open(&name, catalog.get(&name).unwrap(), folder.path(), portion, None).map(|rows| rows.len())
         })
     };
     assert_eq!(lengths("g.jsonl").map(Result::unwrap), [2, 1, 3]);
@@ -787,7 +790,8 @@ fn encoded_length(sample: &Sample) -> usize {
 
 fn read_slice(catalog: &Catalog, name: &str, root: &Path) -> (Box<dyn Rows>, Scan) {
     let name = name.parse().unwrap();
-    let rows = open(&name, catalog.get(&name).unwrap(), root, Portion::All).unwrap();
+    let rows: Box<dyn Rows> =
+        Box::new(open(&name, catalog.get(&name).unwrap(), root, Portion::All, None).unwrap());
     let found = scan(rows.as_ref(), |_| true);
     (rows, found)
 }

@@ -1,6 +1,6 @@
 //! `modo draw`: the order in which the samples of a mixture are drawn, any part of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Serialize;
 
@@ -9,12 +9,16 @@ use super::{
     printer::{Column, Printer},
 };
 use crate::{
-    data::Portion,
-    error::{Context as _, Result},
-    mixture::Mixture,
-    name::Name,
-    sampler::{self, Dataset, DrawRule, Schedule, Settings, Summary},
+    data::{Catalog, Portion},
+    error::{Context as _, Error, Result},
+    mixture::{
+        Mixture,
+        limit::{BadLimit, Limit, Then},
+    },
+    name::{BadName, Name},
+    sampler::{self, Change, Dataset, Draw, DrawRule, MeanLength, Schedule, Settings, Slice, Summary},
     seed::Seed,
+    store,
 };
 
 const EXAMPLES: &str = "\
@@ -22,7 +26,13 @@ Examples:
   modo draw --mixture uniform --count 10
   modo draw --mixture detect=0.7,refer=0.3 --seed 3 --from 1000000 --count 5 --json
   modo draw --mixture mixtures/best.json --count 20000 --summary
-  modo draw --datasets my.toml --data-root /data --mixture best --count 100 --json";
+  modo draw --datasets my.toml --data-root /data --mixture best --count 100 --json
+  modo draw --mixture uniform --limit detect=2:renormalise --count 90000 --summary
+  modo draw --mixture detect=1 --change 4800:refer=1 --count 9600 --record r.json
+  modo draw --mixture best --draw batch --step 64 --count 640 --rank 3 --ranks 8
+
+A limit is `repeat`, `stop`, or passes over the rows and what then: `2:stop`,
+`2:renormalise` (the others go on in their proportions), `2:hand_to=NAME`.";
 
 /// Options of `modo draw`.
 #[derive(clap::Args)]
@@ -31,6 +41,9 @@ pub(super) struct Args {
     /// Shares: a file, a name under mixtures/, or `a=0.5,b=0.5`.
     #[arg(long, value_name = "MIXTURE")]
     mixture: String,
+    /// Take the catalogue of this experiment's folder, if it has its own.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "datasets")]
+    experiment: Option<PathBuf>,
     /// Seed of the order.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -43,9 +56,36 @@ pub(super) struct Args {
     /// How the dataset of each draw is chosen.
     #[arg(long, value_enum, default_value_t = Rule::Exact)]
     draw: Rule,
+    /// Draws of an optimizer step, which `--draw batch` shuffles.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    step: u64,
+    /// What the shares are of.
+    #[arg(long, value_enum, default_value_t = Unit::Groups)]
+    unit: Unit,
     /// End before any dataset's rows are drawn for the N+1st time [default: they repeat for ever].
-    #[arg(long, value_name = "N")]
-    max_passes: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = passes)]
+    max_passes: Option<f64>,
+    /// How often one dataset's rows may be drawn, and what then; may be given several times.
+    #[arg(long = "limit", value_name = "NAME=LIMIT", value_parser = limit)]
+    limits: Vec<(Name, Limit)>,
+    /// Other shares from draw N on; may be given several times.
+    #[arg(long = "change", value_name = "N:MIXTURE", value_parser = change)]
+    changes: Vec<(u64, String)>,
+    /// Write what the order is made of to this file: segments, shares, counts, reasons, hashes.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Print the draws of one rank only, counted from 0.
+    #[arg(long, value_name = "R", default_value_t = 0, requires = "ranks")]
+    rank: u64,
+    /// How many ranks share the draws.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    ranks: u64,
+    /// Print the draws of one worker of the rank only, counted from 0.
+    #[arg(long, value_name = "W", default_value_t = 0, requires = "workers")]
+    worker: u64,
+    /// How many workers share the draws of a rank.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    workers: u64,
     /// Print planned and realised shares, passes and rows instead of the draws.
     #[arg(long)]
     summary: bool,
@@ -58,8 +98,36 @@ pub(super) struct Args {
 enum Rule {
     /// After any number of draws every dataset is within one draw of its share.
     Exact,
+    /// The exact draws of each step, shuffled among themselves.
+    Batch,
     /// By chance, every row once, as in MoDoMoDo.
     Iid,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Unit {
+    /// Prompt groups.
+    Groups,
+    /// Prompt tokens, pictures included, by the mean lengths that `modo data check` measured.
+    Tokens,
+}
+
+fn passes(text: &str) -> Result<f64, String> {
+    let passes = text.parse().ok().filter(|passes: &f64| *passes > 0.0 && passes.is_finite());
+    passes.ok_or_else(|| "it must be a number above 0".to_owned())
+}
+
+fn limit(text: &str) -> Result<(Name, Limit), String> {
+    let (name, limit) = text.split_once('=').ok_or("write `NAME=2:renormalise`")?;
+    Ok((
+        name.parse().map_err(|e: BadName| e.to_string())?,
+        limit.parse().map_err(|e: BadLimit| e.to_string())?,
+    ))
+}
+
+fn change(text: &str) -> Result<(u64, String), String> {
+    let (n, mixture) = text.split_once(':').ok_or("write `N:a=0.5,b=0.5`")?;
+    Ok((n.parse().map_err(|_| format!("`{n}` is no number of a draw"))?, mixture.to_owned()))
 }
 
 /// One draw, as scripts read it.
@@ -72,38 +140,86 @@ struct Line<'a> {
 }
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
-    let catalog = context.catalog()?;
-    let mut parts: BTreeMap<Name, u32> = mixtures::load(&args.mixture, &catalog)?.into();
-    // Nothing is drawn from the others, so their files need not be there.
-    parts.retain(|_, parts| *parts > 0);
-    let mixture = Mixture::try_from(parts).expect("taking out zeros leaves the sum as it was");
-    let mut datasets = Vec::new();
-    for (name, parts) in mixture.parts() {
-        if parts > 0 {
-            let rows = sampler::source::open(name, catalog.get(name)?, &context.data_root, Portion::All)?;
-            datasets.push(Dataset {
-                name: name.clone(),
-                content_hash: rows.content_hash(),
-                rows: rows.len(),
-            });
+    let catalog = match args.experiment.as_ref().map(|folder| folder.join("datasets.toml")) {
+        Some(own) if own.is_file() => Catalog::read(&own)?,
+        Some(own) if own.parent().is_some_and(|folder| !folder.is_dir()) => {
+            return Err(Error::input("there is no such folder").at("option `--experiment`"));
+        }
+        _ => context.catalog()?,
+    };
+    let slice = Slice::new(args.rank, args.ranks, args.worker, args.workers).input()?;
+    let mixture = drawn_only(mixtures::load(&args.mixture, &catalog)?);
+    let mut changes: Vec<(u64, Mixture)> = Vec::new();
+    for (start, text) in &args.changes {
+        changes.push((*start, drawn_only(mixtures::load(text, &catalog)?)));
+    }
+    let mut datasets: Vec<Dataset> = Vec::new();
+    for (name, _) in mixture.parts().chain(changes.iter().flat_map(|(_, mixture)| mixture.parts())) {
+        if datasets.iter().all(|d| d.name != *name) {
+            let config = catalog.get(name)?;
+            let cache = context.cache.as_deref();
+            let rows = sampler::source::open(name, config, &context.data_root, Portion::All, cache)?;
+            let (content_hash, rows) = (rows.content_hash(), rows.len());
+            if let Some(same) = datasets.iter().find(|d| d.content_hash == content_hash) {
+                printer.warn(format!(
+                    "`{name}` and `{}` have the same rows; each draws all of them, in the same order",
+                    same.name
+                ));
+            }
+            datasets.push(Dataset { name: name.clone(), content_hash, rows });
         }
     }
     let draw = match args.draw {
         Rule::Exact => DrawRule::Exact,
+        Rule::Batch => DrawRule::Batch,
         Rule::Iid => DrawRule::Iid,
     };
-    let settings = Settings { draw, max_passes: args.max_passes };
-    let schedule = Schedule::new(&mixture, &datasets, Seed::new(args.seed), &settings).input()?;
-    if args.summary {
-        return print_summary(&schedule.summary(args.from..args.from + args.count), args.json, printer);
+    let mut limits: BTreeMap<Name, Limit> = BTreeMap::new();
+    for dataset in &datasets {
+        limits.extend(catalog.get(&dataset.name)?.limit.clone().map(|limit| (dataset.name.clone(), limit)));
     }
+    limits.extend(args.limits.iter().cloned());
+    let otherwise = args.max_passes.map(|max_passes| Limit::Passes { max_passes, then: Then::Stop });
+    let settings = Settings { draw, step: args.step, limits, otherwise };
+    let means = means(&datasets, context);
+    let in_groups = |mixture: &Mixture| match args.unit {
+        Unit::Groups => Ok(mixture.clone()),
+        Unit::Tokens => sampler::groups_of_tokens(mixture, &means)
+            .input()
+            .map_err(|error| error.hint("`modo data check NAME` measures it")),
+    };
+    let seed = Seed::new(args.seed);
+    let mut schedule = Schedule::new(&in_groups(&mixture)?, &datasets, seed, &settings).input()?;
+    for (start, mixture) in &changes {
+        let reason = "option --change".to_owned();
+        let change = Change { start: *start, mixture: in_groups(mixture)?, added: Vec::new(), reason };
+        schedule.change(&change, 0).input()?;
+    }
+    if let Some(path) = &args.record {
+        store::write_whole(path, &store::to_json_pretty(&schedule.record())).failed().at(path.display())?;
+    }
+    if args.summary {
+        let mut summary = schedule.summary(args.from..args.from + args.count);
+        summary.measure(&means);
+        return print_summary(&summary, args.json, printer);
+    }
+    print_draws(args, &schedule, slice, printer)
+}
+
+fn print_draws(args: &Args, schedule: &Schedule, slice: Slice, printer: &mut Printer) -> Result<()> {
     let mut printed = 0;
     if args.from > 0 {
         // Says why where there is no such draw.
         schedule.draw(args.from).input()?;
     }
-    for draw in schedule.draws(args.from).take(args.count as usize) {
-        let dataset = datasets[draw.dataset].name.as_str();
+    let until = args.from + args.count;
+    let draws: Box<dyn Iterator<Item = Draw>> = if slice == Slice::ALL {
+        Box::new(schedule.draws(args.from))
+    } else {
+        Box::new(schedule.slice(slice, args.from))
+    };
+    for draw in draws.take_while(|draw| draw.n < until) {
+        let dataset = schedule.datasets()[draw.dataset].name.as_str();
         if args.json {
             printer.json(&Line { n: draw.n, dataset, row: draw.row, pass: draw.pass })?;
         } else {
@@ -114,9 +230,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         }
         printed += 1;
     }
-    if printed < args.count
-        && let Some(end) = schedule.end()
-    {
+    if let Some(end) = schedule.end().filter(|end| end.n < until) {
         printer.note(format!(
             "the schedule ends before draw {}: {}",
             end.n,
@@ -124,6 +238,20 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         ));
     }
     Ok(())
+}
+
+/// Nothing is drawn from the others, so their files need not be there.
+fn drawn_only(mixture: Mixture) -> Mixture {
+    let mut parts: BTreeMap<Name, u32> = mixture.into();
+    parts.retain(|_, parts| *parts > 0);
+    Mixture::try_from(parts).expect("taking out zeros leaves the sum as it was")
+}
+
+/// Mean lengths of the datasets that were measured.
+fn means(datasets: &[Dataset], context: &Context) -> BTreeMap<Name, MeanLength> {
+    let Some(cache) = &context.cache else { return BTreeMap::new() };
+    let known = |d: &Dataset| Some((d.name.clone(), sampler::lengths::read(cache, &d.content_hash)?));
+    datasets.iter().filter_map(known).collect()
 }
 
 fn print_summary(summary: &Summary, json: bool, printer: &mut Printer) -> Result<()> {
@@ -137,23 +265,39 @@ fn print_summary(summary: &Summary, json: bool, printer: &mut Printer) -> Result
         Column::Number("draws"),
         Column::Number("passes"),
         Column::Number("different rows"),
+        Column::Number("tokens"),
+        Column::Number("pixels"),
     ];
+    // Two columns more where anybody has measured.
+    let measured = summary.rows.iter().any(|row| row.tokens.is_some());
+    let columns = if measured { &columns[..] } else { &columns[..6] };
+    let estimate =
+        |value: Option<f64>| value.map_or("not measured".to_owned(), |value| format!("{value:.3e}"));
     let row = |row: &sampler::SummaryRow| {
-        vec![
+        let mut cells = vec![
             row.dataset.to_string(),
             format!("{:.6}", row.planned_share),
             format!("{:.6}", row.realised_share),
             row.groups.to_string(),
             format!("{:.3}", row.passes),
             row.unique_rows.to_string(),
-        ]
+            estimate(row.tokens),
+            estimate(row.pixels),
+        ];
+        cells.truncate(columns.len());
+        cells
     };
-    printer.table(&columns, &summary.rows.iter().map(row).collect::<Vec<_>>())?;
+    printer.table(columns, &summary.rows.iter().map(row).collect::<Vec<_>>())?;
     let (range, deviation) = (&summary.range, summary.largest_deviation);
     printer.line(format!(
         "\ndraws {} to {}; at no point is a dataset further than {deviation:.3} draws from its share",
         range.start, range.end
     ))?;
+    if !summary.segments.is_empty() {
+        let starts: Vec<String> = summary.segments.iter().take(20).map(u64::to_string).collect();
+        printer
+            .line(format!("other shares from draw {} on; `--record FILE` writes why", starts.join(", ")))?;
+    }
     if let Some(end) = &summary.end {
         printer.line(format!("the schedule ends there, because of `{}`", end.dataset))?;
     }

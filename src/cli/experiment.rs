@@ -118,7 +118,11 @@ impl Experiment {
         let mut rows = BTreeMap::new();
         for name in &self.plan.train {
             let config: &DatasetConfig = self.catalog.get(name)?;
-            rows.insert(name.clone(), source::open(name, config, &context.data_root, Portion::All)?.len());
+            let cache = context.cache.as_deref();
+            rows.insert(
+                name.clone(),
+                source::open(name, config, &context.data_root, Portion::All, cache)?.len(),
+            );
         }
         // The longest run that a proposal may be used for.
         let full = self.plan.confirm.and_then(|confirm| confirm.steps).unwrap_or(0);

@@ -38,6 +38,9 @@ use printer::Printer;
 /// Where data are looked for when `--data-root` is not given.
 const DATA_ROOT: &str = "MODO_DATA_ROOT";
 
+/// Where the indexes of datasets are kept when `--cache` is not given.
+const CACHE: &str = "MODO_CACHE";
+
 /// The catalogue of the current folder, used when `--datasets` is not given.
 const DATASETS: &str = "datasets.toml";
 
@@ -125,6 +128,13 @@ struct Shared {
     /// Catalogue of datasets [default: datasets.toml here, or the embedded one].
     #[arg(long, global = true, value_name = "FILE")]
     datasets: Option<PathBuf>,
+    /// Folder for what is made of datasets once: indexes of their rows, reports [default: $MODO_CACHE, or modo in
+    /// the user's folder for caches].
+    #[arg(long, global = true, value_name = "FOLDER", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Make nothing for later: read every file anew.
+    #[arg(long, global = true)]
+    no_cache: bool,
     /// Print results and errors only.
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -145,17 +155,32 @@ struct Context {
     threads: usize,
     data_root: PathBuf,
     datasets: Option<PathBuf>,
+    /// Where the indexes of datasets are kept; none: nowhere.
+    cache: Option<PathBuf>,
 }
 
 impl Context {
     fn new(shared: &Shared) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let root = || std::env::var_os(DATA_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from);
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = || variable(DATA_ROOT);
+        let cache = || {
+            let own = || {
+                Some(
+                    variable("XDG_CACHE_HOME")
+                        .or_else(|| Some(variable("HOME")?.join(".cache")))?
+                        .join("modo"),
+                )
+            };
+            variable(CACHE).or_else(own)
+        };
         Self {
             processor: shared.device,
             threads: shared.threads.map_or_else(cores, usize::from),
             data_root: shared.data_root.clone().or_else(root).unwrap_or_else(|| PathBuf::from(".")),
             datasets: shared.datasets.clone(),
+            cache: if shared.no_cache { None } else { shared.cache.clone().or_else(cache) },
         }
     }
 

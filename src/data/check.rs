@@ -8,6 +8,9 @@ use crate::sample::{BadRow, Rows};
 /// Bad rows that are kept with their reasons; more are only counted.
 const MAX_LISTED: usize = 1000;
 
+/// Frequent answers that are listed.
+const MOST_FREQUENT: usize = 10;
+
 /// What reading a dataset through found.
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
@@ -15,6 +18,14 @@ pub struct Scan {
     pub rows: u64,
     /// Usable rows by the type of their answer.
     pub answers: BTreeMap<&'static str, u64>,
+    /// The most frequent answers and how many usable rows have each, at most ten.
+    pub frequent: Vec<(String, u64)>,
+    /// Different answers.
+    pub different_answers: u64,
+    /// Length of the questions in characters: shortest, mean, longest.
+    pub question_length: Option<[f64; 3]>,
+    /// Pixels of all pictures of a usable row, on average.
+    pub mean_pixels: f64,
     /// The most frequent answer as it would be written, and in how many rows it is right: what a guesser gets.
     pub majority: Option<(String, u64)>,
     /// Pictures in usable rows.
@@ -44,6 +55,11 @@ pub fn scan(rows: &dyn Rows, mut progress: impl FnMut(u64) -> bool) -> Scan {
                 *scan.answers.entry(sample.answer.kind()).or_default() += 1;
                 *written.entry(sample.answer.written()).or_default() += 1;
                 scan.pictures += sample.pictures.len() as u64;
+                let length = sample.question.chars().count() as f64;
+                let [shortest, sum, longest] = scan.question_length.unwrap_or([length, 0.0, length]);
+                scan.question_length = Some([shortest.min(length), sum + length, longest.max(length)]);
+                let pixels = |p| picture::size(p).map_or(0.0, |(w, h)| f64::from(w) * f64::from(h));
+                scan.mean_pixels += sample.pictures.iter().map(pixels).sum::<f64>();
             }
             Err(bad) => {
                 scan.n_bad += 1;
@@ -57,8 +73,17 @@ pub fn scan(rows: &dyn Rows, mut progress: impl FnMut(u64) -> bool) -> Scan {
         }
     }
     scan.distinct_pictures = seen.len() as u64;
+    let usable = (scan.rows - scan.n_bad).max(1) as f64;
+    scan.question_length =
+        scan.question_length.map(|[shortest, sum, longest]| [shortest, sum / usable, longest]);
+    scan.mean_pixels /= usable;
+    scan.different_answers = written.len() as u64;
     // Of equally frequent answers the first by text, so that the same rows give the same report.
-    scan.majority = written.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
+    let mut frequent: Vec<(String, u64)> = written.into_iter().collect();
+    frequent.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    frequent.truncate(MOST_FREQUENT);
+    scan.majority = frequent.first().cloned();
+    scan.frequent = frequent;
     scan
 }
 

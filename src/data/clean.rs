@@ -156,7 +156,7 @@ fn inside_tag(text: &str, open: &str) -> Result<String, String> {
     Ok(inside.trim().to_owned())
 }
 
-fn options(value: &Value) -> Result<Vec<String>, String> {
+pub(super) fn options(value: &Value) -> Result<Vec<String>, String> {
     let list = match value {
         Value::Null => return Ok(Vec::new()),
         Value::Array(items) => items.iter().map(as_text).collect::<Result<Vec<String>, String>>()?,
@@ -248,7 +248,7 @@ fn by_content(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<
     Ok(if mathematical { Answer::Expression(written) } else { Answer::Text(vec![written]) })
 }
 
-fn choice(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<Answer, String> {
+pub(super) fn choice(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<Answer, String> {
     if answer_is == AnswerIs::Index {
         let index = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         let index = index.filter(|index| *index < options.len() as u64);
@@ -285,10 +285,11 @@ fn choice(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<Answ
 }
 
 /// A finite number, with thousands separators where they stand right: `-1,234.5`.
-fn number(value: &Value) -> Option<Answer> {
+pub(super) fn number(value: &Value) -> Option<Answer> {
     let number = match value {
         Value::Number(number) => number.as_f64()?,
-        Value::String(text) => parse_number(text.trim())?,
+        // GEOQA writes degrees in some rows and leaves them out in others.
+        Value::String(text) => parse_number(text.trim().trim_end_matches('°').trim_end())?,
         _ => return None,
     };
     number.is_finite().then_some(Answer::Number(number))
@@ -331,9 +332,11 @@ fn boxes(source: &FileSource, value: &Value, pictures: &[Picture]) -> Result<Ans
         }
         other => other,
     };
-    let Value::Array(items) = value else { return Err(format!("`{}` is no list of boxes", short(value))) };
-    let one = items.first().is_some_and(Value::is_number);
-    let items: Vec<&Value> = if one { vec![value] } else { items.iter().collect() };
+    let items: Vec<&Value> = match value {
+        Value::Array(items) if !items.first().is_some_and(Value::is_number) => items.iter().collect(),
+        Value::Array(_) | Value::Object(_) => vec![value],
+        _ => return Err(format!("`{}` is no list of boxes", short(value))),
+    };
     if items.is_empty() || items.len() > MAX_BOXES {
         return Err(format!("{} boxes; there must be 1 to {MAX_BOXES}", items.len()));
     }
@@ -348,7 +351,7 @@ fn boxes(source: &FileSource, value: &Value, pictures: &[Picture]) -> Result<Ans
     };
     let mut list = Vec::with_capacity(items.len());
     for item in items {
-        let numbers = item.get("Position").or_else(|| item.get("bbox")).unwrap_or(item);
+        let numbers = ["Position", "bbox", "bbox_2d"].iter().find_map(|key| item.get(key)).unwrap_or(item);
         let numbers: Vec<f64> =
             numbers.as_array().map_or(&[][..], Vec::as_slice).iter().filter_map(Value::as_f64).collect();
         let [a, b, c, d] = numbers[..] else {

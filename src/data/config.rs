@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::readers::READERS;
 use crate::{
     error::{Context, Error, Result},
+    mixture::limit::Limit,
     name::Name,
     sample::Sample,
 };
@@ -45,10 +46,24 @@ pub struct DatasetConfig {
     pub prompt: String,
     /// Licence of the data, as its publisher states it.
     pub licence: String,
-    /// Passes over the rows that one run may make, > 0; none: as many as the mixture asks for.
-    pub max_passes: Option<f64>,
+    /// How often a run may draw the rows; none: as often as the mixture asks for.
+    pub limit: Option<Limit>,
+    /// Rows that are left out: those of a benchmark, or copies.
+    pub exclude: Option<Exclude>,
+    /// Most rows that may be unusable; more are an error. None: any number, as they are replaced and reported.
+    pub max_bad: Option<u64>,
     /// How to get the files and where to put them.
     pub where_to_get: Option<String>,
+}
+
+/// Rows that are left out, by the hash of their content.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Exclude {
+    /// A file below the data root; a line of it begins with the hash of a row.
+    File(String),
+    /// The hashes themselves.
+    Rows(Vec<String>),
 }
 
 /// What a dataset is for.
@@ -143,6 +158,20 @@ pub enum AnswerType {
     Auto,
 }
 
+impl AnswerType {
+    /// As a catalogue writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Choice => "choice",
+            Self::Number => "number",
+            Self::Text => "text",
+            Self::Boxes => "boxes",
+            Self::Expression => "expression",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// What the answer column of a choice holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -201,6 +230,9 @@ struct Keys {
     licence: String,
     r#where: Option<String>,
     max_passes: Option<f64>,
+    then: Option<String>,
+    exclude: Option<Exclude>,
+    max_bad: Option<u64>,
     verifier: toml::Value,
     #[serde(default)]
     reward: toml::Table,
@@ -337,6 +369,17 @@ impl DatasetConfig {
         if keys.max_passes.is_some_and(|passes| !(passes > 0.0 && passes.is_finite())) {
             return wrong("max_passes", "`max_passes` is no positive number", "leave it out for no limit");
         }
+        let limit = match (keys.max_passes, &keys.then) {
+            (None, None) => None,
+            (None, Some(_)) => return wrong("then", "`then` goes with `max_passes`", "take this key out"),
+            (Some(passes), then) => match format!("{passes}:{}", then.as_deref().unwrap_or("stop")).parse() {
+                Ok(limit) => Some(limit),
+                Err(_) => {
+                    let hint = "there are `stop`, `renormalise` and `hand_to=NAME`";
+                    return wrong("then", "`then` is none of these", hint);
+                }
+            },
+        };
         if !keys.prompt.contains("{question}") {
             return wrong(
                 "prompt",
@@ -356,6 +399,8 @@ impl DatasetConfig {
                     ("answer_type", answer_type.is_some()),
                     ("options", keys.options.is_some()),
                     ("boxes", keys.boxes.is_some()),
+                    ("exclude", keys.exclude.is_some()),
+                    ("max_bad", keys.max_bad.is_some()),
                 ];
                 if let Some((key, _)) = columns.into_iter().find(|(_, given)| *given) {
                     return wrong(key, "a generated dataset has no files or columns", "take this key out");
@@ -416,15 +461,20 @@ impl DatasetConfig {
                 let Some(answer_type) = answer_type else {
                     return wrong("answer_type", "`answer_type` is missing", KINDS_HINT);
                 };
-                if format == "coco" {
-                    if answer_type != AnswerType::Boxes || !question.contains("{category}") {
+                let template = match format.as_str() {
+                    "coco" => Some("{category}"),
+                    "reasonseg" => Some("{text}"),
+                    _ => None,
+                };
+                if let Some(place) = template {
+                    if answer_type != AnswerType::Boxes || !question.contains(place) {
                         return wrong(
                             "question",
-                            "COCO instances ask for the boxes of a category",
-                            "write `answer_type = \"boxes\"` and a question with `{category}` in it",
+                            &format!("`{format}` asks for boxes, by a question with {place} in it"),
+                            &format!("write `answer_type = \"boxes\"` and a question with `{place}`"),
                         );
                     }
-                } else if keys.answer.is_none() || keys.images.is_none() {
+                } else if format != "folder" && (keys.answer.is_none() || keys.images.is_none()) {
                     let key = if keys.answer.is_none() { "answer" } else { "images" };
                     return wrong(key, &format!("`{key}` is missing"), "name the column that holds it");
                 }
@@ -466,7 +516,9 @@ impl DatasetConfig {
             reward: keys.reward,
             prompt: keys.prompt,
             licence: keys.licence,
-            max_passes: keys.max_passes,
+            limit,
+            exclude: keys.exclude,
+            max_bad: keys.max_bad,
             where_to_get: keys.r#where,
         })
     }
@@ -634,7 +686,7 @@ mod tests {
         check(
             "format = 'parket'\nfiles = 'f'",
             "no dataset format is called `parket`",
-            "`parquet`, `jsonl`, `coco`",
+            "`parquet`, `arrow`, `jsonl`",
         );
         check("format = 'jsonl'\nfiles = '/etc/f'", "leads out of the data root", "key `files`");
         check("format = 'jsonl'\nfiles = 'a/../../f'", "leads out of the data root", "without `..`");

@@ -8,7 +8,11 @@
 pub mod check;
 mod clean;
 pub mod config;
+mod guard;
+mod index;
+pub mod overlap;
 pub mod picture;
+pub mod propose;
 mod readers;
 mod root;
 mod rows;
@@ -18,15 +22,23 @@ use std::path::Path;
 pub use self::{
     config::{Catalog, DatasetConfig, Role, Source},
     readers::READERS,
-    rows::Portion,
+    rows::{FileRows, Portion},
 };
-use crate::{error::Result, name::Name, sample::Rows};
+use crate::{error::Result, name::Name};
 
 /// Opens a dataset that lies in files.
 ///
-/// `root`: the folder that the patterns of the table are relative to. Reads every row once: the content hash is
-/// the key of the dataset's row order, and which half of a benchmark a row belongs to is decided by its content.
+/// `root`: the folder that the patterns of the table are relative to. `cache`: a folder for the index of the rows,
+/// which is made when the dataset is opened for the first time or its files have changed; without one every row is
+/// read now, because the content hash is the key of the dataset's row order, and which half of a benchmark a row
+/// belongs to is decided by its content.
 /// Fails with the table's `where` as a hint if files are missing, and for a dataset that a task generates.
-pub fn open(name: &Name, config: &DatasetConfig, root: &Path, portion: Portion) -> Result<Box<dyn Rows>> {
-    rows::open(name, config, root, portion)
+pub fn open(
+    name: &Name,
+    config: &DatasetConfig,
+    root: &Path,
+    portion: Portion,
+    cache: Option<&Path>,
+) -> Result<FileRows> {
+    rows::open(name, config, root, portion, cache)
 }

@@ -1,9 +1,10 @@
 //! Encoded bytes to eight-bit RGB, once, at use.
 
-use std::{io::Cursor, panic};
+use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage, metadata::Orientation};
 
+use super::guard;
 use crate::sample::Picture;
 
 /// Most pixels of a picture that is decoded: 8192 × 8192.
@@ -46,7 +47,7 @@ pub fn decode(picture: &Picture) -> Result<RgbImage, BadPicture> {
             .filter(|image| image.width() > 0 && image.height() > 0)
             .ok_or(BadPicture::Empty { width: *width, height: *height }),
         Picture::Encoded(bytes) => guarded(|| {
-            let (mut decoder, orientation) = header(bytes)?;
+            let (mut decoder, orientation) = opened(bytes)?;
             decoder.set_limits(limits()).map_err(unreadable)?;
             let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
             image.apply_orientation(orientation);
@@ -59,22 +60,31 @@ pub fn decode(picture: &Picture) -> Result<RgbImage, BadPicture> {
 pub fn size(picture: &Picture) -> Result<(u32, u32), BadPicture> {
     match picture {
         Picture::Rgb { width, height, .. } => Ok((*width, *height)),
+        Picture::Encoded(_) => header(picture).map(|(width, height, _)| (width, height)),
+    }
+}
+
+/// Width, height and what a pixel is before decoding (`Rgb8`, `La16`), from the header alone.
+pub(super) fn header(picture: &Picture) -> Result<(u32, u32, String), BadPicture> {
+    match picture {
+        Picture::Rgb { width, height, .. } => Ok((*width, *height, "Rgb8".to_owned())),
         Picture::Encoded(bytes) => guarded(|| {
-            let (decoder, orientation) = header(bytes)?;
+            let (decoder, orientation) = opened(bytes)?;
             let (width, height) = decoder.dimensions();
+            let mode = format!("{:?}", decoder.color_type());
             Ok(match orientation {
                 Orientation::Rotate90
                 | Orientation::Rotate270
                 | Orientation::Rotate90FlipH
-                | Orientation::Rotate270FlipH => (height, width),
-                _ => (width, height),
+                | Orientation::Rotate270FlipH => (height, width, mode),
+                _ => (width, height, mode),
             })
         }),
     }
 }
 
 /// A decoder whose picture has an acceptable size, and how the picture is to be turned.
-fn header(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, Orientation), BadPicture> {
+fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, Orientation), BadPicture> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(unreadable)?;
     if reader.format().is_none() {
         return Err(BadPicture::Unreadable("the bytes are of no known picture format".to_owned()));
@@ -118,8 +128,8 @@ fn unreadable(error: impl std::fmt::Display) -> BadPicture {
     BadPicture::Unreadable(error.to_string())
 }
 
-/// Decoders meet hostile bytes: should one panic, that is a bad picture and not the end of a run.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, BadPicture>) -> Result<T, BadPicture> {
-    panic::catch_unwind(panic::AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err(BadPicture::Unreadable("the decoder failed on it".to_owned())))
+    let mut bad = None;
+    let caught = guard::caught(|| decode().map_err(|e| bad.insert(e).to_string()));
+    caught.map_err(|what| bad.unwrap_or(BadPicture::Unreadable(what)))
 }

@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use base64::Engine as _;
+
 /// Largest picture file, in bytes.
 pub(super) const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -21,6 +23,23 @@ pub(super) struct Root(PathBuf);
 pub(super) fn stays_inside(path: &str) -> bool {
     !path.is_empty()
         && Path::new(path).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+}
+
+/// The bytes that a text holds itself, as a `data:` URL or as base64 that begins as pictures do.
+fn embedded(text: &str) -> Result<Option<Vec<u8>>, String> {
+    // PNG, JPEG, WebP and GIF.
+    const STARTS: [&str; 4] = ["iVBORw0KGgo", "/9j/", "UklGR", "R0lGOD"];
+    let encoded = match text.strip_prefix("data:image/") {
+        Some(rest) => match rest.split_once(";base64,") {
+            Some((_, encoded)) => encoded,
+            None => return Ok(None),
+        },
+        None if text.len() > 100 && STARTS.iter().any(|start| text.starts_with(start)) => text,
+        None => return Ok(None),
+    };
+    let clean: Vec<u8> = encoded.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(&clean);
+    bytes.map(Some).map_err(|e| format!("the picture inside the text is no base64: {e}"))
 }
 
 impl Root {
@@ -55,9 +74,18 @@ impl Root {
         self.inside(&self.0.join(relative))
     }
 
-    /// The bytes of a picture that a row names, relative to `folder`.
-    pub(super) fn picture(&self, folder: &Path, path: &str) -> Result<Arc<[u8]>, String> {
+    /// The folder itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The bytes of a picture that a row names, relative to `folder`, and the file they are from; a `data:` URL
+    /// holds the bytes itself.
+    pub(super) fn picture(&self, folder: &Path, path: &str) -> Result<(Arc<[u8]>, Option<PathBuf>), String> {
         let shown: String = path.chars().take(120).collect();
+        if let Some(bytes) = embedded(path)? {
+            return Ok((bytes.into(), None));
+        }
         if path.contains("://") || path.starts_with("data:") {
             return Err(format!(
                 "`{}` is a URL; pictures are read from files and never fetched",
@@ -68,13 +96,23 @@ impl Root {
             return Err(format!("the path `{}` leads out of the dataset's folder", shown.escape_debug()));
         }
         let file = self.inside(&folder.join(path))?;
-        let length = fs::metadata(&file).map_err(|e| format!("{shown}: {e}"))?.len();
+        self.read(&file, &shown).map(|bytes| (bytes, Some(file)))
+    }
+
+    /// The bytes of a picture's file.
+    pub(super) fn read(&self, file: &Path, shown: &str) -> Result<Arc<[u8]>, String> {
+        let metadata = fs::metadata(file).map_err(|e| format!("{shown}: {e}"))?;
+        if !metadata.is_file() {
+            // Opening a pipe would wait for ever.
+            return Err(format!("{shown} is no file"));
+        }
+        let length = metadata.len();
         if length > MAX_PICTURE_BYTES {
             return Err(format!("{shown} has {length} bytes; at most {MAX_PICTURE_BYTES} are read"));
         }
         let mut bytes = Vec::with_capacity(length as usize);
         // The length is asked again while reading: the file may grow in between.
-        File::open(&file)
+        File::open(file)
             .and_then(|file| file.take(MAX_PICTURE_BYTES).read_to_end(&mut bytes))
             .map_err(|e| format!("{shown}: {e}"))?;
         Ok(bytes.into())

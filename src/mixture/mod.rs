@@ -2,6 +2,7 @@
 
 pub mod constraint;
 pub mod design;
+pub mod limit;
 pub mod named;
 mod polytope;
 

@@ -4,7 +4,7 @@
 //! one with the earliest deadline is drawn. After any number of draws each of D datasets is within
 //! 1 − 1/(2D−2) draws of its share, which is the best possible, and after one period it is exact.
 
-use std::{cmp::Reverse, collections::BinaryHeap, sync::OnceLock};
+use std::sync::OnceLock;
 
 /// The most sources with a share above zero.
 pub const MOST_SOURCES: usize = 1000;
@@ -17,6 +17,8 @@ pub(super) struct Chairman {
     /// Weights divided by their greatest common divisor; each is also the number of draws in a period.
     weights: Vec<u64>,
     period: u64,
+    /// Draws that the table holds: a whole period, or as many as are ever asked for.
+    length: usize,
     table: OnceLock<Table>,
 }
 
@@ -33,8 +35,16 @@ impl Chairman {
     pub(super) fn new(weights: &[u32]) -> Self {
         let divisor = weights.iter().fold(0, |a, b| greatest_common_divisor(a, *b)).max(1);
         let weights: Vec<u64> = weights.iter().map(|w| u64::from(w / divisor)).collect();
-        let period = weights.iter().sum();
-        Self { weights, period, table: OnceLock::new() }
+        let period: u64 = weights.iter().sum();
+        Self { weights, period, length: period as usize, table: OnceLock::new() }
+    }
+
+    /// Only draws `0..draws` will be asked for from now on: a short segment needs a short table.
+    pub(super) fn cut(&mut self, draws: u64) {
+        if draws < self.length as u64 {
+            self.length = draws as usize;
+            self.table = OnceLock::new();
+        }
     }
 
     /// Draws after which the sequence starts again.
@@ -60,68 +70,197 @@ impl Chairman {
         counts
     }
 
-    /// The number of the draw that is the `ordinal`-th of `source`, counted from 0; none when the source is
-    /// never drawn or that is beyond what a `u64` can number.
-    pub(super) fn find(&self, source: usize, ordinal: u64) -> Option<u64> {
-        let weight = self.weights[source];
-        let (periods, rank) = (ordinal.checked_div(weight)?, ordinal.checked_rem(weight)?);
+    /// The first draw of a source that has given its `limits` draws, and the source; none where no limit is
+    /// reached within the draws that are ever asked for.
+    pub(super) fn first_beyond(&self, limits: &[Option<u64>]) -> Option<(u64, usize)> {
+        // The earliest period first; within it the table says which source is the first.
+        let beyond = |source: usize, limit: u64| -> Option<(u64, u64)> {
+            let weight = self.weights[source];
+            Some((limit.checked_div(weight)?, limit.checked_rem(weight)?))
+        };
+        let places: Vec<Option<(u64, u64)>> =
+            limits.iter().enumerate().map(|(source, limit)| beyond(source, (*limit)?)).collect();
+        let periods = places.iter().flatten().map(|(periods, _)| *periods).min()?;
         let table = self.table();
-        let is_it = |(s, r): (&u16, &u32)| usize::from(*s) == source && u64::from(*r) == rank;
+        let is_it =
+            |(source, rank): (&u16, &u32)| places[usize::from(*source)] == Some((periods, u64::from(*rank)));
         let at = table.sources.iter().zip(&table.ranks).position(is_it)?;
-        periods.checked_mul(self.period)?.checked_add(at as u64)
+        let n = periods.checked_mul(self.period)?.checked_add(at as u64)?;
+        Some((n, usize::from(table.sources[at])))
+    }
+
+    /// Where one after another the draws from `n` on stand in the table.
+    pub(super) fn walk(&self, n: u64) -> Walk<'_> {
+        Walk { chairman: self, table: self.table(), periods: n / self.period, at: (n % self.period) as usize }
     }
 
     fn table(&self) -> &Table {
-        self.table.get_or_init(|| build(&self.weights, self.period as usize))
+        self.table.get_or_init(|| build(&self.weights, self.period, self.length))
     }
 }
 
-/// One period of the sequence.
+/// Draws one after another; see [`Chairman::walk`].
+pub(super) struct Walk<'a> {
+    chairman: &'a Chairman,
+    table: &'a Table,
+    periods: u64,
+    at: usize,
+}
+
+impl Walk<'_> {
+    /// The next draw's source and how many draws of that source came before it.
+    #[inline]
+    pub(super) fn next(&mut self) -> (usize, u64) {
+        if self.at as u64 == self.chairman.period {
+            self.periods += 1;
+            self.at = 0;
+        }
+        let source = usize::from(self.table.sources[self.at]);
+        let rank = u64::from(self.table.ranks[self.at]);
+        self.at += 1;
+        (source, self.periods * self.chairman.weights[source] + rank)
+    }
+}
+
+/// The first `length` draws of a period.
 ///
 /// With W the sum of weights, m = 2D−2 and a the draws a source of weight w has had, its next draw may be the
 /// n-th (n from 1) once m·(n·w − W·a) ≥ W, and is due by n = W·(m−1+m·a)/(m·w). W and m are common to all, so
 /// deadlines compare as (m−1+m·a)/w. As `f64` that quotient is exact enough to compare: two different ones
 /// differ by ≥ 1/(w·w′) ≥ 4·10⁻¹², rounding is ≤ 2.3·10⁻¹³ for values up to m < 2000, and equal quotients round
 /// equally because IEEE division is correctly rounded on every machine.
-fn build(weights: &[u64], period: usize) -> Table {
-    const NONE: u16 = u16::MAX;
+///
+/// Both moments advance by W/w from draw to draw, so they are stepped without dividing; sources wait in one list
+/// per moment. A draw costs the same for any number of sources: about as many are due at each n as are drawn.
+fn build(weights: &[u64], period: u64, length: usize) -> Table {
     let n_sources = weights.iter().filter(|w| **w > 0).count() as u64;
     let m = (2 * n_sources).saturating_sub(2).max(1);
-    let total = period as u64;
-    // Sources that may be drawn from draw n on, as one linked list per n; the lists share one array of links.
-    let mut released_at = vec![NONE; period + 1];
-    let mut next_released = vec![NONE; weights.len()];
-    let release = |released_at: &mut [u16], next: &mut [u16], source: usize, drawn: u64, now: usize| {
-        // A large share may be owed its next draw before this one is made.
-        let from = ((total * (1 + m * drawn)).div_ceil(m * weights[source]) as usize).max(now + 1);
-        if from <= period {
-            next[source] = std::mem::replace(&mut released_at[from], source as u16);
-        }
-    };
-    let mut drawn = vec![0_u64; weights.len()];
+    let mut waiting: Vec<Waiting> = weights
+        .iter()
+        .map(|&weight| {
+            let scale = m * weight.max(1);
+            Waiting {
+                weight: weight as f64,
+                drawn: 0,
+                deadline: 0.0,
+                from: Moment { whole: (period / scale) as u32, part: period % scale },
+                by: Moment { whole: (period * (m - 1) / scale) as u32, part: period * (m - 1) % scale },
+                step: Moment { whole: (period / weight.max(1)) as u32, part: period % weight.max(1) * m },
+                scale,
+                next: NONE,
+            }
+        })
+        .collect();
+    // Sources that may be drawn from draw n on, and those due by n, as linked lists through the sources.
+    let mut may = vec![NONE; length + 1];
+    let mut due = vec![NONE; length + 1];
+    let mut has_due = vec![0_u64; length / 64 + 1];
     for source in (0..weights.len()).filter(|s| weights[*s] > 0) {
-        release(&mut released_at, &mut next_released, source, 0, 0);
-    }
-    // The bits of positive floats order as the floats do.
-    let mut due: BinaryHeap<Reverse<(u64, u16)>> = BinaryHeap::new();
-    let mut table = Table { sources: Vec::with_capacity(period), ranks: Vec::with_capacity(period) };
-    for n in 1..=period {
-        let mut source = released_at[n];
-        while source != NONE {
-            let at = usize::from(source);
-            let deadline = (m - 1 + m * drawn[at]) as f64 / weights[at] as f64;
-            due.push(Reverse((deadline.to_bits(), source)));
-            source = next_released[at];
+        let from = waiting[source].from.ceil().max(1);
+        if from <= length {
+            waiting[source].next = std::mem::replace(&mut may[from], source as u16);
         }
-        let Reverse((_, source)) =
-            due.pop().expect("n draws' worth is owed before draw n, so somebody is owed");
-        let at = usize::from(source);
+    }
+    let m = m as f64;
+    let mut table = Table { sources: Vec::with_capacity(length), ranks: Vec::with_capacity(length) };
+    // No source is due before this.
+    let mut earliest = 0;
+    for n in 1..=length {
+        let mut source = may[n];
+        while source != NONE {
+            let one = &mut waiting[usize::from(source)];
+            one.deadline = (m - 1.0 + m * f64::from(one.drawn)) / one.weight;
+            let by = (one.by.whole as usize).min(length);
+            let following = std::mem::replace(&mut one.next, std::mem::replace(&mut due[by], source));
+            has_due[by / 64] |= 1 << (by % 64);
+            earliest = earliest.min(by);
+            source = following;
+        }
+        let mut word = earliest / 64;
+        while has_due[word] == 0 {
+            // n draws' worth is owed before draw n, so somebody is owed and the scan ends.
+            word += 1;
+        }
+        earliest = word * 64 + has_due[word].trailing_zeros() as usize;
+        let source = take_first(&mut due[earliest], &mut waiting);
+        if due[earliest] == NONE {
+            has_due[word] &= !(1 << (earliest % 64));
+        }
+        let one = &mut waiting[usize::from(source)];
         table.sources.push(source);
-        table.ranks.push(drawn[at] as u32);
-        drawn[at] += 1;
-        release(&mut released_at, &mut next_released, at, drawn[at], n);
+        table.ranks.push(one.drawn);
+        one.drawn += 1;
+        one.from.add(one.step, one.scale);
+        one.by.add(one.step, one.scale);
+        // A large share may be owed its next draw before this one is made.
+        let from = one.from.ceil().max(n + 1);
+        if from <= length {
+            one.next = std::mem::replace(&mut may[from], source);
+        }
     }
     table
+}
+
+/// No source.
+const NONE: u16 = u16::MAX;
+
+/// A source between two of its draws.
+struct Waiting {
+    weight: f64,
+    drawn: u32,
+    /// Of the next draw, in units in which those of all sources compare.
+    deadline: f64,
+    /// From when on the next draw may be.
+    from: Moment,
+    /// By when it is due.
+    by: Moment,
+    /// How far both are from one draw to the next.
+    step: Moment,
+    /// What `part` counts: as many as this are one draw.
+    scale: u64,
+    /// The next source in the same list.
+    next: u16,
+}
+
+/// A draw number with its fraction.
+#[derive(Clone, Copy)]
+struct Moment {
+    whole: u32,
+    part: u64,
+}
+
+impl Moment {
+    fn add(&mut self, step: Self, scale: u64) {
+        self.whole += step.whole;
+        self.part += step.part;
+        if self.part >= scale {
+            self.part -= scale;
+            self.whole += 1;
+        }
+    }
+
+    fn ceil(self) -> usize {
+        self.whole as usize + usize::from(self.part > 0)
+    }
+}
+
+/// Takes the source with the earliest deadline out of a list, of equal ones the first.
+fn take_first(head: &mut u16, waiting: &mut [Waiting]) -> u16 {
+    let (mut best, mut before_best) = (*head, NONE);
+    let (mut before, mut at) = (best, waiting[usize::from(best)].next);
+    while at != NONE {
+        let (one, first) = (&waiting[usize::from(at)], &waiting[usize::from(best)]);
+        if one.deadline < first.deadline || (one.deadline == first.deadline && at < best) {
+            (best, before_best) = (at, before);
+        }
+        (before, at) = (at, one.next);
+    }
+    let after = waiting[usize::from(best)].next;
+    match before_best {
+        NONE => *head = after,
+        before => waiting[usize::from(before)].next = after,
+    }
+    best
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {
@@ -198,7 +337,9 @@ mod tests {
         ) {
             let chairman = Chairman::new(&parts);
             let (source, ordinal) = chairman.draw(n);
-            prop_assert_eq!(chairman.find(source, ordinal), Some(n));
+            let mut limits = vec![None; parts.len()];
+            limits[source] = Some(ordinal);
+            prop_assert_eq!(chairman.first_beyond(&limits), Some((n, source)));
             prop_assert_eq!(chairman.counts(n)[source], ordinal);
         }
 

@@ -6,16 +6,25 @@
 mod chairman;
 pub mod check;
 mod iid;
+pub mod lengths;
 mod permutation;
+mod record;
 mod resolve;
 mod schedule;
+mod slice;
 pub mod source;
+mod units;
 
 pub use self::{
     chairman::MOST_SOURCES,
     iid::FURTHEST,
+    lengths::MeanLength,
+    record::{BadRecord, Record, SegmentRecord},
     resolve::{MOST_REPLACED, Replaced, Resolved, Unreadable, resolve},
     schedule::{
-        BadSchedule, Dataset, Draw, DrawRule, End, Ended, Reason, Schedule, Settings, Summary, SummaryRow,
+        BadSchedule, Change, Dataset, Draw, DrawRule, Draws, End, Ended, Reason, Schedule, Settings, Summary,
+        SummaryRow,
     },
+    slice::{BadSlice, Slice},
+    units::{NoLength, groups_of_tokens},
 };

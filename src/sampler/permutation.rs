@@ -23,8 +23,12 @@ impl RowOrder {
     /// For a dataset of 1..=2⁶² rows. Only the seed and the content decide: not the dataset's name, nor its
     /// place among others.
     pub(super) fn new(seed: Seed, content_hash: &blake3::Hash, rows: u64) -> Self {
+        Self::keyed(seed.child("rows").child(content_hash.to_hex()).bits(), rows)
+    }
+
+    /// The orders that belong to a key.
+    pub(super) fn keyed(key: u64, rows: u64) -> Self {
         let width = ceil_root(rows);
-        let key = seed.child("rows").child(content_hash.to_hex()).bits();
         Self { key, rows, width, height: rows.div_ceil(width) }
     }
 

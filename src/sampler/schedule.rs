@@ -1,16 +1,24 @@
 //! The order in which the samples of a mixture are drawn.
 
-use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    chairman::{Chairman, MOST_SOURCES},
+    chairman::{Chairman, MOST_SOURCES, Walk},
     iid::{FURTHEST, Independent},
+    lengths::MeanLength,
     permutation::RowOrder,
+    slice::Slice,
 };
 use crate::{
-    mixture::{Mixture, PARTS},
+    mixture::{
+        Mixture, PARTS,
+        limit::{Limit, Then},
+    },
     name::Name,
     seed::Seed,
 };
@@ -33,20 +41,27 @@ pub enum DrawRule {
     /// Exact shares: after any number of draws every dataset is within one draw of its share.
     #[default]
     Exact,
-    /// Each draw by chance, every row at most once, and the end at the first draw of a dataset that has no unseen
-    /// row left: as in MoDoMoDo (arXiv:2505.24871). Seeking counts from the start and is limited to 10⁸ draws.
+    /// The exact draws of each optimizer step in a shuffled order, for training whose micro-batches would line up
+    /// with the regular order of exact draws. Every step holds what it would hold.
+    Batch,
+    /// Each draw by chance, every row at most once unless a limit says otherwise, and the end at the first draw of
+    /// a dataset that has no unseen row left: as in MoDoMoDo (arXiv:2505.24871). Seeking counts from the start and
+    /// is limited to 10⁸ draws.
     Iid,
 }
 
 /// How to draw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// How the dataset of each draw is chosen.
     pub draw: DrawRule,
-    /// The schedule ends before any dataset begins pass number `max_passes` (counted from 0); without it rows
-    /// repeat, freshly shuffled, for ever. [`DrawRule::Iid`] has one pass at most.
-    pub max_passes: Option<u64>,
+    /// Draws of an optimizer step, at most 10⁶: what [`DrawRule::Batch`] shuffles; other rules do not ask.
+    pub step: u64,
+    /// How often the rows of some datasets may be drawn.
+    pub limits: BTreeMap<Name, Limit>,
+    /// The same for all others; without it rows repeat for ever, and with [`DrawRule::Iid`] are drawn once.
+    pub otherwise: Option<Limit>,
 }
 
 /// One draw.
@@ -56,7 +71,7 @@ pub struct Draw {
     pub n: u64,
     /// Index into the datasets the schedule was made with.
     pub dataset: usize,
-    /// How many draws of this dataset came before.
+    /// How many draws of this dataset came before; with [`DrawRule::Batch`], in the exact order.
     pub ordinal: u64,
     /// How many times every row of this dataset was drawn before: `ordinal / rows`.
     pub pass: u64,
@@ -64,7 +79,20 @@ pub struct Draw {
     pub row: u64,
 }
 
-/// Datasets or settings that make no schedule.
+/// From some draw on, other shares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The first draw with the new shares.
+    pub start: u64,
+    /// The new shares; a dataset that is not named, or has no share, is drawn no more.
+    pub mixture: Mixture,
+    /// Datasets that were not there before.
+    pub added: Vec<Dataset>,
+    /// Why, for the record.
+    pub reason: String,
+}
+
+/// Datasets, settings or changes that make no schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSchedule {
     /// The mixture gives a share to a dataset that is not there.
@@ -87,13 +115,56 @@ pub enum BadSchedule {
     /// More datasets with a share than the table of draws is made for.
     #[error("{0} datasets have a share; the limit is {MOST_SOURCES}")]
     TooManyDatasets(usize),
-    /// A cap that allows nothing.
-    #[error("`max_passes` is 0; it must be 1 or more")]
-    NoPasses,
+    /// A limit for, or a share handed to, a dataset that is not there.
+    #[error("a limit names the dataset `{name}`; there are {}", listed(known))]
+    UnknownInLimit {
+        /// What it names.
+        name: Name,
+        /// What there is.
+        known: Vec<Name>,
+    },
+    /// Steps of a length that cannot be shuffled.
+    #[error("draws are to be shuffled inside steps of {0} draws; a step has 1 to {MOST_IN_STEP}")]
+    Step(u64),
+    /// A change of what was drawn already.
+    #[error("a change at draw {start} is in the past: {drawn} draws are made")]
+    InThePast {
+        /// Where it would start.
+        start: u64,
+        /// How many draws are made.
+        drawn: u64,
+    },
+    /// A change that does not come after the one before it.
+    #[error("a change at draw {start} does not come after the one at draw {last}")]
+    NotAfter {
+        /// Where it would start.
+        start: u64,
+        /// Where the last one starts.
+        last: u64,
+    },
+    /// A change inside a step whose draws are shuffled.
+    #[error("a change at draw {start} is inside a step of {step} draws, which are shuffled together")]
+    InsideStep {
+        /// Where it would start.
+        start: u64,
+        /// Draws of a step.
+        step: u64,
+    },
+    /// A change after the end.
+    #[error("a change at draw {start} is never reached: {}", end_words(end))]
+    AfterEnd {
+        /// Where it would start.
+        start: u64,
+        /// Where the schedule ends.
+        end: End,
+    },
 }
 
+/// Most draws of a step that are shuffled.
+const MOST_IN_STEP: u64 = 1_000_000;
+
 /// Where a schedule ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// The first draw that there is not.
     pub n: u64,
@@ -104,7 +175,7 @@ pub struct End {
 }
 
 /// Why a schedule ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The dataset would begin a pass beyond `max_passes`.
@@ -117,7 +188,7 @@ pub enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     /// The schedule ends before it.
-    #[error("there is no draw {n}: `{}` {} at draw {}", end.dataset, end.reason.words(), end.n)]
+    #[error("there is no draw {n}: {}", end_words(end))]
     Before {
         /// The draw asked for.
         n: u64,
@@ -129,13 +200,12 @@ pub enum Ended {
     TooFar(u64),
 }
 
-impl Reason {
-    fn words(self) -> &'static str {
-        match self {
-            Self::MaxPasses => "has reached `max_passes`",
-            Self::Exhausted => "has no unseen row left",
-        }
-    }
+fn end_words(end: &End) -> String {
+    let why = match end.reason {
+        Reason::MaxPasses => "has reached `max_passes`",
+        Reason::Exhausted => "has no unseen row left",
+    };
+    format!("`{}` {why} at draw {}", end.dataset, end.n)
 }
 
 /// What every draw is: a function of its number.
@@ -143,21 +213,48 @@ impl Reason {
 /// The j-th sample of a dataset is the same under every mixture, every [`DrawRule`] and among any other datasets,
 /// as long as seed and content are the same: runs of a sweep are paired. Renaming a dataset or listing the datasets
 /// in another order changes nothing.
+///
+/// Shares hold from one draw to another: a change of mixture, or a dataset that has given what it may, begins a
+/// new segment. Datasets go on with the row that comes next in each, so that no row is lost or repeated.
 pub struct Schedule {
+    seed: Seed,
+    settings: Settings,
     datasets: Vec<Dataset>,
+    segments: Vec<Segment>,
+    end: Option<End>,
+}
+
+/// Draws with the same shares.
+pub(super) struct Segment {
+    pub(super) start: u64,
+    /// Share of each dataset in millionths, in the order of the datasets; those that were added later have none.
+    pub(super) parts: Vec<u32>,
+    /// Draws of each dataset before the start.
+    pub(super) before: Vec<u64>,
+    pub(super) why: Why,
     /// The datasets with a share, by content hash and then by name, so that ties between them fall the same way
     /// whatever they are called.
     sources: Vec<Source>,
     sequence: Sequence,
-    max_passes: Option<u64>,
-    /// Where exact draws end: found once, by a walk over the table.
-    exact_end: OnceLock<Option<End>>,
+}
+
+/// Why a segment begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is the first.
+    Start,
+    /// Somebody changed the mixture.
+    Change(String),
+    /// A dataset has given what it may.
+    Limit(String),
 }
 
 struct Source {
     dataset: usize,
     parts: u32,
     order: RowOrder,
+    /// Draws of it before the segment.
+    before: u64,
 }
 
 enum Sequence {
@@ -173,28 +270,53 @@ impl Schedule {
         seed: Seed,
         settings: &Settings,
     ) -> Result<Self, BadSchedule> {
-        check(mixture, datasets, settings)?;
-        let mut sources: Vec<Source> = Vec::new();
-        for (name, parts) in mixture.parts().filter(|(_, parts)| *parts > 0) {
-            let at = datasets.iter().position(|d| d.name == *name).expect("`check` found every name");
-            let order = RowOrder::new(seed, &datasets[at].content_hash, datasets[at].rows);
-            sources.push(Source { dataset: at, parts, order });
-        }
-        sources.sort_by_key(|s| {
-            (*datasets[s.dataset].content_hash.as_bytes(), datasets[s.dataset].name.clone())
-        });
-        let weights: Vec<u32> = sources.iter().map(|s| s.parts).collect();
-        let sequence = match settings.draw {
-            DrawRule::Exact => Sequence::Exact(Chairman::new(&weights)),
-            DrawRule::Iid => Sequence::Iid(Independent::new(&weights, seed.child("iid"))),
-        };
-        Ok(Self {
+        check_datasets(datasets)?;
+        check_settings(datasets, settings)?;
+        let parts = parts_of(mixture, datasets)?;
+        let mut schedule = Self {
+            seed,
+            settings: settings.clone(),
             datasets: datasets.to_vec(),
-            sources,
-            sequence,
-            max_passes: settings.max_passes,
-            exact_end: OnceLock::new(),
-        })
+            segments: Vec::new(),
+            end: None,
+        };
+        schedule.begin(0, parts, vec![0; datasets.len()], Why::Start);
+        schedule.settle();
+        Ok(schedule)
+    }
+
+    /// Other shares from some draw on; what came before stays as it is, and every dataset goes on with its next row.
+    ///
+    /// `drawn`: how many draws are made already; a change that starts before is refused. What limits will do later
+    /// is worked out anew.
+    pub fn change(&mut self, change: &Change, drawn: u64) -> Result<(), BadSchedule> {
+        let start = change.start;
+        if start < drawn {
+            return Err(BadSchedule::InThePast { start, drawn });
+        }
+        let is_planned = |s: &&Segment| !matches!(s.why, Why::Limit(_));
+        let last = self.segments.iter().filter(is_planned).map(|s| s.start).max().unwrap_or(0);
+        if start <= last {
+            return Err(BadSchedule::NotAfter { start, last });
+        }
+        let step = self.settings.step;
+        if self.settings.draw == DrawRule::Batch && !start.is_multiple_of(step) {
+            return Err(BadSchedule::InsideStep { start, step });
+        }
+        if let Some(end) = self.end.clone().filter(|end| end.n <= start) {
+            return Err(BadSchedule::AfterEnd { start, end });
+        }
+        let datasets = [&self.datasets[..], &change.added].concat();
+        check_datasets(&datasets)?;
+        let parts = parts_of(&change.mixture, &datasets)?;
+        let mut before = self.counts(start);
+        before.resize(datasets.len(), 0);
+        self.datasets = datasets;
+        self.segments.retain(|s| s.start < start);
+        self.end = None;
+        self.begin(start, parts, before, Why::Change(change.reason.clone()));
+        self.settle();
+        Ok(())
     }
 
     /// The datasets, in the order they were given: what [`Draw::dataset`] counts.
@@ -202,165 +324,312 @@ impl Schedule {
         &self.datasets
     }
 
+    /// How it draws.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    fn begin(&mut self, start: u64, parts: Vec<u32>, before: Vec<u64>, why: Why) {
+        let mut sources: Vec<Source> = Vec::new();
+        for (at, dataset) in self.datasets.iter().enumerate().filter(|(at, _)| parts[*at] > 0) {
+            let order = RowOrder::new(self.seed, &dataset.content_hash, dataset.rows);
+            sources.push(Source { dataset: at, parts: parts[at], order, before: before[at] });
+        }
+        let key = |s: &Source| {
+            let dataset = &self.datasets[s.dataset];
+            (*dataset.content_hash.as_bytes(), dataset.name.clone())
+        };
+        sources.sort_by_cached_key(key);
+        let weights: Vec<u32> = sources.iter().map(|s| s.parts).collect();
+        let sequence = match self.settings.draw {
+            DrawRule::Exact | DrawRule::Batch => Sequence::Exact(Chairman::new(&weights)),
+            DrawRule::Iid => Sequence::Iid(Independent::new(&weights, self.seed.child("iid"), start)),
+        };
+        if let Some(last) = self.segments.last_mut()
+            && let Sequence::Exact(chairman) = &mut last.sequence
+        {
+            chairman.cut(start - last.start);
+        }
+        self.segments.push(Segment { start, parts, before, why, sources, sequence });
+    }
+
+    /// Begins a segment wherever a dataset of the last one has given what it may, until none has or it ends.
+    fn settle(&mut self) {
+        while let Some((n, dataset)) = self.next_limit() {
+            let counts = self.counts(n);
+            let last = self.segments.last().expect("a schedule has a segment");
+            let mut parts = last.parts.clone();
+            let name = &self.datasets[dataset].name;
+            let limit = self.limit(dataset);
+            let Some(then) = limit.as_ref().and_then(Limit::then) else { return };
+            let stopped = match then {
+                Then::Stop => true,
+                Then::Renormalise => !renormalise(&mut parts, dataset),
+                Then::HandTo(other) => {
+                    let other = self.datasets.iter().position(|d| d.name == *other);
+                    // Handed on in a circle of datasets that all have given what they may, it ends there.
+                    let takes = other.filter(|o| *o != dataset && self.left(*o, &counts) > 0);
+                    match takes {
+                        Some(other) => {
+                            parts[other] += std::mem::take(&mut parts[dataset]);
+                            false
+                        }
+                        None => true,
+                    }
+                }
+            };
+            if stopped {
+                let reason =
+                    if self.settings.draw == DrawRule::Iid { Reason::Exhausted } else { Reason::MaxPasses };
+                self.end = Some(End { n, dataset: name.clone(), reason });
+                return;
+            }
+            let limit = limit.map_or(String::new(), |limit| limit.to_string());
+            let why = Why::Limit(format!("`{name}` has reached its limit {limit}"));
+            // Two limits at the same draw leave an empty segment between them, for the record.
+            self.begin(n, parts, counts, why);
+        }
+    }
+
+    /// Where the last segment would draw more of a dataset than it may, and which.
+    fn next_limit(&self) -> Option<(u64, usize)> {
+        let last = self.segments.last()?;
+        let left = |source: &Source| {
+            let draws = self.limit(source.dataset)?.draws(self.datasets[source.dataset].rows)?;
+            Some(draws.saturating_sub(source.before))
+        };
+        let limits: Vec<Option<u64>> = last.sources.iter().map(left).collect();
+        let (at, source) = match &last.sequence {
+            _ if limits.iter().all(Option::is_none) => return None,
+            Sequence::Exact(chairman) => chairman.first_beyond(&limits)?,
+            Sequence::Iid(independent) => independent.first_beyond(&limits)?,
+        };
+        Some((last.start.checked_add(at)?, last.sources[source].dataset))
+    }
+
+    fn limit(&self, dataset: usize) -> Option<Limit> {
+        let own = self.settings.limits.get(&self.datasets[dataset].name).or(self.settings.otherwise.as_ref());
+        own.cloned().or_else(|| (self.settings.draw == DrawRule::Iid).then_some(Limit::STOP))
+    }
+
+    /// Draws that a dataset still has.
+    fn left(&self, dataset: usize, counts: &[u64]) -> u64 {
+        let draws = self.limit(dataset).and_then(|limit| limit.draws(self.datasets[dataset].rows));
+        draws.map_or(u64::MAX, |draws| draws.saturating_sub(counts[dataset]))
+    }
+
+    fn segment_of(&self, n: u64) -> usize {
+        self.segments.partition_point(|s| s.start <= n) - 1
+    }
+
+    /// The first draw after a segment: where the next one starts, or where it all ends.
+    fn until(&self, segment: usize) -> u64 {
+        let end = self.end.as_ref().map_or(u64::MAX, |end| end.n);
+        self.segments.get(segment + 1).map_or(end, |next| next.start)
+    }
+
     /// Draw number `n`, below 2⁶³.
     pub fn draw(&self, n: u64) -> Result<Draw, Ended> {
-        let (source, ordinal) = match &self.sequence {
-            Sequence::Exact(chairman) => chairman.draw(n),
-            Sequence::Iid(_) if n > FURTHEST => return Err(Ended::TooFar(n)),
-            Sequence::Iid(independent) => independent.draw(n),
-        };
-        let draw = self.at(n, source, ordinal);
-        // Every dataset's passes grow with n, so the schedule may have ended before although this one has rows.
-        let may_have_ended = match self.sequence {
-            Sequence::Exact(_) => self.max_passes.is_some(),
-            Sequence::Iid(_) => true,
-        };
-        if may_have_ended && let Some(end) = self.end_by(n.saturating_add(1)) {
-            return Err(Ended::Before { n, end });
+        if let Some(end) = self.end.as_ref().filter(|end| end.n <= n) {
+            return match self.settings.draw {
+                DrawRule::Iid if n > FURTHEST => Err(Ended::TooFar(n)),
+                _ => Err(Ended::Before { n, end: end.clone() }),
+            };
         }
-        Ok(draw)
+        let at = self.segment_of(n);
+        let segment = &self.segments[at];
+        let (source, ordinal) = match &segment.sequence {
+            Sequence::Exact(chairman) if self.settings.draw == DrawRule::Batch => {
+                chairman.draw(self.window(at, n).exact(n) - segment.start)
+            }
+            Sequence::Exact(chairman) => chairman.draw(n - segment.start),
+            Sequence::Iid(_) if n > FURTHEST => return Err(Ended::TooFar(n)),
+            Sequence::Iid(independent) => independent.draw(n - segment.start),
+        };
+        Ok(self.at(n, &segment.sources[source], ordinal))
     }
 
     /// The draws from number `from` on, until the schedule ends; much faster than asking for one after another.
     pub fn draws(&self, from: u64) -> Draws<'_> {
-        let end = match &self.sequence {
-            Sequence::Exact(_) => self.end().map_or(u64::MAX, |end| end.n),
-            Sequence::Iid(_) => FURTHEST,
-        };
-        let counts = match &self.sequence {
-            Sequence::Exact(_) => Vec::new(),
-            Sequence::Iid(independent) => independent.counts(from.min(FURTHEST)),
-        };
-        Draws { schedule: self, next: from, end, counts }
+        let mut draws = Draws { schedule: self, next: from, segment: 0, until: 0, way: Way::Nowhere };
+        draws.enter(from);
+        draws
     }
 
-    /// Where it ends; none for exact draws without `max_passes`, and none where independent draws go on for
-    /// [`FURTHEST`] draws. Independent draws are counted up to their end.
+    /// The draws of one reader from number `from` on.
+    pub fn slice(&self, slice: Slice, from: u64) -> impl Iterator<Item = Draw> + '_ {
+        slice.numbers(from).map_while(|n| self.draw(n).ok())
+    }
+
+    /// Where it ends; none where it goes on for ever, or independent draws for [`FURTHEST`] draws.
     pub fn end(&self) -> Option<End> {
-        self.end_by(u64::MAX)
+        self.end.clone()
     }
 
-    /// The end, if there is one among draws `0..n`.
-    fn end_by(&self, n: u64) -> Option<End> {
-        match &self.sequence {
-            Sequence::Exact(chairman) => {
-                let first_beyond = |(source, of): (usize, &Source)| {
-                    let limit = of.order.rows().checked_mul(self.max_passes?)?;
-                    Some((chairman.find(source, limit)?, source))
-                };
-                let end = self.exact_end.get_or_init(|| {
-                    let (at, source) = self.sources.iter().enumerate().filter_map(first_beyond).min()?;
-                    Some(self.end_at(at, source, Reason::MaxPasses))
-                });
-                end.clone().filter(|end| end.n < n)
-            }
-            Sequence::Iid(independent) => {
-                let n = n.min(FURTHEST);
-                let exhausted = |at: u64| {
-                    independent.counts(at).iter().zip(&self.sources).any(|(c, s)| *c > s.order.rows())
-                };
-                // Counts only grow: find the first prefix in which some dataset gave more than it has.
-                let rows = self.sources.iter().map(|s| s.order.rows()).fold(0, u64::saturating_add);
-                let (mut low, mut high) = (0, n.min(rows.saturating_add(1)));
-                if !exhausted(high) {
-                    return None;
-                }
-                while low + 1 < high {
-                    let middle = low.midpoint(high);
-                    if exhausted(middle) { high = middle } else { low = middle }
-                }
-                Some(self.end_at(low, independent.source(low), Reason::Exhausted))
-            }
-        }
+    /// The draws among which a shuffled one has its place: those of its step, cut to its segment.
+    fn window(&self, segment: usize, n: u64) -> Window {
+        let step = n / self.settings.step;
+        let first = (step * self.settings.step).max(self.segments[segment].start);
+        let length = (step + 1).saturating_mul(self.settings.step).min(self.until(segment)) - first;
+        let key = self.seed.child("batch").bits();
+        Window { first, step, order: RowOrder::keyed(key, length) }
     }
 
-    fn end_at(&self, n: u64, source: usize, reason: Reason) -> End {
-        End { n, dataset: self.datasets[self.sources[source].dataset].name.clone(), reason }
-    }
-
-    fn at(&self, n: u64, source: usize, ordinal: u64) -> Draw {
-        let Source { dataset, order, .. } = &self.sources[source];
-        let (pass, position) = (ordinal / order.rows(), ordinal % order.rows());
+    #[inline]
+    fn at(&self, n: u64, source: &Source, rank: u64) -> Draw {
+        let Source { dataset, order, before, .. } = source;
+        let ordinal = before + rank;
+        // A division less where there is one pass only.
+        let (pass, position) = if ordinal < order.rows() {
+            (0, ordinal)
+        } else {
+            (ordinal / order.rows(), ordinal % order.rows())
+        };
         Draw { n, dataset: *dataset, ordinal, pass, row: order.row(pass, position) }
     }
 
-    /// The row that a dataset's draw number `ordinal` takes; none for a dataset without a share.
+    /// The row that a dataset's draw number `ordinal` takes; none for a dataset without a row.
     pub fn row(&self, dataset: usize, ordinal: u64) -> Option<u64> {
-        let order = self.sources.iter().find(|s| s.dataset == dataset)?.order;
+        let dataset = self.datasets.get(dataset).filter(|dataset| dataset.rows > 0)?;
+        let order = RowOrder::new(self.seed, &dataset.content_hash, dataset.rows);
         Some(order.row(ordinal / order.rows(), ordinal % order.rows()))
+    }
+
+    /// Draws of each dataset among draws `0..n`.
+    pub(super) fn counts(&self, n: u64) -> Vec<u64> {
+        let at = self.segment_of(n);
+        let segment = &self.segments[at];
+        let mut counts = segment.before.clone();
+        let mut add = |source: usize, draws: u64| counts[segment.sources[source].dataset] += draws;
+        let inside = n - segment.start;
+        match &segment.sequence {
+            Sequence::Exact(chairman) if self.settings.draw == DrawRule::Batch && n < self.until(at) => {
+                let window = self.window(at, n);
+                let whole = chairman.counts(window.first - segment.start);
+                whole.into_iter().enumerate().for_each(|(source, draws)| add(source, draws));
+                (window.first..n).for_each(|n| add(chairman.draw(window.exact(n) - segment.start).0, 1));
+            }
+            Sequence::Exact(chairman) => {
+                chairman
+                    .counts(inside)
+                    .into_iter()
+                    .enumerate()
+                    .for_each(|(source, draws)| add(source, draws));
+            }
+            Sequence::Iid(independent) => {
+                independent.counts(inside).into_iter().enumerate().for_each(|(source, n)| add(source, n));
+            }
+        }
+        counts
     }
 
     /// Planned and realised shares over a range of draws, cut where the schedule ends.
     ///
-    /// Takes a few milliseconds for exact draws however long the range is; independent draws are walked.
+    /// Takes a few milliseconds per segment for exact draws however long the range is; independent draws are walked.
     pub fn summary(&self, range: Range<u64>) -> Summary {
-        let furthest = match self.sequence {
-            Sequence::Exact(_) => range.end,
-            Sequence::Iid(_) => range.end.min(FURTHEST),
+        let furthest = match self.settings.draw {
+            DrawRule::Iid => range.end.min(FURTHEST),
+            _ => range.end,
         };
-        let end = self.end_by(furthest);
+        let end = self.end.clone().filter(|end| end.n < furthest);
         let until = end.as_ref().map_or(furthest, |end| end.n);
         let range = range.start.min(until)..until;
         let (before, after) = (self.counts(range.start), self.counts(range.end));
+        let count = |counts: &[u64], at: usize| counts.get(at).copied().unwrap_or(0);
+        let length = ((range.end - range.start) as f64).max(1.0);
+        let mut planned = vec![0.0; self.datasets.len()];
+        let mut largest_deviation = 0.0_f64;
+        for (i, segment) in self.segments.iter().enumerate() {
+            let part = range.start.max(segment.start)..range.end.min(self.until(i));
+            if part.start >= part.end && !(range.is_empty() && segment.start == range.start) {
+                continue;
+            }
+            for (planned, parts) in planned.iter_mut().zip(&segment.parts) {
+                *planned += f64::from(*parts) / f64::from(PARTS) * ((part.end - part.start) as f64 / length);
+            }
+            largest_deviation = largest_deviation.max(self.largest_deviation(segment, &part));
+        }
         let rows = self.datasets.iter().enumerate().map(|(at, dataset)| {
-            let source = self.sources.iter().position(|s| s.dataset == at);
-            let of = |counts: &[u64]| source.map_or(0, |s| counts[s]);
-            let groups = of(&after) - of(&before);
+            let (drawn, groups) = (count(&after, at), count(&after, at) - count(&before, at));
             SummaryRow {
                 dataset: dataset.name.clone(),
-                planned_share: source.map_or(0.0, |s| f64::from(self.sources[s].parts) / f64::from(PARTS)),
-                realised_share: groups as f64 / ((range.end - range.start) as f64).max(1.0),
+                planned_share: planned[at],
+                realised_share: groups as f64 / length,
                 groups,
-                passes: of(&after) as f64 / (dataset.rows as f64).max(1.0),
-                unique_rows: of(&after).min(dataset.rows),
+                passes: drawn as f64 / (dataset.rows as f64).max(1.0),
+                unique_rows: drawn.min(dataset.rows),
+                tokens: None,
+                pixels: None,
             }
         });
-        Summary {
-            rows: rows.collect(),
-            largest_deviation: self.largest_deviation(&range, &before, &after),
-            range,
-            end,
-        }
+        let starts_inside = |s: &&Segment| s.start > range.start && s.start < range.end;
+        let segments = self.segments.iter().filter(starts_inside).map(|s| s.start).collect();
+        Summary { rows: rows.collect(), largest_deviation, segments, range, end }
     }
 
-    fn counts(&self, n: u64) -> Vec<u64> {
-        match &self.sequence {
-            Sequence::Exact(chairman) => chairman.counts(n),
-            Sequence::Iid(independent) => independent.counts(n),
-        }
-    }
-
-    /// Largest distance between a dataset's count and its share, in draws, over the prefixes that end in `range`.
-    fn largest_deviation(&self, range: &Range<u64>, before: &[u64], after: &[u64]) -> f64 {
+    /// Largest distance between a dataset's count and its share since the segment's start, in draws, over the
+    /// prefixes that end in `part`; with shuffled steps, over those that end with a step.
+    fn largest_deviation(&self, segment: &Segment, part: &Range<u64>) -> f64 {
+        let (from, to) = (part.start - segment.start, part.end - segment.start);
         // In millionths of a draw, so that it is exact for any n.
-        let deviation = |n: u64, source: usize, count: u64| {
-            (i128::from(n) * i128::from(self.sources[source].parts) - i128::from(count) * i128::from(PARTS))
-                .abs()
+        let deviation = |at: u64, source: usize, count: u64| {
+            (i128::from(at) * i128::from(segment.sources[source].parts)
+                - i128::from(count) * i128::from(PARTS))
+            .unsigned_abs()
         };
-        let at_ends = (0..self.sources.len())
-            .map(|s| deviation(range.start, s, before[s]).max(deviation(range.end, s, after[s])))
-            .max()
-            .unwrap_or(0);
-        let walked = match &self.sequence {
+        let counts_at = |at: u64| match &segment.sequence {
+            Sequence::Exact(chairman) => chairman.counts(at),
+            Sequence::Iid(independent) => independent.counts(at),
+        };
+        let (mut counts, last) = (counts_at(from), counts_at(to));
+        let all = |at: u64, counts: &[u64]| {
+            counts.iter().enumerate().map(|(s, c)| deviation(at, s, *c)).max().unwrap_or(0)
+        };
+        let mut largest = all(from, &counts).max(all(to, &last));
+        let walked = match &segment.sequence {
             // Deviations repeat with the period.
-            Sequence::Exact(chairman) => {
-                range.start..range.end.min(range.start.saturating_add(chairman.period()))
-            }
-            Sequence::Iid(_) => range.clone(),
+            Sequence::Exact(chairman) => from..to.min(from.saturating_add(chairman.period())),
+            Sequence::Iid(_) => from..to,
         };
+        let shuffled = self.settings.draw == DrawRule::Batch;
+        let ends_a_step = |at: u64| (segment.start + at).is_multiple_of(self.settings.step);
         // A count is furthest below its share just before it grows, and furthest above just after.
-        let mut largest = at_ends;
-        let mut counts = before.to_vec();
-        for n in walked {
-            let source = match &self.sequence {
-                Sequence::Exact(chairman) => chairman.draw(n).0,
-                Sequence::Iid(independent) => independent.source(n),
+        for at in walked {
+            let source = match &segment.sequence {
+                Sequence::Exact(chairman) => chairman.draw(at).0,
+                Sequence::Iid(independent) => independent.source(at),
             };
-            let below = deviation(n, source, counts[source]);
+            let below = deviation(at, source, counts[source]);
             counts[source] += 1;
-            largest = largest.max(below).max(deviation(n + 1, source, counts[source]));
+            if !shuffled {
+                largest = largest.max(below).max(deviation(at + 1, source, counts[source]));
+            } else if ends_a_step(at + 1) {
+                largest = largest.max(all(at + 1, &counts));
+            }
         }
         largest as f64 / f64::from(PARTS)
+    }
+}
+
+/// The draws of one step in a shuffled order.
+struct Window {
+    first: u64,
+    step: u64,
+    order: RowOrder,
+}
+
+impl Window {
+    /// The number that draw `n` of the window has in the exact order.
+    fn exact(&self, n: u64) -> u64 {
+        self.first + self.order.row(self.step, n - self.first)
     }
 }
 
@@ -368,34 +637,79 @@ impl Schedule {
 pub struct Draws<'a> {
     schedule: &'a Schedule,
     next: u64,
-    end: u64,
-    /// Draws of each source so far, for independent draws.
-    counts: Vec<u64>,
+    segment: usize,
+    /// The first draw that is not of this segment.
+    until: u64,
+    way: Way<'a>,
+}
+
+/// How one segment is walked.
+enum Way<'a> {
+    Nowhere,
+    Exact(Walk<'a>),
+    Shuffled(&'a Chairman, Option<Window>),
+    /// With the draws of each source so far.
+    Iid(&'a Independent, Vec<u64>),
+}
+
+impl Draws<'_> {
+    fn enter(&mut self, n: u64) {
+        let schedule = self.schedule;
+        if schedule.end.as_ref().is_some_and(|end| end.n <= n) {
+            (self.until, self.way) = (n, Way::Nowhere);
+            return;
+        }
+        self.segment = schedule.segment_of(n);
+        self.until = schedule.until(self.segment);
+        let segment = &schedule.segments[self.segment];
+        self.way = match &segment.sequence {
+            Sequence::Exact(chairman) if schedule.settings.draw == DrawRule::Batch => {
+                Way::Shuffled(chairman, None)
+            }
+            Sequence::Exact(chairman) => Way::Exact(chairman.walk(n - segment.start)),
+            Sequence::Iid(_) if n >= FURTHEST => {
+                self.until = n;
+                Way::Nowhere
+            }
+            Sequence::Iid(independent) => {
+                self.until = self.until.min(FURTHEST);
+                Way::Iid(independent, independent.counts(n - segment.start))
+            }
+        };
+    }
 }
 
 impl Iterator for Draws<'_> {
     type Item = Draw;
 
+    #[inline]
     fn next(&mut self) -> Option<Draw> {
-        if self.next >= self.end {
-            return None;
+        if self.next >= self.until {
+            self.enter(self.next);
+            if self.next >= self.until {
+                return None;
+            }
         }
         let n = self.next;
-        let (source, ordinal) = match &self.schedule.sequence {
-            Sequence::Exact(chairman) => chairman.draw(n),
-            Sequence::Iid(independent) => {
-                let source = independent.source(n);
-                let exhausted = |(c, s): (&u64, &Source)| *c > s.order.rows();
-                self.counts[source] += 1;
-                if self.counts.iter().zip(&self.schedule.sources).any(exhausted) {
-                    self.end = n;
-                    return None;
+        let segment = &self.schedule.segments[self.segment];
+        let (source, rank) = match &mut self.way {
+            Way::Nowhere => return None,
+            Way::Exact(walk) => walk.next(),
+            Way::Shuffled(chairman, window) => {
+                if window.as_ref().is_none_or(|w| n - w.first >= w.order.rows()) {
+                    *window = Some(self.schedule.window(self.segment, n));
                 }
-                (source, self.counts[source] - 1)
+                let window = window.as_ref().expect("it was just made");
+                chairman.draw(window.exact(n) - segment.start)
+            }
+            Way::Iid(independent, counts) => {
+                let source = independent.source(n - segment.start);
+                counts[source] += 1;
+                (source, counts[source] - 1)
             }
         };
         self.next += 1;
-        Some(self.schedule.at(n, source, ordinal))
+        Some(self.schedule.at(n, &segment.sources[source], rank))
     }
 }
 
@@ -406,9 +720,12 @@ pub struct Summary {
     pub range: Range<u64>,
     /// One row per dataset, in the order they were given.
     pub rows: Vec<SummaryRow>,
-    /// Largest distance of a dataset's count from its share, in draws, over all prefixes that end in the range;
-    /// below 1 for exact draws.
+    /// Largest distance of a dataset's count from its share since the shares began to hold, in draws, over all
+    /// prefixes that end in the range; below 1 for exact draws. With shuffled steps: over all prefixes that end
+    /// with a step.
     pub largest_deviation: f64,
+    /// Draws inside the range at which other shares begin.
+    pub segments: Vec<u64>,
     /// Why the range was cut, where it was.
     pub end: Option<End>,
 }
@@ -418,7 +735,7 @@ pub struct Summary {
 pub struct SummaryRow {
     /// The dataset.
     pub dataset: Name,
-    /// Its share in the mixture, in [0, 1].
+    /// Its share in the mixture, in [0, 1]; over several segments their mean, weighted by their draws.
     pub planned_share: f64,
     /// Its share of the draws in the range, in [0, 1].
     pub realised_share: f64,
@@ -428,35 +745,88 @@ pub struct SummaryRow {
     pub passes: f64,
     /// Different rows drawn from draw 0 to the end of the range.
     pub unique_rows: u64,
+    /// Prompt tokens of these groups by the dataset's mean length; see [`Summary::measure`].
+    pub tokens: Option<f64>,
+    /// Pixels of these groups by the dataset's mean; see [`Summary::measure`].
+    pub pixels: Option<f64>,
 }
 
-fn check(mixture: &Mixture, datasets: &[Dataset], settings: &Settings) -> Result<(), BadSchedule> {
-    if settings.max_passes == Some(0) {
-        return Err(BadSchedule::NoPasses);
+impl Summary {
+    /// Fills in tokens and pixels of the datasets whose mean lengths are known.
+    pub fn measure(&mut self, means: &BTreeMap<Name, MeanLength>) {
+        for row in &mut self.rows {
+            let Some(mean) = means.get(&row.dataset) else { continue };
+            row.tokens = Some(mean.tokens * row.groups as f64);
+            row.pixels = Some(mean.pixels * row.groups as f64);
+        }
     }
+}
+
+/// Gives a dataset's share to the others in the proportions they have, by largest remainders; false if there are none.
+fn renormalise(parts: &mut [u32], dataset: usize) -> bool {
+    let given = u64::from(std::mem::take(&mut parts[dataset]));
+    let rest: u64 = parts.iter().map(|p| u64::from(*p)).sum();
+    if rest == 0 {
+        parts[dataset] = given as u32;
+        return false;
+    }
+    let total = rest + given;
+    let exact = |p: u32| (u64::from(p) * total / rest, u64::from(p) * total % rest);
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|i| (std::cmp::Reverse(exact(parts[*i]).1), *i));
+    let floors: Vec<u32> = parts.iter().map(|p| exact(*p).0 as u32).collect();
+    let missing = total - floors.iter().map(|p| u64::from(*p)).sum::<u64>();
+    parts.copy_from_slice(&floors);
+    order.into_iter().take(missing as usize).for_each(|i| parts[i] += 1);
+    true
+}
+
+fn check_datasets(datasets: &[Dataset]) -> Result<(), BadSchedule> {
     let mut names = BTreeSet::new();
     if let Some(twice) = datasets.iter().find(|d| !names.insert(&d.name)) {
         return Err(BadSchedule::TwiceNamed(twice.name.clone()));
     }
-    let mut n_drawn = 0;
-    for (name, parts) in mixture.parts() {
-        let dataset =
-            datasets.iter().find(|d| d.name == *name).ok_or_else(|| BadSchedule::UnknownDataset {
-                name: name.clone(),
-                known: datasets.iter().map(|d| d.name.clone()).collect(),
-            })?;
-        if parts > 0 && dataset.rows == 0 {
-            return Err(BadSchedule::NoRows(name.clone()));
-        }
-        if dataset.rows > 1 << 62 {
-            return Err(BadSchedule::TooManyRows(name.clone(), dataset.rows));
-        }
-        n_drawn += usize::from(parts > 0);
+    match datasets.iter().find(|d| d.rows > 1 << 62) {
+        Some(vast) => Err(BadSchedule::TooManyRows(vast.name.clone(), vast.rows)),
+        None => Ok(()),
     }
-    if n_drawn > MOST_SOURCES {
-        return Err(BadSchedule::TooManyDatasets(n_drawn));
+}
+
+fn check_settings(datasets: &[Dataset], settings: &Settings) -> Result<(), BadSchedule> {
+    let known = |name: &Name| datasets.iter().any(|d| d.name == *name);
+    let all = settings.limits.values().chain(&settings.otherwise);
+    let handed_to = all.filter_map(|limit| match limit.then() {
+        Some(Then::HandTo(name)) => Some(name),
+        _ => None,
+    });
+    if let Some(name) = settings.limits.keys().chain(handed_to).find(|name| !known(name)) {
+        let known = datasets.iter().map(|d| d.name.clone()).collect();
+        return Err(BadSchedule::UnknownInLimit { name: name.clone(), known });
+    }
+    if settings.draw == DrawRule::Batch && !(1..=MOST_IN_STEP).contains(&settings.step) {
+        return Err(BadSchedule::Step(settings.step));
     }
     Ok(())
+}
+
+/// Integer shares in the order of the datasets.
+fn parts_of(mixture: &Mixture, datasets: &[Dataset]) -> Result<Vec<u32>, BadSchedule> {
+    let at: BTreeMap<&Name, usize> = datasets.iter().enumerate().map(|(i, d)| (&d.name, i)).collect();
+    let mut all = vec![0; datasets.len()];
+    for (name, parts) in mixture.parts() {
+        let at = *at.get(name).ok_or_else(|| BadSchedule::UnknownDataset {
+            name: name.clone(),
+            known: datasets.iter().map(|d| d.name.clone()).collect(),
+        })?;
+        if parts > 0 && datasets[at].rows == 0 {
+            return Err(BadSchedule::NoRows(name.clone()));
+        }
+        all[at] = parts;
+    }
+    match all.iter().filter(|parts| **parts > 0).count() {
+        many if many > MOST_SOURCES => Err(BadSchedule::TooManyDatasets(many)),
+        _ => Ok(all),
+    }
 }
 
 fn listed(names: &[Name]) -> String {
@@ -470,11 +840,13 @@ fn listed(names: &[Name]) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn a_single_draw_is_the_same_as_walking_there() {
-        for draw in [DrawRule::Exact, DrawRule::Iid] {
+        for draw in [DrawRule::Exact, DrawRule::Batch, DrawRule::Iid] {
             let schedule = schedule(&[("a", 0.5), ("b", 0.3), ("c", 0.2)], &abc(), draw, None);
             for expected in schedule.draws(0).take(9_000).step_by(7) {
                 assert_eq!(schedule.draw(expected.n), Ok(expected));
@@ -561,7 +933,7 @@ mod tests {
     fn max_passes_ends_the_schedule_where_the_first_dataset_would_go_on() {
         // Equal shares in turns; b with 3 rows has had its two passes after 6 draws of its own.
         let datasets = [dataset("a", "a", 100), dataset("b", "b", 3)];
-        let schedule = schedule(&[("a", 0.5), ("b", 0.5)], &datasets, DrawRule::Exact, Some(2));
+        let schedule = schedule(&[("a", 0.5), ("b", 0.5)], &datasets, DrawRule::Exact, Some("2"));
         let end = schedule.end().unwrap();
         assert_eq!((end.dataset.as_str(), end.reason), ("b", Reason::MaxPasses));
         let draws: Vec<Draw> = schedule.draws(0).collect();
@@ -630,19 +1002,170 @@ mod tests {
 
     #[test]
     fn a_schedule_without_its_datasets_is_refused() {
-        let of = |shares: &[(&str, f64)], datasets: &[Dataset], max_passes| {
-            let settings = Settings { max_passes, ..Settings::default() };
+        let of = |shares: &[(&str, f64)], datasets: &[Dataset], settings: Settings| {
             Schedule::new(&mixture(shares), datasets, Seed::new(1), &settings).err().unwrap().to_string()
         };
         let one = [dataset("a", "a", 10), dataset("empty", "e", 0)];
-        let unknown = of(&[("a", 0.5), ("x", 0.5)], &one, None);
+        let unknown = of(&[("a", 0.5), ("x", 0.5)], &one, Settings::default());
         assert_eq!(unknown, "the mixture names the dataset `x`; there are `a`, `empty`");
-        assert_eq!(of(&[("empty", 1.0)], &one, None), "the dataset `empty` has a share and no rows");
-        assert_eq!(of(&[("a", 1.0)], &one, Some(0)), "`max_passes` is 0; it must be 1 or more");
+        assert_eq!(
+            of(&[("empty", 1.0)], &one, Settings::default()),
+            "the dataset `empty` has a share and no rows"
+        );
+        let batch = Settings { draw: DrawRule::Batch, ..Settings::default() };
+        assert!(of(&[("a", 1.0)], &one, batch).contains("steps of 0 draws"));
+        let elsewhere = settings(DrawRule::Exact, Some("1:hand_to=x"));
+        assert_eq!(
+            of(&[("a", 1.0)], &one, elsewhere),
+            "a limit names the dataset `x`; there are `a`, `empty`"
+        );
         let twice = [one[0].clone(), one[0].clone()];
-        assert_eq!(of(&[("a", 1.0)], &twice, None), "two datasets are called `a`");
+        assert_eq!(of(&[("a", 1.0)], &twice, Settings::default()), "two datasets are called `a`");
         let vast = [dataset("a", "a", u64::MAX)];
-        assert!(of(&[("a", 1.0)], &vast, None).contains("the limit is 2^62"));
+        assert!(of(&[("a", 1.0)], &vast, Settings::default()).contains("the limit is 2^62"));
+    }
+
+    #[test]
+    fn shuffled_steps_hold_what_exact_steps_hold() {
+        let shares = [("a", 0.5), ("b", 0.3), ("c", 0.2)];
+        let exact = schedule(&shares, &abc(), DrawRule::Exact, None);
+        let shuffled = schedule(&shares, &abc(), DrawRule::Batch, None);
+        let (exact, shuffled): (Vec<Draw>, Vec<Draw>) =
+            (exact.draws(0).take(4_800).collect(), shuffled.draws(0).take(4_800).collect());
+        let mut moved = 0;
+        for (a, b) in exact.chunks(48).zip(shuffled.chunks(48)) {
+            let set =
+                |step: &[Draw]| step.iter().map(|d| (d.dataset, d.ordinal, d.row)).collect::<BTreeSet<_>>();
+            assert_eq!(set(a), set(b));
+            moved += a.iter().zip(b).filter(|(x, y)| x.row != y.row).count();
+        }
+        // One of 48 stays by chance.
+        assert!(moved > 4_500, "{moved} of 4800 moved");
+        let orders: BTreeSet<Vec<usize>> =
+            shuffled.chunks(48).map(|step| step.iter().map(|d| d.dataset).collect()).collect();
+        assert_eq!(orders.len(), 100, "every step has its own order");
+    }
+
+    #[test]
+    fn a_dataset_at_its_limit_hands_its_share_on_and_nothing_is_silent() {
+        let datasets = [dataset("a", "a", 100), dataset("b", "b", 10), dataset("c", "c", 50)];
+        let shares = [("a", 0.5), ("b", 0.25), ("c", 0.25)];
+        let of = |limit: &str| {
+            let limits = [("b".parse().unwrap(), limit.parse().unwrap())].into();
+            let settings = Settings { limits, ..Settings::default() };
+            Schedule::new(&mixture(&shares), &datasets, Seed::new(1), &settings).unwrap()
+        };
+        // b's eleventh draw would be one of draws 40 to 43.
+        for (limit, parts) in
+            [("1:renormalise", [666_667, 0, 333_333]), ("1:hand_to=c", [500_000, 0, 500_000])]
+        {
+            let schedule = of(limit);
+            let [_, after] = &schedule.segments()[..] else { panic!("two segments") };
+            assert_eq!(after.parts, parts, "{limit}");
+            assert!((40..44).contains(&after.start), "{}", after.start);
+            assert_eq!(after.why, Why::Limit(format!("`b` has reached its limit {limit}")));
+            let drawn = schedule.draws(0).take(10_000).filter(|d| d.dataset == 1).count();
+            assert_eq!(drawn, 10);
+            assert_eq!(schedule.summary(0..1_000).segments, [after.start]);
+        }
+        assert_eq!(of("1:stop").end().unwrap().dataset.as_str(), "b");
+        assert_eq!(of("repeat").end(), None);
+    }
+
+    #[test]
+    fn shares_handed_round_in_a_circle_end_when_all_have_given() {
+        let datasets = [dataset("a", "a", 7), dataset("b", "b", 5)];
+        let limits = [("a", "2:hand_to=b"), ("b", "1:hand_to=a")];
+        let limits = limits.map(|(n, l)| (n.parse().unwrap(), l.parse().unwrap())).into();
+        let settings = Settings { limits, ..Settings::default() };
+        let schedule =
+            Schedule::new(&mixture(&[("a", 0.5), ("b", 0.5)]), &datasets, Seed::new(1), &settings).unwrap();
+        // Two passes over seven rows and one over five.
+        assert_eq!(schedule.draws(0).count(), 19);
+        assert_eq!(schedule.end().unwrap().n, 19);
+    }
+
+    #[test]
+    fn a_change_in_the_past_or_out_of_turn_is_refused() {
+        let mut schedule = schedule(&[("a", 0.5), ("b", 0.5)], &abc(), DrawRule::Exact, None);
+        let change = |start| Change {
+            start,
+            mixture: mixture(&[("a", 1.0)]),
+            added: Vec::new(),
+            reason: "fit 2".to_owned(),
+        };
+        let error = schedule.change(&change(99), 100).unwrap_err().to_string();
+        assert_eq!(error, "a change at draw 99 is in the past: 100 draws are made");
+        schedule.change(&change(100), 100).unwrap();
+        let error = schedule.change(&change(100), 100).unwrap_err().to_string();
+        assert_eq!(error, "a change at draw 100 does not come after the one at draw 100");
+        let mut shuffled =
+            Schedule::new(&mixture(&[("a", 1.0)]), &abc(), Seed::new(1), &settings(DrawRule::Batch, None))
+                .unwrap();
+        let error = shuffled.change(&change(100), 100).unwrap_err().to_string();
+        assert_eq!(error, "a change at draw 100 is inside a step of 48 draws, which are shuffled together");
+        let unknown = Change { mixture: mixture(&[("x", 1.0)]), ..change(200) };
+        assert!(schedule.change(&unknown, 100).unwrap_err().to_string().contains("names the dataset `x`"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn changes_lose_and_repeat_no_row_and_move_no_earlier_draw(
+            starts in proptest::collection::btree_set(1_u64..3_000, 1..5),
+            seed in 0_u64..1000,
+            rule in prop_oneof![Just(DrawRule::Exact), Just(DrawRule::Batch), Just(DrawRule::Iid)],
+        ) {
+            let mut schedule =
+                Schedule::new(&mixture(&[("a", 0.6), ("b", 0.4)]), &abc(), Seed::new(seed), &settings(rule, Some("repeat")))
+                    .unwrap();
+            let shares = [[0.1, 0.2, 0.7], [0.0, 0.5, 0.5], [0.3, 0.3, 0.4], [1.0, 0.0, 0.0]];
+            // A whole number of steps: the draws of a shuffled one are complete at its end only.
+            let end = 4_032;
+            // Shuffled steps are changed between two of them.
+            let aligned = |s: &u64| if rule == DrawRule::Batch { s.next_multiple_of(48) } else { *s };
+            let starts: BTreeSet<u64> = starts.iter().map(aligned).collect();
+            for (i, start) in starts.iter().enumerate() {
+                let earlier: Vec<Draw> = schedule.draws(0).take(*start as usize).collect();
+                let [a, b, c] = shares[i];
+                let new = dataset(&format!("new{i}"), &format!("new {i}"), 77);
+                let names = [("a", a), ("b", b), ("c", c / 2.0), (new.name.as_str(), c / 2.0)];
+                let change =
+                    Change { start: *start, mixture: mixture(&names), added: vec![new.clone()], reason: String::new() };
+                schedule.change(&change, *start).unwrap();
+                let now: Vec<Draw> = schedule.draws(0).take(*start as usize).collect();
+                prop_assert_eq!(earlier, now);
+            }
+            let mut ordinals = vec![Vec::new(); schedule.datasets().len()];
+            for (n, draw) in schedule.draws(0).take(end).enumerate() {
+                prop_assert_eq!(draw.n, n as u64);
+                prop_assert_eq!(schedule.draw(n as u64).unwrap(), draw);
+                ordinals[draw.dataset].push(draw.ordinal);
+            }
+            for (at, mut drawn) in ordinals.into_iter().enumerate() {
+                drawn.sort_unstable();
+                prop_assert!(drawn.iter().copied().eq(0..drawn.len() as u64), "dataset {at}");
+                prop_assert_eq!(schedule.counts(end as u64)[at], drawn.len() as u64);
+            }
+            if rule == DrawRule::Exact {
+                prop_assert!(schedule.summary(0..end as u64).largest_deviation < 1.0);
+            }
+        }
+
+        #[test]
+        fn readers_of_any_number_share_out_the_global_order(ranks in 1_u64..5, workers in 1_u64..4, from in 0_u64..1 << 60) {
+            let schedule = schedule(&[("a", 0.5), ("b", 0.3), ("c", 0.2)], &abc(), DrawRule::Exact, None);
+            let mut read: Vec<Draw> = Vec::new();
+            for rank in 0..ranks {
+                for worker in 0..workers {
+                    let slice = Slice::new(rank, ranks, worker, workers).unwrap();
+                    read.extend(schedule.slice(slice, from).take_while(|d| d.n < from + 100));
+                }
+            }
+            read.sort_by_key(|d| d.n);
+            prop_assert_eq!(read, schedule.draws(from).take(100).collect::<Vec<_>>());
+        }
     }
 
     fn abc() -> Vec<Dataset> {
@@ -664,8 +1187,13 @@ mod tests {
         shares: &[(&str, f64)],
         datasets: &[Dataset],
         draw: DrawRule,
-        max_passes: Option<u64>,
+        otherwise: Option<&str>,
     ) -> Schedule {
-        Schedule::new(&mixture(shares), datasets, Seed::new(1), &Settings { draw, max_passes }).unwrap()
+        Schedule::new(&mixture(shares), datasets, Seed::new(1), &settings(draw, otherwise)).unwrap()
+    }
+
+    fn settings(draw: DrawRule, otherwise: Option<&str>) -> Settings {
+        let otherwise = otherwise.map(|limit| limit.parse().unwrap());
+        Settings { draw, step: 48, limits: BTreeMap::new(), otherwise }
     }
 }

@@ -11,12 +11,19 @@ use crate::{
     tasks::{BadTask, Generator, Part, TASKS},
 };
 
-/// Opens a dataset. `data_root`: the folder that its files are relative to; a generated one needs none.
+/// Opens a dataset. `data_root`: the folder that its files are relative to; a generated one needs none. `cache`: a
+/// folder for what is made of the files once, see [`data::open`].
 ///
 /// [`Portion::All`] of a generated benchmark is its selection half followed by its report half.
-pub fn open(name: &Name, config: &DatasetConfig, data_root: &Path, part: Portion) -> Result<Box<dyn Rows>> {
+pub fn open(
+    name: &Name,
+    config: &DatasetConfig,
+    data_root: &Path,
+    part: Portion,
+    cache: Option<&Path>,
+) -> Result<Box<dyn Rows>> {
     let Source::Task { name: task, settings, rows, seed } = &config.source else {
-        return data::open(name, config, data_root, part);
+        return Ok(Box::new(data::open(name, config, data_root, part, cache)?));
     };
     let at = |error: Error| error.at(format!("dataset `{name}`"));
     // The generators have no settings of their own yet; asking the task refuses those that it does not know.
@@ -66,7 +73,7 @@ mod tests {
 
     fn rows(name: &str, part: Portion) -> Result<Box<dyn Rows>> {
         let name: Name = name.parse().unwrap();
-        open(&name, Catalog::embedded().get(&name)?, Path::new("."), part)
+        open(&name, Catalog::embedded().get(&name)?, Path::new("."), part, None)
     }
 
     #[test]
@@ -109,7 +116,7 @@ mod tests {
             let name: Name = "x".parse().unwrap();
             let error = catalog
                 .and_then(|catalog| {
-                    open(&name, catalog.get(&name)?, Path::new("."), Portion::All).map(|_| ())
+                    open(&name, catalog.get(&name)?, Path::new("."), Portion::All, None).map(|_| ())
                 })
                 .unwrap_err()
                 .to_string();

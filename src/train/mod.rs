@@ -87,11 +87,11 @@ pub(crate) struct Datasets {
 
 impl Datasets {
     /// Opens what the spec names and checks that rewards and golds fit each other.
-    fn open(spec: &RunSpec, data_root: &Path) -> Result<Self> {
+    fn open(spec: &RunSpec, around: &Surroundings) -> Result<Self> {
         let mut all = Vec::new();
         for (name, table) in &spec.datasets {
             let config = DatasetConfig::from_table(name, table.clone())?;
-            let rows = source::open(name, &config, data_root, Portion::All)?;
+            let rows = source::open(name, &config, around.data_root, Portion::All, around.cache)?;
             let reward = check::reward(name, &config)?;
             check::check_rewards(name, &config, rows.as_ref(), SELF_TEST_ROWS)?;
             all.push(Dataset { name: name.clone(), config, reward, rows });
@@ -104,9 +104,9 @@ impl Datasets {
                 rows: d.rows.len(),
             })
             .collect();
-        let schedule =
-            Schedule::new(&spec.mixture, &order, Seed::new(spec.draw_seed), &sampler::Settings::default())
-                .input()?;
+        let limits = all.iter().filter_map(|d| Some((d.name.clone(), d.config.limit.clone()?))).collect();
+        let settings = sampler::Settings { limits, ..sampler::Settings::default() };
+        let schedule = Schedule::new(&spec.mixture, &order, Seed::new(spec.draw_seed), &settings).input()?;
         Ok(Self { all, schedule })
     }
 
@@ -133,7 +133,7 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
     let clock = Clock::start();
     let workers = Workers::new(around.threads);
     let algorithm = Algorithm::from_table(&spec.algorithm).input().at("the spec, table [algorithm]")?;
-    let datasets = Datasets::open(spec, around.data_root)?;
+    let datasets = Datasets::open(spec, around)?;
     let seed = Seed::new(spec.seed);
     let generators = match &algorithm {
         Algorithm::Sft(_) => generators(&datasets)?,
@@ -226,8 +226,7 @@ pub fn score(
 ) -> Result<Vec<run::BenchmarkScore>> {
     let mut scores = Vec::new();
     for (name, table) in &spec.benchmarks {
-        let benchmark =
-            open_benchmark(name, table, &spec.evaluation, model, features, workers, around.data_root)?;
+        let benchmark = open_benchmark(name, table, &spec.evaluation, model, features, workers, around)?;
         if around.stop.load(Ordering::Relaxed) {
             return Err(Error::interrupted());
         }
@@ -248,7 +247,7 @@ fn open_benchmark(
     model: &Model,
     features: &FeatureStore,
     workers: &Workers,
-    data_root: &Path,
+    around: &Surroundings,
 ) -> Result<Benchmark> {
     let config = DatasetConfig::from_table(name, table.clone())?;
     let portion = match evaluation.part {
@@ -263,7 +262,7 @@ fn open_benchmark(
                 .hint("its role in datasets.toml would have to be `in_domain` or `out_of_domain`"));
         }
     };
-    let rows = source::open(name, &config, data_root, portion)?;
+    let rows = source::open(name, &config, around.data_root, portion, around.cache)?;
     let reward = check::reward(name, &config)?;
     check::check_rewards(name, &config, rows.as_ref(), SELF_TEST_ROWS)?;
     let origin = Origin { name, domain, config: &config, rows: rows.as_ref(), reward };

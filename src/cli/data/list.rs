@@ -79,7 +79,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             sheet: None,
         };
         if is_here(config, &context.data_root) {
-            match sampler::source::open(name, config, &context.data_root, Portion::All) {
+            match sampler::source::open(
+                name,
+                config,
+                &context.data_root,
+                Portion::All,
+                context.cache.as_deref(),
+            ) {
                 Ok(rows) => {
                     line.rows = Some(rows.len());
                     if let Some(count) = args.show {

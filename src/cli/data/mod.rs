@@ -1,8 +1,10 @@
 //! `modo data`: what datasets there are and what is wrong with them.
 
+mod add;
 mod check;
 mod list;
 mod sheet;
+mod tokens;
 
 use std::path::Path;
 
@@ -17,6 +19,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
+  modo data add my_folder --write
   modo data list
   modo data list detect chart --show 5 --out sheets
   modo data check --data-root /data";
@@ -31,6 +34,8 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Look at files and propose their tables for the catalogue.
+    Add(add::Args),
     /// List datasets; with --show, draw some of their rows on a sheet.
     List(list::Args),
     /// Read datasets through: bad rows, rewards, shared pictures.
@@ -39,6 +44,7 @@ enum Command {
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     match &args.command {
+        Command::Add(args) => add::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
         Command::Check(args) => check::run(args, context, printer),
     }

@@ -1,10 +1,22 @@
 //! Formats of files that hold rows: one file here and one line in [`READERS`] each.
 
+mod arrow;
 mod coco;
+mod columns;
+mod csv;
+mod fields;
+mod folder;
+mod json;
 mod jsonl;
 mod parquet;
+pub(super) mod peek;
+mod reasonseg;
+mod unpack;
+mod webdataset;
 
 use std::{path::Path, sync::Arc};
+
+pub(super) use fields::find;
 
 use super::{
     clean::{Cells, Flaw},
@@ -71,8 +83,14 @@ pub const READERS: Registry<dyn Reader> = Registry {
     kind: "dataset format",
     entries: &[
         parquet::ENTRY, //
+        arrow::ENTRY,
         jsonl::ENTRY,
+        json::ENTRY,
+        csv::ENTRY,
         coco::ENTRY,
+        reasonseg::ENTRY,
+        webdataset::ENTRY,
+        folder::ENTRY,
     ],
 };
 

@@ -1,0 +1,705 @@
+//! What a folder of files is as a dataset: the table of the catalogue that its own contents suggest.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use super::{
+    clean,
+    config::{AnswerIs, AnswerType, DatasetConfig},
+    readers::peek::{self, JsonKind, Peek},
+};
+use crate::name::Name;
+
+/// How deep files are looked for.
+const DEPTH: usize = 4;
+
+/// Most files that are looked at.
+const MOST_FILES: usize = 100_000;
+
+/// Names of columns that hold questions, the best first; `a.0.b` leads into nested values.
+const QUESTIONS: [&str; 12] = [
+    "problem",
+    "question",
+    "query",
+    "instruction",
+    "prompt",
+    "conversations.0.value",
+    "messages.0.content",
+    "prompt.0.content",
+    "texts.0.user",
+    "txt",
+    "caption",
+    "text",
+];
+
+/// Likewise answers. A `solution` beside an `answer` is how to get there.
+const ANSWERS: [&str; 14] = [
+    "correct_answer",
+    "answer",
+    "ground_truth",
+    "reward_model.ground_truth",
+    "solution",
+    "label",
+    "answers",
+    "gold",
+    "target",
+    "conversations.1.value",
+    "messages.1.content",
+    "texts.0.assistant",
+    "cls",
+    "output",
+];
+
+/// Likewise options.
+const OPTIONS: [&str; 4] = ["choices", "options", "candidates", "answers"];
+
+/// Likewise pictures.
+const PICTURES: [&str; 8] =
+    ["decoded_image", "images", "image", "image_bytes", "picture", "file_name", "img", "image_path"];
+
+/// Endings of pictures.
+const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
+
+/// A table for the catalogue.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// What to call it.
+    pub name: Name,
+    /// Its keys, in the order they are written.
+    pub table: Vec<(&'static str, toml::Value)>,
+    /// The same, checked.
+    pub config: DatasetConfig,
+    /// What a person should look at.
+    pub notes: Vec<String>,
+}
+
+impl Proposal {
+    /// As it is written into a catalogue.
+    pub fn to_toml(&self) -> String {
+        let width = self.table.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+        let lines = self.table.iter().map(|(key, value)| format!("{key:width$} = {}\n", on_one_line(value)));
+        format!("[{}]\n{}", self.name, lines.collect::<String>())
+    }
+}
+
+/// The tables that the files at `path` suggest: one to train on, and one per split that is held out.
+///
+/// `path` lies below `root`, the data root. `name`: what to call the first; else the folder's own name.
+pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Proposal>, String> {
+    let root = root.canonicalize().map_err(|e| format!("the data root {}: {e}", root.display()))?;
+    let path = path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))?;
+    let Ok(below) = path.strip_prefix(&root) else {
+        return Err(format!(
+            "{} is not below the data root {}; give a root above it with `--data-root`",
+            path.display(),
+            root.display()
+        ));
+    };
+    let mut files = Vec::new();
+    if path.is_dir() {
+        collect(&path, DEPTH, &mut files)?
+    } else {
+        files.push(path.clone())
+    }
+    files.sort();
+    let (format, mut files) = choose(&files)?;
+    let base = match name {
+        Some(name) => name.clone(),
+        None => own_name(below, &path)?,
+    };
+    let mut splits: BTreeMap<Split, Vec<PathBuf>> = BTreeMap::new();
+    if format == "folder" {
+        files.retain(|file| file.parent() != Some(path.as_path()));
+    }
+    for file in files {
+        splits.entry(Split::of(file.strip_prefix(&path).unwrap_or(&file))).or_default().push(file);
+    }
+    let trained = splits.contains_key(&Split::Train);
+    let mut proposals = Vec::new();
+    for (split, files) in &splits {
+        let mut found = mapping(format, &files[0], &root)?;
+        let role = match split {
+            Split::Train => "train",
+            _ if trained => "in_domain",
+            _ => "out_of_domain",
+        };
+        let name = match split {
+            Split::Train => base.clone(),
+            _ if !trained && splits.len() == 1 => base.clone(),
+            split => format!("{base}_{}", split.word()).parse().map_err(|e| format!("{e}"))?,
+        };
+        let mut table: Vec<(&'static str, toml::Value)> = vec![("role", role.into())];
+        if role == "in_domain" {
+            table.push(("of", base.as_str().into()));
+        }
+        table.push(("format", format.into()));
+        table.push(("files", patterns(files, &root, path.is_dir().then_some(path.as_path()))));
+        table.append(&mut found.keys);
+        table.push(("licence", "not stated; see where the files are from".into()));
+        let config = DatasetConfig::from_table(
+            &name,
+            table.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
+        )
+        .map_err(|e| e.to_string())?;
+        proposals.push(Proposal { name, table, config, notes: found.notes });
+    }
+    Ok(proposals)
+}
+
+/// A value as people write it: texts on one line, with `\n` in them.
+fn on_one_line(value: &toml::Value) -> String {
+    match value {
+        // What JSON escapes, TOML escapes alike.
+        toml::Value::String(text) => serde_json::Value::from(text.as_str()).to_string(),
+        toml::Value::Array(items) => {
+            format!("[{}]", items.iter().map(on_one_line).collect::<Vec<_>>().join(", "))
+        }
+        toml::Value::Table(table) => {
+            let pairs = table.iter().map(|(key, value)| format!("{key} = {}", on_one_line(value)));
+            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A part of a dataset, by what its files are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Split {
+    Train,
+    Validation,
+    Test,
+}
+
+impl Split {
+    /// `path`: below the folder of the dataset.
+    fn of(path: &Path) -> Self {
+        let text = path.with_extension("").to_string_lossy().to_lowercase();
+        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
+        if has(&["train", "training"]) {
+            Self::Train
+        } else if has(&["val", "validation", "valid", "dev", "eval", "minival"]) {
+            Self::Validation
+        } else if has(&["test", "testmini", "testing"]) {
+            Self::Test
+        } else {
+            Self::Train
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+fn own_name(below: &Path, path: &Path) -> Result<Name, String> {
+    let own = if below.as_os_str().is_empty() { path } else { below };
+    let stem = if path.is_dir() { own.file_name() } else { own.file_stem() };
+    let text: String = stem
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .take(56)
+        .collect();
+    text.trim_matches('_').parse().map_err(|e| format!("{e}; give one with `--name`"))
+}
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
+        let entry = entry.map_err(|e| e.to_string())?;
+        let kind = entry.file_type().map_err(|e| e.to_string())?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if kind.is_dir() && depth > 0 && !hidden {
+            collect(&entry.path(), depth - 1, files)?;
+        } else if kind.is_file() && !hidden && files.len() < MOST_FILES {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn ending(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_owned())
+}
+
+/// The format of the files, and those that hold rows.
+fn choose(files: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>), String> {
+    let of = |wanted: &[&str]| -> Vec<PathBuf> {
+        files.iter().filter(|file| wanted.contains(&ending(file).as_str())).cloned().collect()
+    };
+    for (format, endings) in [
+        ("parquet", &["parquet"][..]),
+        ("arrow", &["arrow"]),
+        ("webdataset", &["tar", "tgz"]),
+        ("jsonl", &["jsonl", "ndjson"]),
+    ] {
+        let found = of(endings);
+        if !found.is_empty() {
+            return Ok((format, found));
+        }
+    }
+    // Notes about a dataset are no rows of it.
+    let mut json = of(&["json"]);
+    json.retain(|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        !["dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json", "package.json"]
+            .contains(&name.as_str())
+    });
+    if let Some(first) = json.first() {
+        let format = match peek::json_kind(first)? {
+            JsonKind::Coco => "coco",
+            JsonKind::ReasonSeg => "reasonseg",
+            JsonKind::Rows => "json",
+        };
+        return Ok((format, json));
+    }
+    let csv = of(&["csv"]);
+    if !csv.is_empty() {
+        return Ok(("csv", csv));
+    }
+    let pictures = of(&ENDINGS);
+    if pictures.is_empty() {
+        return Err("there are no files that a reader knows; `modo list formats` lists them".to_owned());
+    }
+    Ok(("folder", pictures))
+}
+
+/// Patterns below the root that match these files and no others of the dataset.
+fn patterns(files: &[PathBuf], root: &Path, folder: Option<&Path>) -> toml::Value {
+    let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+    if let [one] = files {
+        return glob::Pattern::escape(&shown(one)).into();
+    }
+    // Shards: what comes before the digits, and what after, is the same in all of them.
+    let shape = |path: &Path| -> (PathBuf, String) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let at = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+        let (before, ending) = (&name[..at], ending(path));
+        (path.parent().unwrap_or(root).to_owned(), format!("{}*.{ending}", glob::Pattern::escape(before)))
+    };
+    let shapes: BTreeSet<(PathBuf, String)> = files.iter().map(|file| shape(file)).collect();
+    let written = |(folder, name): &(PathBuf, String)| {
+        format!("{}/{name}", glob::Pattern::escape(&shown(folder))).trim_start_matches('/').to_owned()
+    };
+    if let (true, Some(folder)) = (shapes.len() > 20, folder) {
+        let endings: BTreeSet<String> = files.iter().map(|file| ending(file)).collect();
+        let all =
+            endings.iter().map(|ending| format!("{}/**/*.{ending}", glob::Pattern::escape(&shown(folder))));
+        return all.map(toml::Value::from).collect::<Vec<_>>().into();
+    }
+    match shapes.len() {
+        1 => shapes.iter().map(written).next().unwrap_or_default().into(),
+        _ => shapes.iter().map(written).map(toml::Value::from).collect::<Vec<_>>().into(),
+    }
+}
+
+/// The keys that say how to read a row.
+struct Mapping {
+    keys: Vec<(&'static str, toml::Value)>,
+    notes: Vec<String>,
+}
+
+fn mapping(format: &'static str, file: &Path, root: &Path) -> Result<Mapping, String> {
+    let peek = match format {
+        "coco" => {
+            let keys = boxes_keys("Find every {category} in the picture.");
+            return Ok(Mapping {
+                keys,
+                notes: vec!["the question is the same for all; reword it for your categories".to_owned()],
+            });
+        }
+        "reasonseg" => {
+            let keys = boxes_keys("Find what this is about: {text}");
+            return Ok(Mapping {
+                keys,
+                notes: vec!["the answer is one box around all shapes of a target".to_owned()],
+            });
+        }
+        "folder" => {
+            let keys = vec![
+                ("question", "What is in the picture?".into()),
+                ("answer_type", "text".into()),
+                ("verifier", "text".into()),
+                ("prompt", prompt("a short answer").into()),
+            ];
+            return Ok(Mapping { keys, notes: vec!["the names of the folders are the answers".to_owned()] });
+        }
+        "parquet" => peek::parquet(file)?,
+        "arrow" => peek::arrow(file)?,
+        "jsonl" => peek::json_lines(file)?,
+        "json" => peek::json(file)?,
+        "csv" => peek::csv(file)?,
+        _ => peek::shard(file)?,
+    };
+    if peek.rows.is_empty() {
+        return Err(format!("{} holds no rows", file.display()));
+    }
+    columns(&peek, file, root)
+}
+
+fn boxes_keys(question: &str) -> Vec<(&'static str, toml::Value)> {
+    vec![
+        ("question", question.into()),
+        ("answer_type", "boxes".into()),
+        ("verifier", boxes_verifier("pixels")),
+        ("prompt", boxes_prompt("pixels").into()),
+    ]
+}
+
+fn boxes_verifier(coordinates: &str) -> toml::Value {
+    let mut table = toml::Table::new();
+    table.insert("name".to_owned(), "boxes".into());
+    table.insert("threshold".to_owned(), 0.5.into());
+    table.insert("coordinates".to_owned(), coordinates.into());
+    table.into()
+}
+
+fn boxes_prompt(coordinates: &str) -> String {
+    let unit = match coordinates {
+        "rel1000" => "thousandths of the picture's width and height",
+        "rel1" => "fractions of the picture's width and height",
+        _ => "pixels",
+    };
+    prompt(&format!("all boxes as [[left,top,right,bottom], ...] in {unit}"))
+}
+
+fn prompt(what: &str) -> String {
+    format!(
+        "{{question}}\nThink about it between <think> and </think>, then give {what} between <answer> and </answer>."
+    )
+}
+
+fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
+    let mut notes = Vec::new();
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
+    let share = |name: &str, fits: &dyn Fn(&Value) -> bool| {
+        peek.rows.iter().filter(|row| fits(&find(row, name))).count() as f64 / peek.rows.len() as f64
+    };
+    let known = || -> BTreeSet<&String> {
+        peek.rows.iter().flat_map(|row| row.keys()).chain(peek.pictures.keys()).collect()
+    };
+    let listed = || known().into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some((images, folder)) = pictures(peek, file, root) else {
+        return Err(format!(
+            "no column of {} holds pictures or paths of pictures; there are {}",
+            file.display(),
+            listed()
+        ));
+    };
+    let is_picture = |name: &str| images.iter().any(|image| image == name);
+    let question = QUESTIONS.into_iter().find(|name| !is_picture(name) && share(name, &is_text) > 0.9);
+    let Some(question) = question else {
+        return Err(format!(
+            "no column of {} is called as questions are; there are {}",
+            file.display(),
+            listed()
+        ));
+    };
+    let is_value =
+        |value: &Value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty());
+    let answer = ANSWERS
+        .into_iter()
+        .find(|name| *name != question && !is_picture(name) && share(name, &is_value) > 0.9);
+    let Some(answer) = answer else {
+        return Err(format!(
+            "no column of {} is called as answers are; there are {}",
+            file.display(),
+            listed()
+        ));
+    };
+    let some = |name: &&str| {
+        *name != answer && *name != question && peek.rows.iter().any(|row| options_in(row, name).len() > 1)
+    };
+    let options = OPTIONS.into_iter().find(some);
+    let mut keys: Vec<(&'static str, toml::Value)> = vec![("question", question.into())];
+    keys.push(match &images[..] {
+        [one] => ("images", one.as_str().into()),
+        more => {
+            ("images", more.iter().map(|name| toml::Value::from(name.as_str())).collect::<Vec<_>>().into())
+        }
+    });
+    if let Some(folder) = folder {
+        keys.push(("image_folder", folder.into()));
+    }
+    keys.push(("answer", answer.into()));
+    let mut values: Vec<(Value, Vec<String>)> = Vec::new();
+    for row in &peek.rows {
+        let options = options.map_or_else(Vec::new, |name| options_in(row, name));
+        values.push((find(row, answer), options));
+    }
+    values.retain(|(value, _)| is_value(value));
+    let tagged = values
+        .iter()
+        .filter(|(value, _)| value.as_str().is_some_and(|text| text.contains("<answer>")))
+        .count();
+    if 2 * tagged > values.len() {
+        for (value, _) in &mut values {
+            let inside =
+                value.as_str().and_then(|text| text.split_once("<answer>")?.1.split_once("</answer>"));
+            *value = inside.map_or(Value::Null, |(inside, _)| inside.trim().into());
+        }
+        keys.push(("answer_in", "<answer>".into()));
+    }
+    let kind = kind(&values);
+    keys.push(("answer_type", kind.word().into()));
+    if let Some(options) = options {
+        keys.push(("options", options.into()));
+        let is = answer_is(&values);
+        keys.push(("answer_is", is.into()));
+    }
+    match kind {
+        AnswerType::Choice => {
+            keys.push(("verifier", "choice".into()));
+            keys.push(("prompt", prompt("the letter of the right option").into()));
+        }
+        AnswerType::Number => {
+            keys.push(("verifier", "number".into()));
+            keys.push(("prompt", prompt("the number").into()));
+        }
+        AnswerType::Boxes => {
+            let (layout, coordinates) = convention(&values);
+            let mut boxes = toml::Table::new();
+            boxes.insert("layout".to_owned(), layout.into());
+            boxes.insert("coordinates".to_owned(), coordinates.into());
+            keys.push(("boxes", boxes.into()));
+            keys.push(("verifier", boxes_verifier(coordinates)));
+            keys.push(("prompt", boxes_prompt(coordinates).into()));
+            notes.push(format!(
+                "boxes are taken as {layout} in {coordinates}; `modo data list --show 5` draws them"
+            ));
+        }
+        AnswerType::Expression => {
+            keys.push(("verifier", "expression".into()));
+            keys.push(("prompt", prompt("the answer").into()));
+        }
+        AnswerType::Text => {
+            let many = values.iter().any(|(value, _)| value.as_array().is_some_and(|list| list.len() > 1));
+            keys.push(("verifier", if many { "anls" } else { "text" }.into()));
+            let different: BTreeSet<String> = values.iter().map(|(value, _)| written(value)).collect();
+            let what = if different.len() <= 4 {
+                different.into_iter().rev().collect::<Vec<_>>().join(" or ")
+            } else {
+                "a short answer".to_owned()
+            };
+            keys.push(("prompt", prompt(&what).into()));
+        }
+        AnswerType::Auto => {
+            let of = ["choice", "number", "expression", "text"];
+            keys.push(("verifier", toml::Table::from_iter(of.map(|k| (k.to_owned(), k.into()))).into()));
+            let what = if options.is_some() {
+                "the number, or the letter of the right option,"
+            } else {
+                "the answer"
+            };
+            keys.push(("prompt", prompt(what).into()));
+        }
+    }
+    let unused: Vec<String> = known()
+        .into_iter()
+        .filter(|name| {
+            ![question, answer].contains(&name.as_str())
+                && Some(name.as_str()) != options
+                && !is_picture(name)
+        })
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !unused.is_empty() {
+        notes.push(format!("columns that are not used: {}", unused.join(", ")));
+    }
+    let without = peek.rows.len()
+        - peek.pictures.values().copied().max().unwrap_or(peek.rows.len()).min(peek.rows.len());
+    if without > 0 {
+        notes.push(format!(
+            "{without} of the first {} rows have no picture and will not be used",
+            peek.rows.len()
+        ));
+    }
+    Ok(Mapping { keys, notes })
+}
+
+fn find(row: &Map<String, Value>, name: &str) -> Value {
+    super::readers::find(row, name)
+}
+
+fn options_in(row: &Map<String, Value>, name: &str) -> Vec<String> {
+    clean::options(&find(row, name)).unwrap_or_default()
+}
+
+/// Columns of the pictures, and the folder that paths are relative to where it is not that of the file.
+fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Option<String>)> {
+    if !peek.pictures.is_empty() {
+        let numbered: Vec<String> =
+            (1..=16).map(|i| format!("image_{i}")).filter(|n| peek.pictures.contains_key(n)).collect();
+        if !numbered.is_empty() {
+            return Some((numbered, None));
+        }
+        let named = PICTURES.into_iter().find(|name| peek.pictures.contains_key(*name)).map(str::to_owned);
+        let most = || peek.pictures.iter().max_by_key(|(_, rows)| **rows).map(|(name, _)| name.clone());
+        return named.or_else(most).map(|name| (vec![name], None));
+    }
+    // Paths, or pictures as texts.
+    let columns: BTreeSet<&String> = peek.rows.iter().flat_map(|row| row.keys()).collect();
+    let others = columns.iter().map(|name| name.as_str());
+    for name in PICTURES.into_iter().chain(others) {
+        let mut paths = Vec::new();
+        let mut embedded = 0;
+        for row in &peek.rows {
+            for path in texts(&find(row, name)) {
+                let ends = ENDINGS.iter().any(|e| path.to_lowercase().ends_with(&format!(".{e}")));
+                if path.starts_with("data:image/")
+                    || path.starts_with("iVBORw0KGgo")
+                    || path.starts_with("/9j/")
+                {
+                    embedded += 1;
+                } else if ends {
+                    paths.push((path, row));
+                }
+            }
+        }
+        if 2 * embedded > peek.rows.len() {
+            return Some((vec![name.to_owned()], None));
+        }
+        // Half of ScienceQA is without pictures.
+        if paths.len() * 4 < peek.rows.len().max(1) || paths.is_empty() {
+            continue;
+        }
+        let (first, row) = &paths[0];
+        // ScienceQA keeps the picture of problem 7 of the training split in train/7/.
+        let parent = file.parent().unwrap_or(root);
+        let (split, id) = (find(row, "split"), find(row, "id"));
+        if let (Some(split), false) = (split.as_str(), parent.join(first).is_file()) {
+            let id = written(&id);
+            for (folder, template) in [("", "{split}/{id}"), ("images", "images/{split}/{id}")] {
+                if parent.join(folder).join(split).join(&id).join(first).is_file() {
+                    return Some((vec![format!("{template}/{{{name}}}")], None));
+                }
+            }
+        }
+        let folders = [
+            parent.to_owned(),
+            parent.join("images"),
+            parent.join(".."),
+            parent.join("../images"),
+            root.to_owned(),
+        ];
+        let there = folders.into_iter().find(|folder| folder.join(first).is_file())?;
+        let there = there.canonicalize().ok()?;
+        let below = there.strip_prefix(root).ok()?.to_string_lossy().into_owned();
+        let own = there == parent.canonicalize().ok()?;
+        return Some((
+            vec![name.to_owned()],
+            (!own).then_some(if below.is_empty() { ".".to_owned() } else { below }),
+        ));
+    }
+    None
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(object) => {
+            ["path", "bytes"].iter().filter_map(|k| object.get(*k)).flat_map(texts).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Array(items) if items.len() == 1 => written(&items[0]),
+        other => other.to_string(),
+    }
+}
+
+/// The type that all answers have, or `auto`.
+fn kind(values: &[(Value, Vec<String>)]) -> AnswerType {
+    let all = |fits: &dyn Fn(&(Value, Vec<String>)) -> bool| !values.is_empty() && values.iter().all(fits);
+    let is_number = |value: &Value| clean::number(value).is_some();
+    if all(&|(value, _)| four_numbers(value).is_some()) {
+        return AnswerType::Boxes;
+    }
+    if all(&|(_, options)| options.len() > 1) {
+        return AnswerType::Choice;
+    }
+    if values.iter().any(|(_, options)| options.len() > 1) {
+        return AnswerType::Auto;
+    }
+    if all(&|(value, _)| is_number(value)) {
+        return AnswerType::Number;
+    }
+    if all(&|(value, _)| matches!(written(value).trim_matches(['(', ')', '.']).as_bytes(), [b'A'..=b'J'])) {
+        return AnswerType::Choice;
+    }
+    let mathematical = |text: &str| text.contains(|c: char| c.is_ascii_digit() || "\\^=$".contains(c));
+    let lists = values.iter().any(|(value, _)| value.as_array().is_some_and(|list| list.len() > 1));
+    if !lists && all(&|(value, _)| mathematical(&written(value))) {
+        return AnswerType::Expression;
+    }
+    if !lists && values.iter().any(|(value, _)| is_number(value) || written(value).contains('\\')) {
+        return AnswerType::Auto;
+    }
+    AnswerType::Text
+}
+
+/// What the answers of rows with options are: their letters, texts or numbers.
+fn answer_is(values: &[(Value, Vec<String>)]) -> &'static str {
+    let with: Vec<&(Value, Vec<String>)> = values.iter().filter(|(_, options)| options.len() > 1).collect();
+    let all = |is: AnswerIs| with.iter().all(|(value, options)| clean::choice(is, value, options).is_ok());
+    let [letter, option, index] = [AnswerIs::Letter, AnswerIs::Option, AnswerIs::Index].map(all);
+    match (letter, option, index) {
+        (true, ..) => "letter",
+        (_, true, _) => "option",
+        (_, _, true) if with.iter().all(|(value, _)| value.is_u64() || value.is_i64()) => "index",
+        _ => "either",
+    }
+}
+
+/// The numbers of the first box of an answer.
+fn four_numbers(value: &Value) -> Option<[f64; 4]> {
+    let parsed;
+    let value = match value {
+        Value::String(text) => {
+            parsed = serde_json::from_str::<Value>(&text.replace('\'', "\"")).ok()?;
+            &parsed
+        }
+        other => other,
+    };
+    let first = match value {
+        Value::Array(items) if !items.first()?.is_number() => items.first()?,
+        other => other,
+    };
+    let numbers = ["Position", "bbox", "bbox_2d"].iter().find_map(|key| first.get(key)).unwrap_or(first);
+    let numbers: Vec<f64> = numbers.as_array()?.iter().filter_map(Value::as_f64).collect();
+    numbers.try_into().ok()
+}
+
+/// Layout and coordinates that fit all boxes.
+fn convention(values: &[(Value, Vec<String>)]) -> (&'static str, &'static str) {
+    let boxes: Vec<[f64; 4]> = values.iter().filter_map(|(value, _)| four_numbers(value)).collect();
+    let corners = boxes.iter().all(|[x1, y1, x2, y2]| x1 < x2 && y1 < y2);
+    let largest = boxes.iter().flatten().copied().fold(0.0, f64::max);
+    let whole = boxes.iter().flatten().all(|v| v.fract() == 0.0);
+    let coordinates = if largest <= 1.0 {
+        "rel1"
+    } else if whole && largest <= 1000.0 && largest > 900.0 {
+        "rel1000"
+    } else {
+        "pixels"
+    };
+    (if corners { "xyxy" } else { "xywh" }, coordinates)
+}

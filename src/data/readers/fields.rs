@@ -1,0 +1,119 @@
+//! Where in a row the columns of a dataset are: names, paths into nested values, and paths of pictures made of both.
+
+use serde_json::{Map, Value};
+
+use super::{PictureCell, RawRow};
+use crate::data::{
+    clean::{Cells, Flaw},
+    config::FileSource,
+};
+
+/// The column that `name` begins with: itself if there is one, since names may hold dots, else what stands before a
+/// dot and is one (`conversations.0.value`), else itself.
+pub(super) fn root(name: &str, is_there: impl Fn(&str) -> bool) -> &str {
+    if is_there(name) {
+        return name;
+    }
+    let before = name.match_indices('.').map(|(dot, _)| &name[..dot]).find(|before| is_there(before));
+    before.unwrap_or(name)
+}
+
+/// What `.0.value` leads to inside a value; null where it leads nowhere.
+pub(super) fn inside(value: Value, path: &str) -> Value {
+    let mut value = value;
+    for part in path.split('.').skip(1) {
+        value = match value {
+            Value::Array(mut list) => match part.parse::<usize>() {
+                Ok(at) if at < list.len() => list.swap_remove(at),
+                _ => Value::Null,
+            },
+            Value::Object(mut object) => object.remove(part).unwrap_or_default(),
+            _ => Value::Null,
+        };
+    }
+    value
+}
+
+/// The value that a name or a path leads to; null where there is none.
+pub(in crate::data) fn find(object: &Map<String, Value>, name: &str) -> Value {
+    let root = root(name, |name| object.contains_key(name));
+    let Some(value) = object.get(root) else { return Value::Null };
+    inside(value.clone(), &name[root.len()..])
+}
+
+/// The cells of a row that is a JSON object.
+pub(super) fn row(object: &Map<String, Value>, source: &FileSource) -> Result<RawRow, Flaw> {
+    let mut pictures = Vec::new();
+    for column in &source.images {
+        let wrong = |what: &str| Flaw::new(Some(column), what);
+        let found = if column.contains('{') { filled(object, column) } else { find(object, column) };
+        let items = match found {
+            Value::Null => continue,
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        for item in items {
+            let path = match item {
+                Value::Null => continue,
+                // As Hugging Face writes a picture into JSON.
+                Value::Object(mut parts) => ["bytes", "path", "url", "image"]
+                    .iter()
+                    .find_map(|part| parts.remove(*part).filter(|value| !value.is_null()))
+                    .unwrap_or_default(),
+                other => other,
+            };
+            let Value::String(path) = path else { return Err(wrong("a picture's path is needed")) };
+            pictures.push((column.clone(), PictureCell::Path(path)));
+        }
+    }
+    let column = |name: Option<&str>| name.map_or(Value::Null, |name| find(object, name));
+    Ok(RawRow {
+        cells: Cells {
+            question: column(Some(&source.question)),
+            options: column(source.options.as_deref()),
+            answer: column(source.answer.as_deref()),
+        },
+        pictures,
+    })
+}
+
+/// A path such as `{split}/{id}/{image}` with the row's own values; nothing where one of them is.
+fn filled(object: &Map<String, Value>, template: &str) -> Value {
+    let mut path = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
+        path.push_str(before);
+        match find(object, name) {
+            Value::String(text) => path.push_str(&text),
+            Value::Number(number) => path.push_str(&number.to_string()),
+            _ => return Value::Null,
+        }
+        rest = after;
+    }
+    Value::String(path + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_lead_into_nested_values_and_names_with_dots_come_first() {
+        let object = json!({"a.b": 1, "a": {"b": 2, "c": [{"d": 3}]}, "operation/reasoning": 4});
+        let object = object.as_object().unwrap();
+        assert_eq!(find(object, "a.b"), json!(1));
+        assert_eq!(find(object, "a.c.0.d"), json!(3));
+        assert_eq!(find(object, "operation/reasoning"), json!(4));
+        for nowhere in ["a.c.1.d", "a.c.d", "x", "x.y", "a.b.c", "", "."] {
+            assert_eq!(find(object, nowhere), Value::Null, "{nowhere}");
+        }
+        assert_eq!(
+            filled(json!({"id": 7, "i": "x.png"}).as_object().unwrap(), "t/{id}/{i}"),
+            json!("t/7/x.png")
+        );
+        assert_eq!(filled(json!({"id": 7, "i": null}).as_object().unwrap(), "t/{id}/{i}"), Value::Null);
+    }
+}

@@ -1,0 +1,449 @@
+//! Every known layout is read as it is meant, what is proposed for a folder is right, and bad files stay errors.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use modo::{
+    data::{self, Catalog, FileRows, Portion, propose::propose},
+    error::Result,
+    name::Name,
+    sample::{Answer, Picture, Rows},
+    sampler::check::check_rewards,
+};
+use serde_json::Value;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/datasets")
+}
+
+fn open(catalog: &Catalog, name: &str, root: &Path, cache: Option<&Path>) -> Result<FileRows> {
+    let name: Name = name.parse().unwrap();
+    data::open(&name, catalog.get(&name)?, root, Portion::All, cache)
+}
+
+/// The grey or red value of a fixture's picture, which tells it from the others.
+fn shade(picture: &Picture) -> u64 {
+    u64::from(modo::data::picture::decode(picture).unwrap().get_pixel(0, 0).0[0])
+}
+
+#[test]
+fn every_known_layout_is_read_back_exactly_with_and_without_an_index() {
+    let root = fixtures();
+    let catalog = Catalog::read(&root.join("datasets.toml")).unwrap();
+    let expected: Value = serde_json::from_slice(&fs::read(root.join("expected.json")).unwrap()).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    assert_eq!(catalog.iter().count(), expected.as_object().unwrap().len());
+    for (name, _) in catalog.iter() {
+        let expected = &expected[name.as_str()];
+        // Without an index, while it is made, and from it.
+        let mut hashes = Vec::new();
+        for cache in [None, Some(cache.path()), Some(cache.path())] {
+            let rows = open(&catalog, name.as_str(), &root, cache).unwrap();
+            let mut bad = 0;
+            let mut read = Vec::new();
+            for row in 0..rows.len() {
+                match rows.row(row) {
+                    Ok(sample) => read.push(serde_json::json!({
+                        "question": sample.question,
+                        "options": sample.options,
+                        "answer": sample.answer.written(),
+                        "shades": sample.pictures.iter().map(shade).collect::<Vec<_>>(),
+                    })),
+                    Err(unusable) => {
+                        assert!(!unusable.place.is_empty() && !unusable.what.is_empty());
+                        bad += 1;
+                    }
+                }
+            }
+            assert_eq!(Value::from(read), expected["rows"], "{name}, index {}", cache.is_some());
+            assert_eq!(Value::from(bad), expected["bad"], "{name}");
+            hashes.push(rows.content_hash());
+        }
+        assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{name}");
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says why")]
+fn what_is_proposed_for_the_real_folders_is_what_the_catalogue_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/real");
+    if !root.is_dir() {
+        println!("skipped: there is no {}", root.display());
+        return;
+    }
+    let catalog = Catalog::embedded();
+    for folder in ["bccd_detect", "bccd_count", "tabmwp", "nlvr", "mathv"] {
+        let proposals = propose(&root.join(folder), &root, None).unwrap();
+        let names: Vec<&str> = proposals.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, [folder.to_owned(), format!("{folder}_val")]);
+        for proposal in &proposals {
+            let known = catalog.table(&proposal.name).unwrap();
+            let found: toml::Table = proposal.to_toml().parse().unwrap();
+            let found = found[proposal.name.as_str()].as_table().unwrap();
+            let of_words = ["question", "prompt", "licence", "where", "reward"];
+            for key in known.keys().filter(|key| {
+                !of_words.contains(&key.as_str()) || folder != "bccd_detect" && *key == "question"
+            }) {
+                assert_eq!(found.get(key), known.get(key), "{}, key `{key}`", proposal.name);
+            }
+            let rows = data::open(&proposal.name, &proposal.config, &root, Portion::All, None).unwrap();
+            // Each half of BCCD's boxes has one that is empty.
+            let bad = (0..rows.len()).filter(|row| rows.row(*row).is_err()).count();
+            assert_eq!(bad, usize::from(folder == "bccd_detect"), "{}", proposal.name);
+            check_rewards(&proposal.name, &proposal.config, &rows, u64::MAX).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_proposed_for_the_fixtures_reads_them() {
+    let root = fixtures();
+    let catalog = Catalog::read(&root.join("datasets.toml")).unwrap();
+    // Left out: folders whose files say too little (`vlm_r1` keeps its pictures elsewhere, `views` has names of one
+    // letter, `slash` is another look at a folder).
+    for name in [
+        "geometry3k",
+        "geoqa_r1v",
+        "clevr",
+        "sat",
+        "scienceqa_hf",
+        "scienceqa",
+        "labels",
+        "chartqa_lmms",
+        "infovqa",
+        "docvqa",
+        "mathvista",
+        "mmmu",
+        "coco",
+        "reasonseg",
+        "llava",
+        "easyr1",
+        "verl",
+        "maye",
+        "ms_swift",
+        "finevision",
+        "saved",
+        "shards",
+        "csv",
+        "packed",
+        "packed_zst",
+        "kinds",
+    ] {
+        let proposals =
+            propose(&root.join(name), &root, None).unwrap_or_else(|what| panic!("{name}: {what}"));
+        let proposal = &proposals[0];
+        let found = data::open(&proposal.name, &proposal.config, &root, Portion::All, None).unwrap();
+        let known = open(&catalog, name, &root, None).unwrap();
+        assert_eq!(found.len(), known.len(), "{name}");
+        for row in 0..found.len() {
+            let (Ok(found), Ok(known)) = (found.row(row), known.row(row)) else { continue };
+            assert_eq!(found.pictures, known.pictures, "{name}");
+            let same_type = found.answer.kind() == known.answer.kind();
+            assert!(
+                !same_type || found.answer == known.answer,
+                "{name}: {:?} {:?}",
+                found.answer,
+                known.answer
+            );
+        }
+    }
+}
+
+// ---- The index ----
+
+const TABLE: &str = "[set]\nrole = 'train'\nlicence = 'CC0-1.0'\nverifier = 'number'\nprompt = '{question}'\n\
+                     answer_type = 'number'\nformat = 'jsonl'\nfiles = 'f.jsonl'\nquestion = 'q'\nanswer = 'a'\nimages = 'i'\n";
+
+fn json_lines(folder: &Path, rows: usize) {
+    let line = |i: usize| format!("{{\"q\": \"Q{i}\", \"a\": {i}, \"i\": \"{}.png\"}}\n", i % 3);
+    fs::write(folder.join("f.jsonl"), (0..rows).map(line).collect::<String>()).unwrap();
+    (0..3).for_each(|i| write_picture(&folder.join(format!("{i}.png")), i as u8));
+}
+
+fn write_picture(path: &Path, shade: u8) {
+    image::RgbImage::from_pixel(4, 3, image::Rgb([shade, 0, 0])).save(path).unwrap();
+}
+
+fn set(keys: &str) -> Catalog {
+    Catalog::parse(&format!("{TABLE}{keys}"), "datasets.toml").unwrap()
+}
+
+fn indexes(cache: &Path) -> Vec<String> {
+    let files = fs::read_dir(cache.join("rows")).unwrap();
+    files.map(|f| f.unwrap().file_name().into_string().unwrap()).filter(|f| f.ends_with(".rows")).collect()
+}
+
+#[test]
+fn a_changed_file_or_picture_is_indexed_anew_and_an_unchanged_one_is_not() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    json_lines(folder.path(), 6);
+    let open = || open(&set(""), "set", folder.path(), Some(cache.path())).unwrap();
+    let first = open();
+    let made =
+        fs::metadata(cache.path().join("rows").join(&indexes(cache.path())[0])).unwrap().modified().unwrap();
+    assert_eq!(open().content_hash(), first.content_hash());
+    let again =
+        fs::metadata(cache.path().join("rows").join(&indexes(cache.path())[0])).unwrap().modified().unwrap();
+    assert_eq!(made, again);
+    // One byte of a picture that lies beside the rows: the old reader says so, a new one reads the new picture.
+    write_picture(&folder.path().join("1.png"), 200);
+    let error = first.row(1).unwrap_err().to_string();
+    assert!(error.contains("1.png changed while it was in use"), "{error}");
+    assert_eq!(first.row(0).unwrap().answer, Answer::Number(0.0));
+    let second = open();
+    assert_ne!(second.content_hash(), first.content_hash());
+    assert_eq!(shade(&second.row(1).unwrap().pictures[0]), 200);
+    // A picture that vanishes is a bad row, and a good one when it is back.
+    fs::remove_file(folder.path().join("1.png")).unwrap();
+    assert!(second.row(1).is_err());
+    assert!(open().row(1).unwrap_err().to_string().contains("1.png"));
+    write_picture(&folder.path().join("1.png"), 200);
+    assert_eq!(open().content_hash(), second.content_hash());
+    json_lines(folder.path(), 7);
+    assert_eq!(open().len(), 7);
+}
+
+#[test]
+fn a_moved_folder_keeps_its_content_and_a_damaged_index_is_made_again() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    json_lines(folder.path(), 5);
+    let hash = open(&set(""), "set", folder.path(), Some(cache.path())).unwrap().content_hash();
+    let other = tempfile::tempdir().unwrap();
+    json_lines(other.path(), 5);
+    assert_eq!(open(&set(""), "set", other.path(), Some(cache.path())).unwrap().content_hash(), hash);
+    for name in indexes(cache.path()) {
+        let path = cache.path().join("rows").join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() - 60;
+        bytes[middle] ^= 1;
+        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    }
+    assert_eq!(open(&set(""), "set", folder.path(), Some(cache.path())).unwrap().content_hash(), hash);
+}
+
+#[test]
+fn several_readers_that_start_at_once_make_one_index() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    json_lines(folder.path(), 300);
+    let hashes: Vec<_> = std::thread::scope(|scope| {
+        let open = || open(&set(""), "set", folder.path(), Some(cache.path())).unwrap().content_hash();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]));
+    assert_eq!(indexes(cache.path()).len(), 1);
+}
+
+#[test]
+fn excluded_rows_are_left_out_and_max_bad_is_fatal() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    json_lines(folder.path(), 6);
+    let all = open(&set(""), "set", folder.path(), Some(cache.path())).unwrap();
+    let list = format!("# a comment\n{} the row and why\n", all.row_hash(2));
+    fs::write(folder.path().join("leaks.txt"), list).unwrap();
+    for keys in ["exclude = 'leaks.txt'".to_owned(), format!("exclude = ['{}']", all.row_hash(2))] {
+        let rows = open(&set(&keys), "set", folder.path(), Some(cache.path())).unwrap();
+        let answers: Vec<Answer> = (0..rows.len()).map(|row| rows.row(row).unwrap().answer).collect();
+        assert_eq!(answers, [0.0, 1.0, 3.0, 4.0, 5.0].map(Answer::Number), "{keys}");
+        assert_ne!(rows.content_hash(), all.content_hash());
+    }
+    let error = open(&set("exclude = ['zz']"), "set", folder.path(), None).err().unwrap().to_string();
+    assert!(error.contains("`zz` is no hash of a row: 32 hexadecimal digits"), "{error}");
+    fs::remove_file(folder.path().join("0.png")).unwrap();
+    assert_eq!(open(&set("max_bad = 2"), "set", folder.path(), None).unwrap().len(), 6);
+    let error = open(&set("max_bad = 1"), "set", folder.path(), None).err().unwrap().to_string();
+    assert!(
+        error.starts_with("2 rows cannot be used and `max_bad` is 1: f.jsonl, line 1, column `i`: "),
+        "{error}"
+    );
+}
+
+// ---- Bad input ----
+
+#[test]
+fn bad_files_are_errors_that_say_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write_picture(&root.join("0.png"), 9);
+    let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let deep_row = format!("{{\"q\": {deep}}}");
+    let long = format!("{{\"q\": \"{}\"}}", "x".repeat(17_000_000));
+    let bomb = {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        (0..200).for_each(|_| packed.write_all(&[b' '; 1 << 20]).unwrap());
+        packed.finish().unwrap()
+    };
+    let cases: [(&str, &str, &[u8], &str); 15] = [
+        ("jsonl", "an empty file", b"", "the files hold no rows"),
+        ("jsonl", "blank lines", b"\n\n  \n", "the files hold no rows"),
+        ("jsonl", "no JSON", b"hello", "line 1: no JSON object: expected value at line 1 column 1"),
+        ("jsonl", "a list", b"[1]", "line 1: no JSON object: invalid type: sequence"),
+        (
+            "jsonl",
+            "JSON nested 10^6 deep",
+            deep_row.as_bytes(),
+            "line 1: no JSON object: recursion limit exceeded",
+        ),
+        ("jsonl", "a long line", long.as_bytes(), "line 1 is longer than 16777216 bytes"),
+        ("jsonl", "a bomb", &bomb, "unpacks to more than 67108864: that is no data"),
+        (
+            "jsonl",
+            "a URL",
+            br#"{"q": "Q", "a": 1, "i": "http://169.254.169.254/x.png"}"#,
+            "is a URL; pictures are read from files and never fetched",
+        ),
+        (
+            "jsonl",
+            "a way out",
+            br#"{"q": "Q", "a": 1, "i": "../x.png"}"#,
+            "the path `../x.png` leads out of the dataset's folder",
+        ),
+        (
+            "jsonl",
+            "an absolute path",
+            br#"{"q": "Q", "a": 1, "i": "/etc/passwd"}"#,
+            "the path `/etc/passwd` leads out",
+        ),
+        (
+            "jsonl",
+            "an answer that is no number",
+            br#"{"q": "Q", "a": "NaN", "i": "0.png"}"#,
+            "column `a`: `NaN` is no number",
+        ),
+        ("json", "a list nested 10^6 deep", deep.as_bytes(), "row 0: no JSON object: "),
+        ("json", "a list that is cut", b"[{\"q\": 1}, {", "the file ends in the middle of row 1"),
+        ("csv", "another column", b"x,y\n1,2\n", "there is no column `q`"),
+        ("webdataset", "no shard", b"hello", "no tar shard, or damaged"),
+    ];
+    for (format, what, bytes, expected) in cases {
+        let path = root.join("f.jsonl");
+        fs::write(&path, bytes).unwrap();
+        let catalog = set("").table(&"set".parse().unwrap()).cloned().unwrap();
+        let mut table = catalog;
+        table.insert("format".to_owned(), format.into());
+        let config = data::DatasetConfig::from_table(&"set".parse().unwrap(), table).unwrap();
+        let opened = data::open(&"set".parse().unwrap(), &config, root, Portion::All, None);
+        let error = match opened {
+            Err(error) => error.to_string(),
+            Ok(rows) => rows.row(0).err().map_or("no error".to_owned(), |bad| bad.to_string()),
+        };
+        assert!(error.contains(expected), "{what}: {error}");
+    }
+}
+
+#[test]
+fn a_pipe_or_a_device_in_the_place_of_a_picture_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    json_lines(folder.path(), 3);
+    fs::remove_file(folder.path().join("0.png")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("0.png")).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let start = Instant::now();
+    let rows = open(&set(""), "set", folder.path(), None).unwrap();
+    assert!(rows.row(0).unwrap_err().to_string().contains("0.png is no file"));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_parquet_file_that_is_cut_anywhere_is_an_error_or_reads_on() {
+    let source = fixtures().join("sat/train-00000-of-00001.parquet");
+    let bytes = fs::read(source).unwrap();
+    check_mutants("sat", (0..bytes.len()).step_by(97).map(|at| bytes[..at].to_vec()));
+}
+
+#[test]
+fn some_mutants_of_every_format_are_errors_and_never_panics() {
+    mutants(60);
+}
+
+/// 20 000 for every format: `cargo test --release --test layouts -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn many_mutants_of_every_format_are_errors_and_never_panics() {
+    mutants(20_000);
+}
+
+#[expect(clippy::print_stdout, reason = "the long run prints its table")]
+fn mutants(count: u64) {
+    for (name, file) in [
+        ("sat", "sat/train-00000-of-00001.parquet"),
+        ("saved", "saved/data-00000-of-00002.arrow"),
+        ("maye", "maye/train.jsonl"),
+        ("scienceqa", "scienceqa/problems.json"),
+        ("csv", "csv/metadata.csv"),
+        ("coco", "coco/instances_train.json"),
+        ("reasonseg", "reasonseg/train/1.json"),
+        ("shards", "shards/s-000000.tar"),
+        ("packed", "packed/train.jsonl.gz"),
+    ] {
+        let bytes = fs::read(fixtures().join(file)).unwrap();
+        let mutants = (0..count).map(|seed| mutant(&bytes, seed));
+        let (worst, opened, read) = check_mutants(name, mutants);
+        println!("{name}: {count} mutants, {opened} opened, {read} rows read, slowest {worst:.0?}");
+    }
+}
+
+/// Opens the fixture `name` with its file replaced by each of these; returns the slowest, how many opened, and the
+/// rows read. A panic would end the test.
+fn check_mutants(name: &str, mutants: impl Iterator<Item = Vec<u8>>) -> (Duration, u64, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let copy = |from: &Path| {
+        let to = root.join(from.strip_prefix(fixtures()).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, &to).unwrap();
+        to
+    };
+    let pattern = format!("{}/{name}/**/*", fixtures().display());
+    let all: Vec<PathBuf> =
+        glob::glob(&pattern).unwrap().flatten().filter(|p| p.is_file()).map(|p| copy(&p)).collect();
+    let is_table = |path: &&PathBuf| {
+        !path.to_string_lossy().ends_with(".png") && !path.to_string_lossy().ends_with(".jpg")
+    };
+    let file = all.iter().find(is_table).unwrap();
+    let catalog = Catalog::read(&fixtures().join("datasets.toml")).unwrap();
+    let (mut worst, mut opened, mut read) = (Duration::ZERO, 0, 0);
+    for bytes in mutants {
+        File::create(file).unwrap().write_all(&bytes).unwrap();
+        let start = Instant::now();
+        if let Ok(rows) = open(&catalog, name, root, None) {
+            opened += 1;
+            read += (0..rows.len().min(50)).filter(|row| rows.row(*row).is_ok()).count() as u64;
+        }
+        worst = worst.max(start.elapsed());
+    }
+    (worst, opened, read)
+}
+
+/// Cut, flipped, overwritten with telling bytes, or with a piece of itself.
+fn mutant(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let hash = blake3::hash(&seed.to_le_bytes());
+    let random =
+        |i: usize| u32::from_le_bytes(hash.as_bytes()[4 * i..4 * i + 4].try_into().unwrap()) as usize;
+    let mut out = bytes.to_vec();
+    let at = random(0) % out.len();
+    match random(1) % 4 {
+        0 => out.truncate(at),
+        1 => (0..=random(2) % 4).for_each(|i| {
+            let at = random(3 + i) % bytes.len();
+            out[at] ^= 1 << (random(7) >> i & 7);
+        }),
+        2 => (0..=random(2) % 3).for_each(|i| {
+            let at = random(3 + i) % bytes.len();
+            out[at] = [0, 0xff, 0x7f, 0x80, b'"', b'{', b'[', b'\\'][random(7) >> i & 7];
+        }),
+        _ => {
+            let (from, length) = (random(3) % bytes.len(), 1 + random(4) % 16);
+            for i in 0..length.min(bytes.len() - from).min(bytes.len() - at) {
+                out[at + i] = bytes[from + i];
+            }
+        }
+    }
+    out
+}
