@@ -207,7 +207,6 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
 }
 
 fn print_draws(args: &Args, schedule: &Schedule, slice: Slice, printer: &mut Printer) -> Result<()> {
-    let mut printed = 0;
     if args.from > 0 {
         // Says why where there is no such draw.
         schedule.draw(args.from).input()?;
@@ -218,7 +217,7 @@ fn print_draws(args: &Args, schedule: &Schedule, slice: Slice, printer: &mut Pri
     } else {
         Box::new(schedule.slice(slice, args.from))
     };
-    for draw in draws.take_while(|draw| draw.n < until) {
+    for (printed, draw) in draws.take_while(|draw| draw.n < until).enumerate() {
         let dataset = schedule.datasets()[draw.dataset].name.as_str();
         if args.json {
             printer.json(&Line { n: draw.n, dataset, row: draw.row, pass: draw.pass })?;
@@ -228,7 +227,6 @@ fn print_draws(args: &Args, schedule: &Schedule, slice: Slice, printer: &mut Pri
             }
             printer.line(format!("{:>10}  {dataset:24} {:>10} {:>5}", draw.n, draw.row, draw.pass))?;
         }
-        printed += 1;
     }
     if let Some(end) = schedule.end().filter(|end| end.n < until) {
         printer.note(format!(

@@ -134,7 +134,7 @@ fn mixtures(context: &Context) -> Result<Listed> {
 fn verifiers(printer: &mut Printer) -> Result<()> {
     for entry in VERIFIERS.entries {
         let verifier = (entry.build)(toml::Table::new()).failed().at(format!("verifier `{}`", entry.name))?;
-        printer.line(&format!("{}: {}", entry.name, entry.summary))?;
+        printer.line(format!("{}: {}", entry.name, entry.summary))?;
         for example in verifier.examples() {
             let shown = |texts: &[String]| {
                 let all: Vec<String> = texts.iter().map(|t| format!("`{}`", t.escape_debug())).collect();
@@ -143,9 +143,9 @@ fn verifiers(printer: &mut Printer) -> Result<()> {
             let Example { gold, options, right, wrong, .. } = &example;
             let options =
                 if options.is_empty() { String::new() } else { format!(", options {}", shown(options)) };
-            printer.line(&format!("  gold `{}`{options}", gold.written()))?;
-            printer.line(&format!("    right  {}", shown(right)))?;
-            printer.line(&format!("    wrong  {}", shown(wrong)))?;
+            printer.line(format!("  gold `{}`{options}", gold.written()))?;
+            printer.line(format!("    right  {}", shown(right)))?;
+            printer.line(format!("    wrong  {}", shown(wrong)))?;
         }
     }
     Ok(())

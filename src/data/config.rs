@@ -372,13 +372,14 @@ impl DatasetConfig {
         let limit = match (keys.max_passes, &keys.then) {
             (None, None) => None,
             (None, Some(_)) => return wrong("then", "`then` goes with `max_passes`", "take this key out"),
-            (Some(passes), then) => match format!("{passes}:{}", then.as_deref().unwrap_or("stop")).parse() {
-                Ok(limit) => Some(limit),
-                Err(_) => {
+            (Some(passes), then) => {
+                if let Ok(limit) = format!("{passes}:{}", then.as_deref().unwrap_or("stop")).parse() {
+                    Some(limit)
+                } else {
                     let hint = "there are `stop`, `renormalise` and `hand_to=NAME`";
                     return wrong("then", "`then` is none of these", hint);
                 }
-            },
+            }
         };
         if !keys.prompt.contains("{question}") {
             return wrong(

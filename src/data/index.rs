@@ -34,7 +34,7 @@ const ENTRY: usize = 32 + 8 + 4;
 const FOOTER: usize = 8 + 8 + 8 + 32;
 
 /// An index is deleted when one for the same files is made, unless somebody may be about to open it.
-const YOUNG: Duration = Duration::from_secs(60);
+const YOUNG: Duration = Duration::from_mins(1);
 
 /// What tells one state of a file from another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,7 +314,8 @@ fn remove_older(path: &Path) {
             .metadata()
             .and_then(|m| m.modified())
             .is_ok_and(|made| made.elapsed().is_ok_and(|age| age > YOUNG));
-        if other != own && other.starts_with(slot) && other.ends_with(".rows") && old {
+        let index = entry.path().extension().is_some_and(|end| end == "rows");
+        if other != own && other.starts_with(slot) && index && old {
             let _ = fs::remove_file(entry.path());
         }
     }

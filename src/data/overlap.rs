@@ -242,7 +242,9 @@ pub fn compare(one: Side, other: Side) -> [Vec<Hit>; 2] {
     let near = near_pictures(one, other, false);
     let mut turned: Near = BTreeMap::new();
     for (a, found) in &near {
-        found.iter().for_each(|b| turned.entry(*b).or_default().push(*a));
+        for b in found {
+            turned.entry(*b).or_default().push(*a);
+        }
     }
     [hits(one, other, &near, false), hits(other, one, &turned, false)]
 }

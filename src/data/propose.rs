@@ -102,9 +102,9 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
     };
     let mut files = Vec::new();
     if path.is_dir() {
-        collect(&path, DEPTH, &mut files)?
+        collect(&path, DEPTH, &mut files)?;
     } else {
-        files.push(path.clone())
+        files.push(path.clone());
     }
     files.sort();
     let (format, mut files) = choose(&files)?;
@@ -628,26 +628,28 @@ fn written(value: &Value) -> String {
 
 /// The type that all answers have, or `auto`.
 fn kind(values: &[(Value, Vec<String>)]) -> AnswerType {
-    let all = |fits: &dyn Fn(&(Value, Vec<String>)) -> bool| !values.is_empty() && values.iter().all(fits);
+    let all = |fits: &dyn Fn(&Value, &[String]) -> bool| {
+        !values.is_empty() && values.iter().all(|(value, options)| fits(value, options))
+    };
     let is_number = |value: &Value| clean::number(value).is_some();
-    if all(&|(value, _)| four_numbers(value).is_some()) {
+    if all(&|value, _| four_numbers(value).is_some()) {
         return AnswerType::Boxes;
     }
-    if all(&|(_, options)| options.len() > 1) {
+    if all(&|_, options| options.len() > 1) {
         return AnswerType::Choice;
     }
     if values.iter().any(|(_, options)| options.len() > 1) {
         return AnswerType::Auto;
     }
-    if all(&|(value, _)| is_number(value)) {
+    if all(&|value, _| is_number(value)) {
         return AnswerType::Number;
     }
-    if all(&|(value, _)| matches!(written(value).trim_matches(['(', ')', '.']).as_bytes(), [b'A'..=b'J'])) {
+    if all(&|value, _| matches!(written(value).trim_matches(['(', ')', '.']).as_bytes(), [b'A'..=b'J'])) {
         return AnswerType::Choice;
     }
     let mathematical = |text: &str| text.contains(|c: char| c.is_ascii_digit() || "\\^=$".contains(c));
     let lists = values.iter().any(|(value, _)| value.as_array().is_some_and(|list| list.len() > 1));
-    if !lists && all(&|(value, _)| mathematical(&written(value))) {
+    if !lists && all(&|value, _| mathematical(&written(value))) {
         return AnswerType::Expression;
     }
     if !lists && values.iter().any(|(value, _)| is_number(value) || written(value).contains('\\')) {

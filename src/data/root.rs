@@ -96,11 +96,11 @@ impl Root {
             return Err(format!("the path `{}` leads out of the dataset's folder", shown.escape_debug()));
         }
         let file = self.inside(&folder.join(path))?;
-        self.read(&file, &shown).map(|bytes| (bytes, Some(file)))
+        Self::read(&file, &shown).map(|bytes| (bytes, Some(file)))
     }
 
     /// The bytes of a picture's file.
-    pub(super) fn read(&self, file: &Path, shown: &str) -> Result<Arc<[u8]>, String> {
+    pub(super) fn read(file: &Path, shown: &str) -> Result<Arc<[u8]>, String> {
         let metadata = fs::metadata(file).map_err(|e| format!("{shown}: {e}"))?;
         if !metadata.is_file() {
             // Opening a pipe would wait for ever.

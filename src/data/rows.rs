@@ -51,7 +51,7 @@ pub struct FileRows {
 /// Where rows are read from.
 enum Backing {
     /// From the files themselves, with the hash of each row.
-    Files(Opened, Vec<blake3::Hash>),
+    Files(Box<Opened>, Vec<blake3::Hash>),
     /// From their index.
     Index(Index, Root),
 }
@@ -118,20 +118,19 @@ pub(super) fn open(
             let hashes =
                 (0..files.rows).map(|row| files.row(row).map_or(bad_row(), |read| hash_of(&read.sample)));
             let hashes = hashes.collect();
-            Backing::Files(files, hashes)
+            Backing::Files(Box::new(files), hashes)
         }
         Some(folder) => {
             let stamps: Vec<Stamp> = paths.iter().map(|path| Stamp::of(path, &inside.show(path))).collect();
             let path = index::path(&folder.join("rows"), &format!("{source:?}"), &stamps);
-            let index = match Index::open(&path, inside.path()) {
-                Some(index) => index,
-                None => {
-                    let files = files()?;
-                    index::open_or_make(&path, inside.path(), |builder| files.index(builder))
-                        .failed()
-                        .at("the index of its rows")
-                        .map_err(|error| at(error.hint("`--no-cache` reads the files without an index")))?
-                }
+            let index = if let Some(index) = Index::open(&path, inside.path()) {
+                index
+            } else {
+                let files = files()?;
+                index::open_or_make(&path, inside.path(), |builder| files.index(builder))
+                    .failed()
+                    .at("the index of its rows")
+                    .map_err(|error| at(error.hint("`--no-cache` reads the files without an index")))?
             };
             Backing::Index(index, inside)
         }
@@ -270,12 +269,12 @@ impl FileRows {
             }
             Backing::Index(index, root) => {
                 let stored = index.row(number).map_err(|what| index::damaged(number, what))?;
-                self.from_index(stored, index, root)
+                self.indexed(stored, index, root)
             }
         }
     }
 
-    fn from_index(&self, stored: Stored, index: &Index, root: &Root) -> Result<Sample, BadRow> {
+    fn indexed(&self, stored: Stored, index: &Index, root: &Root) -> Result<Sample, BadRow> {
         let (id, question, options, answer, stored) = match stored {
             Stored::Bad { place, what } => return Err(BadRow { place, what }),
             Stored::Row { id, question, options, answer, pictures } => {
@@ -287,7 +286,7 @@ impl FileRows {
         for picture in stored {
             let bytes = match &picture.at {
                 Place::Here(place, length) => index.bytes(*place, *length).map(index::shared),
-                Place::File(path) => root.read(&root.path().join(path), path).and_then(|bytes| {
+                Place::File(path) => Root::read(&root.path().join(path), path).and_then(|bytes| {
                     // The index is made once; the file may be another one now.
                     if blake3::hash(&bytes).to_hex().as_str() == picture.hash {
                         Ok(bytes)

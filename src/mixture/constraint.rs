@@ -278,11 +278,13 @@ impl Constraints {
                     |side, bound| format!("group `{name}` at {side} {bound}"),
                 );
             } else {
-                members.iter().for_each(|&i| grouped[i] = true);
+                for &i in &members {
+                    grouped[i] = true;
+                }
                 let (low, high) = (group.min, group.max);
                 region.groups.push(Bounded { name: Some(name.clone()), members: members.clone(), low, high });
             }
-            self.freeze(&mut region, name, group, &members)?;
+            Self::freeze(&mut region, name, group, &members)?;
         }
         let members = (0..d).filter(|&i| !grouped[i]).collect();
         region.groups.push(Bounded { name: None, members, low: 0.0, high: 1.0 });
@@ -317,7 +319,6 @@ impl Constraints {
 impl Constraints {
     /// Frozen ratios: every member is its part of the group's sum.
     fn freeze(
-        &self,
         region: &mut Region,
         name: &Name,
         group: &Group,

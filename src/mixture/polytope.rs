@@ -108,7 +108,9 @@ fn least_squares(columns: &[Vec<f64>], b: &[f64]) -> Vec<f64> {
         }
         let length = dot(&v, &v).sqrt().max(1e-300);
         upper[j][j] = length;
-        v.iter_mut().for_each(|v| *v /= length);
+        for v in &mut v {
+            *v /= length;
+        }
         basis.push(v);
     }
     let mut r: Vec<f64> = basis.iter().map(|e| dot(e, b)).collect();

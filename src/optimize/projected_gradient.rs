@@ -218,12 +218,12 @@ mod tests {
     fn a_planted_optimum_is_found_inside_on_an_edge_and_at_a_vertex() {
         let inside = [0.1, 0.3, 0.05, 0.35, 0.2];
         check(
-            &|x| -x.iter().zip(&inside).map(|(x, y)| (x.sqrt() - f64::sqrt(*y)).powi(2)).sum::<f64>(),
+            &|x: &[f64]| -x.iter().zip(&inside).map(|(x, y)| (x.sqrt() - f64::sqrt(*y)).powi(2)).sum::<f64>(),
             &inside,
         );
         let edge = [0.5, 0.5, 0.0, 0.0, 0.0];
-        check(&|x| (x[0] * x[1]).sqrt() - x[2], &edge);
-        check(&|x| 2.0 * x[3] + x[1], &[0.0, 0.0, 0.0, 1.0, 0.0]);
+        check(&|x: &[f64]| (x[0] * x[1]).sqrt() - x[2], &edge);
+        check(&|x: &[f64]| 2.0 * x[3] + x[1], &[0.0, 0.0, 0.0, 1.0, 0.0]);
     }
 
     fn check(objective: &dyn Objective, expected: &[f64]) {
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_function_that_is_no_number_somewhere_is_no_trap() {
         let best = super::super::default_optimizer().maximize(
-            &|x| if x[0] > 0.5 { f64::NAN } else { x[0] },
+            &|x: &[f64]| if x[0] > 0.5 { f64::NAN } else { x[0] },
             &region(""),
             &[vec![1.0, 0.0, 0.0, 0.0, 0.0]],
             Seed::new(1),

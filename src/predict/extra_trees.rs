@@ -95,6 +95,7 @@ fn split(inputs: &[Vec<f64>], scores: &[f64], rows: Vec<usize>, rng: &mut impl R
     let mean = rows.iter().map(|&row| scores[row]).sum::<f64>() / rows.len() as f64;
     let mut best: Option<(f64, usize, f64)> = None;
     if rows.iter().any(|&row| scores[row] != scores[rows[0]]) {
+        #[expect(clippy::needless_range_loop, reason = "a column, not a row")]
         for dataset in 0..inputs[0].len() {
             let values = rows.iter().map(|&row| inputs[row][dataset]);
             let (low, high) =

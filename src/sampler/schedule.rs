@@ -454,7 +454,7 @@ impl Schedule {
             Sequence::Iid(_) if n > FURTHEST => return Err(Ended::TooFar(n)),
             Sequence::Iid(independent) => independent.draw(n - segment.start),
         };
-        Ok(self.at(n, &segment.sources[source], ordinal))
+        Ok(Self::at(n, &segment.sources[source], ordinal))
     }
 
     /// The draws from number `from` on, until the schedule ends; much faster than asking for one after another.
@@ -484,7 +484,7 @@ impl Schedule {
     }
 
     #[inline]
-    fn at(&self, n: u64, source: &Source, rank: u64) -> Draw {
+    fn at(n: u64, source: &Source, rank: u64) -> Draw {
         let Source { dataset, order, before, .. } = source;
         let ordinal = before + rank;
         // A division less where there is one pass only.
@@ -709,7 +709,7 @@ impl Iterator for Draws<'_> {
             }
         };
         self.next += 1;
-        Some(self.schedule.at(n, &segment.sources[source], rank))
+        Some(Schedule::at(n, &segment.sources[source], rank))
     }
 }
 
@@ -1060,7 +1060,7 @@ mod tests {
             [("1:renormalise", [666_667, 0, 333_333]), ("1:hand_to=c", [500_000, 0, 500_000])]
         {
             let schedule = of(limit);
-            let [_, after] = &schedule.segments()[..] else { panic!("two segments") };
+            let [_, after] = schedule.segments() else { panic!("two segments") };
             assert_eq!(after.parts, parts, "{limit}");
             assert!((40..44).contains(&after.start), "{}", after.start);
             assert_eq!(after.why, Why::Limit(format!("`b` has reached its limit {limit}")));

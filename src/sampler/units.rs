@@ -39,7 +39,9 @@ pub fn groups_of_tokens(tokens: &Mixture, means: &BTreeMap<Name, MeanLength>) ->
         groups.insert(name.clone(), share / mean);
     }
     let sum: f64 = groups.values().sum();
-    groups.values_mut().for_each(|share| *share /= sum);
+    for share in groups.values_mut() {
+        *share /= sum;
+    }
     Ok(Mixture::new(&groups)?)
 }
 

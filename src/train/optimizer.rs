@@ -251,18 +251,14 @@ impl Optimizer {
             }
             Values::Matrix(value, gradient) => {
                 let gradient = gradient.clone() * rates.scale;
-                match self.muon.as_ref().filter(|_| self.uses_muon(&update.name)) {
-                    Some(muon) => {
-                        let state = if let Some(State::Muon(state)) = state { Some(state) } else { None };
-                        let (new, state) = muon.step(rates.muon_rate, value.clone(), gradient, state);
-                        (New::Matrix(new), state.map(State::Muon))
-                    }
-                    None => {
-                        let state = if let Some(State::Matrix(state)) = state { Some(state) } else { None };
-                        let (new, state) =
-                            self.adamw.step(rates.learning_rate, value.clone(), gradient, state);
-                        (New::Matrix(new), state.map(State::Matrix))
-                    }
+                if let Some(muon) = self.muon.as_ref().filter(|_| self.uses_muon(&update.name)) {
+                    let state = if let Some(State::Muon(state)) = state { Some(state) } else { None };
+                    let (new, state) = muon.step(rates.muon_rate, value.clone(), gradient, state);
+                    (New::Matrix(new), state.map(State::Muon))
+                } else {
+                    let state = if let Some(State::Matrix(state)) = state { Some(state) } else { None };
+                    let (new, state) = self.adamw.step(rates.learning_rate, value.clone(), gradient, state);
+                    (New::Matrix(new), state.map(State::Matrix))
                 }
             }
         }

@@ -277,15 +277,14 @@ fn examine(
     };
     let remembered = context.cache.as_deref().map(known);
     let read = remembered.as_ref().and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
-    let mut found: Found = match read {
-        Some(found) => found,
-        None => {
-            let found = scan(name, config, rows.as_ref(), &reward, limit, counter, printer);
-            if let Some(path) = &remembered {
-                store::write_whole(path, &store::to_json_pretty(&found)).failed().at(path.display())?;
-            }
-            found
+    let mut found: Found = if let Some(found) = read {
+        found
+    } else {
+        let found = scan(name, config, rows.as_ref(), &reward, limit, counter, printer);
+        if let Some(path) = &remembered {
+            store::write_whole(path, &store::to_json_pretty(&found)).failed().at(path.display())?;
         }
+        found
     };
     let usable = found.checked - found.n_bad;
     found.dataset = name.to_string();
@@ -302,16 +301,15 @@ fn examine(
         return Ok((found, None));
     }
     let cached = context.cache.as_deref().and_then(|cache| Prints::read(cache, &content, limit));
-    let prints = match cached {
-        Some(prints) => prints,
-        None => {
-            let progress = printer.progress(&format!("fingerprints of {name}"), limit);
-            let prints = Prints::of(rows.as_ref(), limit, |done| progress.set(done, ""));
-            if let Some(cache) = &context.cache {
-                prints.write(cache, &content, limit).failed().at(cache.display())?;
-            }
-            prints
+    let prints = if let Some(prints) = cached {
+        prints
+    } else {
+        let progress = printer.progress(&format!("fingerprints of {name}"), limit);
+        let prints = Prints::of(rows.as_ref(), limit, |done| progress.set(done, ""));
+        if let Some(cache) = &context.cache {
+            prints.write(cache, &content, limit).failed().at(cache.display())?;
         }
+        prints
     };
     Ok((found, Some(Opened { rows, prints, generated })))
 }

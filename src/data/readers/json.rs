@@ -50,14 +50,14 @@ struct Place {
 
 /// Looks for the places of rows byte by byte.
 struct Search<R> {
-    bytes: std::io::Bytes<R>,
+    bytes: std::io::Bytes<BufReader<R>>,
     at: u64,
     last: Option<u8>,
 }
 
 impl<R: Read> Search<R> {
     fn new(reader: R) -> Self {
-        Self { bytes: reader.bytes(), at: 0, last: None }
+        Self { bytes: BufReader::new(reader).bytes(), at: 0, last: None }
     }
 
     /// The next byte, which [`Self::back`] can put back.
@@ -88,7 +88,8 @@ impl<R: Read> Search<R> {
         let mut first = self.next_visible()?;
         if first == 0xef {
             // A byte order mark.
-            (self.next()?, self.next()?);
+            self.next()?;
+            self.next()?;
             first = self.next_visible()?;
         }
         let by_id = match first {

@@ -140,9 +140,8 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
                 return false;
             }
             let simple = match *name {
-                "factorial" => true,
                 // |-5| states 5; |2-7| leaves it to be worked out, which its argument says already.
-                "abs" => true,
+                "factorial" | "abs" => true,
                 _ => false,
             };
             simple || expr.has_symbols() || scalar(expr, work).is_none_or(|form| form.rational().is_none())
@@ -383,7 +382,7 @@ fn interval_of(sides: &[Expr], signs: &[Relation]) -> Option<Expr> {
     let open = |strict: bool| if strict { '(' } else { '[' };
     let close = |strict: bool| if strict { ')' } else { ']' };
     match (sides, signs) {
-        ([name, bound], [sign]) | ([bound, name], [sign]) if is_name(name) && !is_name(bound) => {
+        ([name, bound] | [bound, name], [sign]) if is_name(name) && !is_name(bound) => {
             let sign = if is_name(&sides[0]) { *sign } else { sign.turned() };
             match sign {
                 Less | LessEqual => {

@@ -8,7 +8,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use dashu_int::{IBig, Sign, UBig};
+use dashu_int::{IBig, Sign, UBig, ops::Gcd as _};
 use dashu_ratio::RBig;
 
 /// What may still be done for one comparison. Runs out on hostile input only: `(a+b)(c+d)(e+f)…`.
@@ -320,7 +320,7 @@ impl Form {
             return whole(self, Exponent::ONE);
         };
         let mut out = Self::int(1);
-        for (prime, e) in factors(value)? {
+        for (prime, e) in factors(value) {
             out = out.times(&whole(&Self::constant(RBig::from(prime)), Exponent::new(e, 1)?)?, work)?;
         }
         for (atom, e) in monomial {
@@ -358,7 +358,6 @@ impl Form {
             let (monomial, value) = sum.iter().next().expect("one term");
             return Self::term_to(monomial, value, q, work);
         }
-        use dashu_int::ops::Gcd;
         let mut num = UBig::ZERO;
         let mut den = UBig::ONE;
         for value in sum.values() {
@@ -392,7 +391,7 @@ impl Form {
             } else {
                 value.clone()
             };
-            for (prime, e) in factors(&magnitude)? {
+            for (prime, e) in factors(&magnitude) {
                 let e = Exponent::new(e, 1)?.times(q)?;
                 let (factor, m) = monomial_product(&Vec::new(), &vec![(Atom::Prime(prime), e)])?;
                 out = out.times(&Self { num: Poly::from([(m, factor)]), den: one() }, work)?;
@@ -533,7 +532,7 @@ fn monomial_product(a: &Monomial, b: &Monomial) -> Option<(RBig, Monomial)> {
 }
 
 /// Primes with exponents whose product is this positive number; a factor too large to split stands for itself.
-pub(crate) fn factors(value: &RBig) -> Option<Vec<(UBig, i64)>> {
+pub(crate) fn factors(value: &RBig) -> Vec<(UBig, i64)> {
     let mut out = Vec::new();
     for (number, sign) in [(value.numerator().clone().into_parts().1, 1), (value.denominator().clone(), -1)] {
         if let Ok(mut small) = u64::try_from(&number) {
@@ -570,7 +569,7 @@ pub(crate) fn factors(value: &RBig) -> Option<Vec<(UBig, i64)>> {
             }
         }
     }
-    Some(out)
+    out
 }
 
 /// A number without small factors, as the square or cube that it may be.

@@ -286,7 +286,7 @@ fn logarithm(x: Form, work: &mut Work) -> Option<Form> {
     };
     let mut sum = Form::int(0);
     let factors =
-        form::factors(value)?.into_iter().map(|(p, e)| (Atom::Prime(p), Exponent { num: e, den: 1 }));
+        form::factors(value).into_iter().map(|(p, e)| (Atom::Prime(p), Exponent { num: e, den: 1 }));
     for (atom, e) in factors.chain(monomial.iter().cloned()) {
         let ln = match atom {
             Atom::E => Form::int(1),

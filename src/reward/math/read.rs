@@ -224,10 +224,9 @@ impl Lexed {
                 return Some(());
             }
             '√' => return self.push(Token::Function("sqrt"), spaced),
-            'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ' => c,
-            '+' | '-' | '*' | '/' | '÷' | '^' | '_' | ',' | ';' | ':' | '=' | '<' | '>' | '≤' | '≥' | '≠'
-            | '|' | '!' | '(' | ')' | '[' | ']' | '{' | '}' | '%' | '°' | '±' | '∪' | '∩' | '∖' | '&'
-            | '∞' | 'π' | '∅' | '∈' => c,
+            'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ' | '+' | '-' | '*' | '/' | '÷' | '^' | '_' | ',' | ';' | ':' | '='
+            | '<' | '>' | '≤' | '≥' | '≠' | '|' | '!' | '(' | ')' | '[' | ']' | '{' | '}' | '%' | '°'
+            | '±' | '∪' | '∩' | '∖' | '&' | '∞' | 'π' | '∅' | '∈' => c,
             'α'..='ω' | 'Γ' | 'Δ' | 'Θ' | 'Λ' | 'Σ' | 'Φ' | 'Ψ' | 'Ω' => {
                 return self.push(Token::Symbol(c.to_string().into()), spaced);
             }
@@ -249,10 +248,7 @@ impl Lexed {
             };
             // Groups of exactly three, all of them or none.
             let group = |rest: &str| {
-                separators
-                    .iter()
-                    .find_map(|s| rest.strip_prefix(s).filter(|r| digits(r) == 3))
-                    .map(|r| r.len())
+                separators.iter().find_map(|s| rest.strip_prefix(s).filter(|r| digits(r) == 3)).map(str::len)
             };
             while let Some(left) = group(rest) {
                 let start = rest.len() - left;

@@ -17,9 +17,10 @@ pub(super) fn score_vlmeval(asked: &Asked) -> Score {
 }
 
 fn number(text: &str) -> Option<f64> {
-    match text.ends_with('%') {
-        true => python::float(text.trim_end_matches('%')).map(|value| value / 100.0),
-        false => python::float(text),
+    if text.ends_with('%') {
+        python::float(text.trim_end_matches('%')).map(|value| value / 100.0)
+    } else {
+        python::float(text)
     }
 }
 

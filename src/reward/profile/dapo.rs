@@ -168,16 +168,13 @@ fn without_command(text: &str, command: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(command) {
         let inside = &rest[at + command.len()..];
-        match inside.find(['}', '\n']).filter(|end| inside[*end..].starts_with('}')) {
-            Some(end) => {
-                out.push_str(&rest[..at]);
-                out.push_str(&inside[..end]);
-                rest = &inside[end + 1..];
-            }
-            None => {
-                out.push_str(&rest[..at + 1]);
-                rest = &rest[at + 1..];
-            }
+        if let Some(end) = inside.find(['}', '\n']).filter(|end| inside[*end..].starts_with('}')) {
+            out.push_str(&rest[..at]);
+            out.push_str(&inside[..end]);
+            rest = &inside[end + 1..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = &rest[at + 1..];
         }
     }
     out + rest
@@ -190,7 +187,7 @@ fn without_boxes(text: &str) -> String {
         let inside = &rest[at + "\\boxed{".len()..];
         let line = inside.find('\n').unwrap_or(inside.len());
         let Some(end) = inside[..line].rfind('}') else {
-            out.push_str(&rest[..at + 1]);
+            out.push_str(&rest[..=at]);
             rest = &rest[at + 1..];
             continue;
         };

@@ -22,7 +22,7 @@ pub(super) fn score(asked: &Asked) -> Score {
         None => Score::missing(),
         Some(number) => {
             let answer = number.replace(',', "");
-            Score::all_or_nothing(asked.golds.iter().any(|gold| *gold == answer), answer)
+            Score::all_or_nothing(asked.golds.contains(&answer), answer)
         }
     }
 }

@@ -63,13 +63,13 @@ pub(super) fn stripped(text: &str, percent: bool) -> Option<String> {
     if s.matches('=').count() == 1 {
         let (name, value) = s.split_once('=').expect("one is there");
         if name.chars().count() <= 2 {
-            s = value.to_owned();
+            s = value.to_string();
         }
     }
     s = braced_roots(&s)?.replace(' ', "");
     s = braced_fractions(&s)?;
     if s == "0.5" {
-        s = "\\frac{1}{2}".to_owned();
+        "\\frac{1}{2}".clone_into(&mut s);
     }
     Some(slash(&s))
 }

@@ -185,12 +185,11 @@ fn without_degrees(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find('^') {
         out.push_str(&rest[..at]);
-        match rest[at + 1..].trim_start_matches(' ').strip_prefix("\\circ") {
-            Some(after) => rest = after,
-            None => {
-                out.push('^');
-                rest = &rest[at + 1..];
-            }
+        if let Some(after) = rest[at + 1..].trim_start_matches(' ').strip_prefix("\\circ") {
+            rest = after;
+        } else {
+            out.push('^');
+            rest = &rest[at + 1..];
         }
     }
     out + rest
@@ -363,7 +362,7 @@ struct Sympy<'t> {
     depth: usize,
 }
 
-impl<'t> Sympy<'t> {
+impl Sympy<'_> {
     fn eat(&mut self, what: &str) -> bool {
         self.rest.strip_prefix(what).map(|rest| self.rest = rest).is_some()
     }

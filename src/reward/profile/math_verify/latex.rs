@@ -42,7 +42,7 @@ pub(super) fn normalise(text: &str, mode: Mode, bare_box: bool) -> String {
             s.insert(0, '0');
         }
         if s == "0.5" {
-            s = "\\frac{1}{2}".to_owned();
+            "\\frac{1}{2}".clone_into(&mut s);
         }
         s = mended(&s);
     }
@@ -95,12 +95,11 @@ fn without_sizes(text: &str, name: &str, brackets: &[&str]) -> String {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let tail = rest[1..].strip_prefix('m').unwrap_or(&rest[1..]);
-        match tail.strip_prefix(name).filter(|t| brackets.iter().any(|b| t.starts_with(b))) {
-            Some(after) => rest = after,
-            None => {
-                out.push('\\');
-                rest = &rest[1..];
-            }
+        if let Some(after) = tail.strip_prefix(name).filter(|t| brackets.iter().any(|b| t.starts_with(b))) {
+            rest = after;
+        } else {
+            out.push('\\');
+            rest = &rest[1..];
         }
     }
     out + rest
@@ -315,7 +314,7 @@ fn without_units(text: &str) -> String {
     let mut s = text.to_owned();
     let first = [s.find("\\text{"), s.find("\\mbox{")].into_iter().flatten().min();
     let powered = {
-        let end = s.trim_end_matches(|c: char| c == '\n');
+        let end = s.trim_end_matches('\n');
         let without = match end.strip_suffix('}').and_then(|t| t.strip_suffix(|c: char| c.is_ascii_digit())) {
             Some(t) if t.ends_with("{^") => &t[..t.len() - 2],
             _ => match end.strip_suffix(|c: char| c.is_ascii_digit()) {
@@ -415,15 +414,12 @@ fn scan<'t>(text: &'t str, what: &str, with: impl Fn(&'t str) -> Option<(String,
     while let Some(at) = rest.find(what) {
         out.push_str(&rest[..at]);
         let after = &rest[at + what.len()..];
-        match with(after) {
-            Some((to, left)) => {
-                out.push_str(&to);
-                rest = left;
-            }
-            None => {
-                out.push_str(what);
-                rest = after;
-            }
+        if let Some((to, left)) = with(after) {
+            out.push_str(&to);
+            rest = left;
+        } else {
+            out.push_str(what);
+            rest = after;
         }
     }
     out + rest
@@ -1071,7 +1067,7 @@ impl Reader {
             match left {
                 None => out.extend([minus, right]),
                 Some(left) => {
-                    out.extend([Expr::Sum(vec![left.clone(), right]), Expr::Sum(vec![left, minus])])
+                    out.extend([Expr::Sum(vec![left.clone(), right]), Expr::Sum(vec![left, minus])]);
                 }
             }
             return Some(());

@@ -284,19 +284,15 @@ fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             let (a, b) = (ordered(a, work), ordered(b, work));
             pairwise(&a, &b, work) || same_without_order(&a, &b, work)
         }
-        (Expr::Tuple('t', a, _), Expr::Tuple('t', b, _)) => pairwise(a, b, work),
-        (Expr::Tuple('t', a, _), Expr::Set(b)) => pairwise(a, b, work),
-        (Expr::Set(a), Expr::Tuple('t', b, _)) => {
-            // The set is put in order only where the answer is one.
-            pairwise(a, b, work)
-        }
+        // The set is put in order only where the answer is one.
+        (Expr::Tuple('t', a, _), Expr::Tuple('t', b, _) | Expr::Set(b))
+        | (Expr::Set(a), Expr::Tuple('t', b, _)) => pairwise(a, b, work),
         (Expr::Tuple(a, left, b), Expr::Tuple(c, right, d)) if *a != 't' && *c != 't' => {
             a == c && b == d && pairwise(left, right, work)
         }
         // An open interval may have been meant as a pair.
-        (Expr::Tuple('(', left, ')'), Expr::Tuple('t', right, _))
+        (Expr::Tuple('(', left, ')'), Expr::Tuple('t', right, _) | Expr::Set(right))
         | (Expr::Tuple('t', left, _), Expr::Tuple('(', right, ')')) => pairwise(left, right, work),
-        (Expr::Tuple('(', left, ')'), Expr::Set(right)) => pairwise(left, right, work),
         (Expr::Set(left), Expr::Tuple('(', right, ')')) => pairwise(&ordered(left, work), right, work),
         (Expr::SetOperation('∪', ..), Expr::SetOperation('∪', ..))
         | (Expr::SetOperation('∩', ..), Expr::SetOperation('∩', ..)) => {
