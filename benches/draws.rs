@@ -71,7 +71,7 @@ fn repeat(mut work: impl FnMut()) -> Vec<Duration> {
         .map(|_| {
             let start = cpu();
             work();
-            cpu() - start
+            cpu().saturating_sub(start)
         })
         .collect();
     times.sort_unstable();

@@ -3,6 +3,8 @@
 //! `cargo bench --bench predict -- curves [--methods gp3,proposer] [--draws 12]`; see `WHAT`. The tables lie under
 //! `../shared`; what is missing is said and left out. Every figure comes with its standard error over draws.
 
+#![expect(clippy::print_stdout, reason = "a bench run by hand prints its tables")]
+
 use std::{collections::BTreeMap, env, path::PathBuf, time::Instant};
 
 use modo::{
@@ -99,7 +101,9 @@ fn table(name: &'static str, mixtures: &str, scores: &str, from: usize) -> Optio
     let mut shares: Vec<Vec<f64>> = mixtures.iter().map(|row| numbers(row, from)).collect();
     for row in &mut shares {
         let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|share| *share /= sum);
+        for share in &mut *row {
+            *share /= sum;
+        }
     }
     let rows: Vec<Vec<f64>> = mixtures.iter().map(|row| numbers(by_id[&row[0]], from)).collect();
     let column = |i: usize| rows.iter().map(|row| row[i]).collect();
@@ -422,7 +426,9 @@ fn optimum(methods: &[Candidate]) {
         for target in [0, 5, 8] {
             let (train, _) = table.draw(50, 0);
             let mut runs = table.runs(target, &train);
-            runs.iter_mut().for_each(|run| run.score = -run.score);
+            for run in &mut runs {
+                run.score = -run.score;
+            }
             let surface = Surface::fit(method.as_ref(), &[runs.clone()], &[1.0]).expect("enough runs");
             let mut starts: Vec<Vec<f64>> = runs.iter().map(|run| run.shares.clone()).collect();
             starts.sort_by(|a, b| surface.mean(b).total_cmp(&surface.mean(a)));

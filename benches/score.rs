@@ -2,6 +2,8 @@
 //! packages. Each line: what, answers, CPU seconds per answer, answers per CPU-second; the median of five rounds and their
 //! spread.
 
+#![expect(clippy::print_stdout, reason = "a bench run by hand prints its table")]
+
 use std::{hint::black_box, time::Instant};
 
 use modo::{
@@ -53,7 +55,7 @@ fn main() {
             let golds = [gold.to_owned()];
             let asked = profile::Asked { golds: &golds, completion: text, options: &[] };
             measure(&format!("profile {name}, {kind}"), 1, || {
-                _ = black_box((profile.score)(black_box(&asked)))
+                _ = black_box((profile.score)(black_box(&asked)));
             });
         }
     }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Every command with its place on the command line.
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &["quickstart"],
     &["sweep"],
     &["predict"],
