@@ -189,7 +189,7 @@ fn a_broken_catalogue_names_its_line_and_key() {
     check_catalogue(&TABLE.replace("licence", "license"), "unknown key `license`");
     check_catalogue(&TABLE.replace("\"number\"\nverifier", "\"numbr\"\nverifier"), "unknown variant `numbr`");
     check_catalogue("[mine", "no valid TOML");
-    check_catalogue(&TABLE.replace("\"jsonl\"", "\"csv\""), "no dataset format is called `csv`");
+    check_catalogue(&TABLE.replace("\"jsonl\"", "\"xlsx\""), "no dataset format is called `xlsx`");
 }
 
 fn check_catalogue(text: &str, what: &str) {

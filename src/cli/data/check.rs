@@ -281,7 +281,8 @@ fn examine(
         found
     } else {
         let found = scan(name, config, rows.as_ref(), &reward, limit, counter, printer);
-        if let Some(path) = &remembered {
+        // What is wrong with a bad row is not in the hash of the rows: it is looked for each time.
+        if let Some(path) = remembered.as_ref().filter(|_| found.n_bad == 0) {
             store::write_whole(path, &store::to_json_pretty(&found)).failed().at(path.display())?;
         }
         found
