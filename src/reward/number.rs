@@ -115,6 +115,7 @@ impl Verifier for Number {
         let Ok(right) = right_number(gold) else { return Vec::new() };
         // Further away than any tolerance below 1.
         let far = right + right.abs() + 7.0;
+        let far = if far.is_finite() { far } else { -right };
         vec![far.to_string(), format!("{right} or {far}"), format!("{right} {far}")]
     }
 
