@@ -20,13 +20,12 @@ use std::{
 use image::{DynamicImage, ImageFormat, RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use modo::{
     data::{
-        Catalog, Portion,
+        self, Catalog, Portion,
         check::scan,
         overlap::{Builder, Level, Prints, Side, compare},
         picture,
     },
     sample::{Answer, BadRow, Picture, Rows, Sample},
-    sampler::source,
     seed::Seed,
 };
 use rand::Rng;
@@ -84,7 +83,7 @@ fn originals(folder: &Path, names: &[&str], every: usize) -> Vec<(String, RgbIma
     let (mut images, mut seen) = (Vec::new(), HashSet::new());
     for name in names {
         let name = name.parse().expect("a name");
-        let rows = source::open(&name, catalog.get(&name).expect("a dataset"), folder, Portion::All, None)
+        let rows = data::open(&name, catalog.get(&name).expect("a dataset"), folder, Portion::All, None)
             .expect("the slices are there");
         let mut met = 0;
         for row in 0..rows.len() {

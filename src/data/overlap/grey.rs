@@ -216,6 +216,13 @@ fn waves(start: f32, length: f32) -> [[f32; THUMB]; WAVES] {
             *value = scale * (PI * k as f32 * phase).cos() * inside / length;
         }
     }
+    // Windows end inside pixels, where a wave does not quite sum to nothing: brightness must not enter.
+    let [mean, rest @ ..] = &mut waves;
+    let whole: f32 = mean.iter().sum();
+    for wave in rest {
+        let off = wave.iter().sum::<f32>() / whole;
+        wave.iter_mut().zip(mean.iter()).for_each(|(value, weight)| *value -= off * weight);
+    }
     waves
 }
 

@@ -96,7 +96,7 @@ pub struct Shared {
 
 /// Compares datasets with each other and themselves.
 ///
-/// `wanted`: whether two of them, by their places, are to be compared; asked both ways round. `progress` is called with
+/// `wanted`: whether two of them, by their places, are to be compared; rows of the first with rows of the second. `progress` is called with
 /// the pictures done and how many there are to do.
 pub fn compare(
     sides: &[Side],

@@ -7,8 +7,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+#[cfg(test)]
+use super::grey::{FINE, THUMB};
 use super::grey::{
-    Aligned, Describer, Description, FINE, Grey, NUMBERS, Pyramid, THUMB, WHOLE, align, distance, windows,
+    Aligned, Describer, Description, Grey, NUMBERS, Pyramid, WHOLE, align, distance, windows,
 };
 
 /// Most that descriptions of copies differ; of 800 copies that were cut and coded again 2 in 100 differ by more.
@@ -129,8 +131,10 @@ fn candidates(
     all.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.other.cmp(&b.other)));
     let mut taken: HashMap<usize, usize> = HashMap::new();
     all.retain(|candidate| {
-        let wanted =
-            |owner: &&usize| pictures.owners(picture).iter().any(|own| pictures.wanted(*own, **owner));
+        let wanted = |other: &&usize| {
+            let asked = |own: &usize| pictures.wanted(*own, **other) || pictures.wanted(**other, *own);
+            pictures.owners(picture).iter().any(asked)
+        };
         let mut keep = false;
         for owner in pictures.owners(candidate.other).iter().filter(wanted) {
             let taken = taken.entry(*owner).or_default();

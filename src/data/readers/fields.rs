@@ -81,9 +81,11 @@ pub(super) fn row(object: &Map<String, Value>, source: &FileSource) -> Result<Ra
 
 /// Columns of a dataset that no row of a file has, and the columns that there are.
 #[derive(Default)]
-pub(in crate::data) struct Missing {
-    pub(in crate::data) columns: BTreeSet<String>,
-    pub(in crate::data) known: BTreeSet<String>,
+pub struct Missing {
+    /// As the table of the dataset names them.
+    pub columns: BTreeSet<String>,
+    /// As the file names them.
+    pub known: BTreeSet<String>,
 }
 
 /// Looks for the columns of a dataset in objects, until each has been found once.

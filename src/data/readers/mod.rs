@@ -16,7 +16,8 @@ mod webdataset;
 
 use std::{path::Path, sync::Arc};
 
-pub(super) use fields::{Missing, find};
+pub use fields::Missing;
+pub(super) use fields::find;
 
 use super::{
     clean::{Cells, Flaw},
