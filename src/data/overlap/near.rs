@@ -7,11 +7,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::grey::{Aligned, Describer, Description, Grey, NUMBERS, Pyramid, WHOLE, align, distance, windows};
 #[cfg(test)]
 use super::grey::{FINE, THUMB};
-use super::grey::{
-    Aligned, Describer, Description, Grey, NUMBERS, Pyramid, WHOLE, align, distance, windows,
-};
 
 /// Most that descriptions of copies differ; of 800 copies that were cut and coded again 2 in 100 differ by more.
 const NEAR: f32 = 0.45;

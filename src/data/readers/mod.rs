@@ -16,8 +16,7 @@ mod webdataset;
 
 use std::{path::Path, sync::Arc};
 
-pub use fields::Missing;
-pub(super) use fields::find;
+pub(super) use fields::{Missing, find};
 
 use super::{
     clean::{Cells, Flaw},
