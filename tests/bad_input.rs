@@ -417,7 +417,7 @@ fn numbers_that_are_none_are_refused() {
             "parquet",
             BOXES,
             &parquet(columns),
-            "f, row 0, column `a`: `[0.0,0.0,null,1.0]` holds no box of four numbers",
+            "f, row 0, column `a`: `[0.0,0.0,null,1.0]` is no box of four numbers",
         );
     }
     check(
@@ -425,7 +425,7 @@ fn numbers_that_are_none_are_refused() {
         COCO,
         br#"{"images": [{"id": 1, "file_name": "0.png"}], "categories": [{"id": 1, "name": "cat"}],
             "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1e999, 1]}]}"#,
-        "no COCO instances: number out of range at line 2 column 81\n  in f\n  in dataset `set`",
+        "no COCO instances: number out of range at line 2 column 83\n  in f\n  in dataset `set`",
     );
 }
 
@@ -434,39 +434,38 @@ fn numbers_that_are_none_are_refused() {
 #[test]
 fn what_is_nested_a_million_deep_is_refused_at_once() {
     let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
-    let object = "{\"x\":".repeat(200_000) + "1" + &"}".repeat(200_000);
-    let limit = |column: u32| format!("recursion limit exceeded at line 1 column {column}");
-    let field = |name: &str, value: &str| {
-        format!("{{\"q\": \"What?\", \"i\": \"0.png\", \"a\": 1, \"{name}\": {value}}}")
+    let object = "{\"x\":".repeat(1_000_000) + "1" + &"}".repeat(1_000_000);
+    let field = format!("{{\"q\": \"What?\", \"i\": \"0.png\", \"a\": 1, \"x\": {deep}}}");
+    let no_object = |place: &str, column: u32| {
+        format!("f, {place}: no JSON object: recursion limit exceeded at line 1 column {column}")
     };
-    check(
-        "jsonl",
-        "",
-        deep.as_bytes(),
-        "f, line 1: no JSON object: invalid type: sequence, expected a map at line 1 column 0",
-    );
-    check("jsonl", "", object.as_bytes(), &format!("f, line 1: no JSON object: {}", limit(640)));
-    check("jsonl", "", field("x", &deep).as_bytes(), &format!("f, line 1: no JSON object: {}", limit(171)));
-    check(
-        "json",
-        "",
-        format!("[{}]", field("x", &deep)).as_bytes(),
-        &format!("f, row 0: no JSON object: {}", limit(171)),
-    );
-    check(
-        "coco",
-        COCO,
-        format!("{{\"images\": [], \"x\": {deep}}}").as_bytes(),
-        &format!("no COCO instances: {}\n  in f\n  in dataset `set`", limit(147)),
-    );
-    check("reasonseg", REASONSEG, deep.as_bytes(), "no ReasonSeg annotation: invalid type");
-    check("webdataset", "images = 'png'", &tar(&[("1.json", deep.as_bytes()), ("1.png", &good_png())]), "x");
-    // Inside texts that are read further: options as Python writes them, boxes, and the note of Hugging Face.
+    let no_map = "no JSON object: invalid type: sequence, expected a map at line 1 column 0";
+    check("jsonl", "", deep.as_bytes(), &format!("f, line 1: {no_map}"));
+    check("jsonl", "", object.as_bytes(), &no_object("line 1", 636));
+    check("jsonl", "", field.as_bytes(), &no_object("line 1", 169));
+    check("json", "", format!("[{field}]").as_bytes(), &no_object("row 0", 169));
+    // What is not asked for is passed over without a stack.
+    let coco = format!("{{\"images\": [], \"x\": {deep}}}");
+    let missing =
+        "no COCO instances: missing field `annotations` at line 1 column 2000021\n  in f\n  in dataset `set`";
+    check("coco", COCO, coco.as_bytes(), missing);
+    let coco = format!("{{\"images\": {deep}}}");
+    let wrong = "no COCO instances: invalid type: sequence, expected u64 at line 1 column 14\n  in f\n  in dataset `set`";
+    check("coco", COCO, coco.as_bytes(), wrong);
+    let annotation = "no ReasonSeg annotation: recursion limit exceeded at line 1 column 128\n  in f.json\n  in dataset `set`";
+    check("reasonseg", REASONSEG, deep.as_bytes(), annotation);
+    let shard = tar(&[("1.json", deep.as_bytes()), ("1.png", &good_png())]);
+    check("webdataset", "images = 'png'", &shard, &format!("f, `1`, column `json`: {no_map}"));
+    // Inside texts that are read further: options as Python writes them, and boxes.
     let half = "[".repeat(400_000) + &"]".repeat(400_000);
     let options = serde_json::json!({"q": "What?", "i": "0.png", "a": "A", "o": half}).to_string();
-    check("jsonl", CHOICE, options.as_bytes(), "f, line 1, column `a`: x");
+    let no_options = "f, line 1, column `o`: the text is no list of options such as ['a', 'b']";
+    check("jsonl", CHOICE, options.as_bytes(), no_options);
     let boxes = serde_json::json!({"q": "What?", "i": "0.png", "a": half}).to_string();
-    check("jsonl", BOXES, boxes.as_bytes(), "f, line 1, column `a`: x");
+    let no_boxes = format!("f, line 1, column `a`: `{}` is no list of boxes", "[".repeat(60));
+    check("jsonl", BOXES, boxes.as_bytes(), &no_boxes);
+    let expression = serde_json::json!({"q": "What?", "i": "0.png", "a": format!("({half})")}).to_string();
+    check("jsonl", "answer_type = 'expression'\nverifier = 'expression'", expression.as_bytes(), "nothing");
 }
 
 /// A file of a gigabyte that takes no room: what is not written reads as zeros.
@@ -489,7 +488,7 @@ fn a_line_of_a_gigabyte_is_refused_and_never_held() {
             "coco",
             COCO,
             "{\"images\": [{\"id\": 1, \"file_name\": \"",
-            "no COCO instances: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 36\n  in f\n  in dataset `set`".to_owned(),
+            "no COCO instances: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 37\n  in f\n  in dataset `set`".to_owned(),
         ),
         (
             "reasonseg",
@@ -497,8 +496,8 @@ fn a_line_of_a_gigabyte_is_refused_and_never_held() {
             "{\"text\": \"",
             "the file has 1073741824 bytes; at most 16777216 are read\n  in f.json\n  in dataset `set`".to_owned(),
         ),
-        ("parquet", "", "PAR1", "x".to_owned()),
-        ("arrow", "", "ARROW1", "x".to_owned()),
+        ("parquet", "", "PAR1", "the file is no Parquet file, or is damaged: Parquet error: Invalid Parquet file. Corrupt footer\n  in f\n  in dataset `set`".to_owned()),
+        ("arrow", "", "ARROW1", "the file is no Arrow file, or is damaged: Parser error: Arrow file does not contain correct footer\n  in f\n  in dataset `set`".to_owned()),
         ("webdataset", "", "", "the files hold no rows\n  in dataset `set`".to_owned()),
     ] {
         let folder = folder();

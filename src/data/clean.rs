@@ -189,6 +189,10 @@ fn list_literal(text: &str) -> Result<Vec<String>, String> {
         while chars.next_if(|c| c.is_whitespace() || *c == ',').is_some() {}
         let Some(first) = chars.next() else { return Ok(list) };
         let mut item = String::new();
+        if "[{(".contains(first) {
+            // Lists in the list: commas inside them would cut them to pieces.
+            return Err(wrong());
+        }
         if first != '\'' && first != '"' {
             item.push(first);
             while let Some(c) = chars.next_if(|c| *c != ',') {
