@@ -49,6 +49,18 @@ pub(super) struct Grey {
 impl Grey {
     /// Mean grey value of each of `side`×`side` equal parts, parts of pixels included.
     pub(super) fn of(image: &RgbImage, side: usize) -> Self {
+        Self::weighted(image, side, [77, 150, 29])
+    }
+
+    /// The same of one of the three colours.
+    pub(super) fn of_colour(image: &RgbImage, side: usize, colour: usize) -> Self {
+        let mut weights = [0; 3];
+        weights[colour] = 256;
+        Self::weighted(image, side, weights)
+    }
+
+    /// `weights` of the colours sum to 256.
+    fn weighted(image: &RgbImage, side: usize, weights: [u32; 3]) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let columns = edges(width, side);
         let mut values = vec![0.0; side * side];
@@ -60,7 +72,8 @@ impl Grey {
         for (y, pixels) in image.as_raw().chunks_exact(3 * width).enumerate() {
             let mut sum = 0;
             for (pixel, to) in pixels.chunks_exact(3).zip(&mut sums[1..]) {
-                sum += (77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2])) >> 8;
+                let [r, g, b] = [0, 1, 2].map(|i| weights[i] * u32::from(pixel[i]));
+                sum += (r + g + b) >> 8;
                 *to = sum;
             }
             let upto = |&(whole, share): &(usize, f32)| {
@@ -263,25 +276,58 @@ impl Pyramid {
 pub(super) struct Aligned {
     /// The window of the larger picture that the smaller one shows.
     pub(super) window: Window,
-    /// What is left between the two once brightness and contrast are matched, in grey values of the larger.
-    residue: Vec<f32>,
+    /// The larger there, and the smaller in its brightness and contrast.
+    values: Vec<f32>,
+    matched: Vec<f32>,
 }
 
 impl Aligned {
-    /// Largest mean of what is left in any of 16×16 blocks.
+    /// Largest difference of the means of any of 16×16 blocks.
     pub(super) fn worst_block(&self) -> f32 {
-        const BLOCKS: usize = 16;
-        let side = self.residue.len().isqrt();
-        let block = side / BLOCKS;
-        let mean = |i: usize| {
-            let (left, top) = (i % BLOCKS * block, i / BLOCKS * block);
-            let sum: f32 = (top..top + block)
-                .map(|y| self.residue[y * side + left..y * side + left + block].iter().sum::<f32>())
-                .sum();
-            (sum / (block * block) as f32).abs()
-        };
-        (0..BLOCKS * BLOCKS).map(mean).fold(0.0, f32::max)
+        let difference =
+            |[a, b]: [&[f32]; 2]| (a.iter().sum::<f32>() - b.iter().sum::<f32>()).abs() / a.len() as f32;
+        self.blocks().map(|[a, b]| difference([&a, &b])).fold(0.0, f32::max)
     }
+
+    /// Share of the blocks with something in them, in either picture, that show something else in the other.
+    pub(super) fn other_shapes(&self) -> f32 {
+        // Contrast, in grey values, of what is something; and correlation of what is the same.
+        const SOMETHING: f32 = 12.0;
+        const SAME: f32 = 0.5;
+        let (mut shapes, mut other) = (0.0, 0.0);
+        for [a, b] in self.blocks() {
+            let n = a.len() as f32;
+            let [mean_a, mean_b] = [&a, &b].map(|values| values.iter().sum::<f32>() / n);
+            let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+            for (x, y) in a.iter().zip(&b) {
+                let (x, y) = (x - mean_a, y - mean_b);
+                (ab, aa, bb) = (ab + x * y, aa + x * x, bb + y * y);
+            }
+            if aa.max(bb) > n * SOMETHING * SOMETHING {
+                shapes += 1.0;
+                other += f32::from(u8::from(ab < SAME * (aa * bb).sqrt()));
+            }
+        }
+        other / f32::max(shapes, 1.0)
+    }
+
+    /// 16×16 blocks of both.
+    fn blocks(&self) -> impl Iterator<Item = [Vec<f32>; 2]> {
+        const BLOCKS: usize = 16;
+        let side = self.values.len().isqrt();
+        let block = side / BLOCKS;
+        (0..BLOCKS * BLOCKS).map(move |i| {
+            let (left, top) = (i % BLOCKS * block, i / BLOCKS * block);
+            [&self.values, &self.matched]
+                .map(|of| (top..top + block).flat_map(|y| &of[y * side + left..][..block]).copied().collect())
+        })
+    }
+}
+
+/// Lays one colour of a part upon the window that was found for it.
+pub(super) fn laid(whole: &Grey, part: &Grey, window: Window) -> Aligned {
+    let fit = fit(whole, &part.sample(WHOLE, part.side), window, part.side);
+    Aligned { window, values: fit.values, matched: fit.matched }
 }
 
 /// How much less alike copies may be at coarser sides.
@@ -314,12 +360,13 @@ pub(super) fn align(whole: &Pyramid, part: &Pyramid, mut window: Window, least: 
         }
         last = Some(best);
     }
-    last.map(|fit| Aligned { window, residue: fit.residue })
+    last.map(|fit| Aligned { window, values: fit.values, matched: fit.matched })
 }
 
 struct Fit {
     correlation: f32,
-    residue: Vec<f32>,
+    values: Vec<f32>,
+    matched: Vec<f32>,
     step: Option<Window>,
 }
 
@@ -335,13 +382,13 @@ fn fit(large: &Grey, target: &[f32], window: Window, side: usize) -> Fit {
     }
     // Two blank pages are alike; a blank one is like no other.
     if aa < n && bb < n {
-        return Fit { correlation: 1.0, residue: vec![0.0; target.len()], step: None };
+        let matched = values.clone();
+        return Fit { correlation: 1.0, values, matched, step: None };
     }
     let correlation = ab / (aa * bb).sqrt().max(f32::EPSILON);
     // The smaller picture in the brightness and contrast of the larger.
     let gain = if correlation > 0.1 { (aa / bb.max(f32::EPSILON)).sqrt() } else { 0.0 };
-    let residue: Vec<f32> =
-        values.iter().zip(target).map(|(a, b)| gain * (b - mean_target) - (a - mean)).collect();
+    let matched: Vec<f32> = target.iter().map(|b| gain * (b - mean_target) + mean).collect();
     let mut normal = [[0.0_f32; 6]; 6];
     let mut right = [0.0_f32; 6];
     let share = 1.0 / side as f32;
@@ -354,7 +401,7 @@ fn fit(large: &Grey, target: &[f32], window: Window, side: usize) -> Fit {
             let dy = (values[at + side] - values[at - side]) / 2.0;
             let slopes = [dx, dy, dx * u, dy * v, values[at] - mean, 1.0];
             for (i, slope) in slopes.iter().enumerate() {
-                right[i] += slope * residue[at];
+                right[i] += slope * (matched[at] - values[at]);
                 for (to, other) in normal[i][i..].iter_mut().zip(&slopes[i..]) {
                     *to += slope * other;
                 }
@@ -365,7 +412,7 @@ fn fit(large: &Grey, target: &[f32], window: Window, side: usize) -> Fit {
     let step = solve(normal, right).map(|[x, y, w, h, ..]| {
         [x * window[2] * share, y * window[3] * share, w * window[2] * share, h * window[3] * share]
     });
-    Fit { correlation, residue, step }
+    Fit { correlation, values, matched, step }
 }
 
 fn moved([x, y, width, height]: Window, [dx, dy, dw, dh]: Window) -> Window {

@@ -9,13 +9,11 @@ mod prints;
 
 use std::{collections::HashMap, io::Write as _};
 
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 pub use self::prints::{Builder, Prints};
-use self::{
-    grey::{FINE, Grey},
-    prints::RowPrint,
-};
+use self::{grey::Grey, prints::RowPrint};
 use super::picture;
 use crate::sample::Rows;
 
@@ -162,11 +160,11 @@ impl near::Pictures for Numbered<'_> {
         self.sides[side].prints.thumb(place)
     }
 
-    fn fine(&self, picture: usize) -> Option<Grey> {
+    fn image(&self, picture: usize) -> Option<RgbImage> {
         let (side, place) = self.first[picture];
         let print = &self.sides[side].prints.listed.pictures[place];
         let sample = self.sides[side].rows.row(print.row).ok()?;
-        Some(Grey::of(&picture::decode(sample.pictures.get(print.place)?).ok()?, FINE))
+        picture::decode(sample.pictures.get(print.place)?).ok()
     }
 
     fn owners(&self, picture: usize) -> &[usize] {
@@ -242,7 +240,7 @@ pub fn exclusion_list(hits: &[Hit]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use image::{Rgb, RgbImage, imageops};
+    use image::{Rgb, imageops};
 
     use super::*;
 
@@ -284,6 +282,21 @@ mod tests {
             }
             assert!((0..6).filter(|other| *other != number).all(|other| !are_near(&image, &scene(other))));
         }
+    }
+
+    #[test]
+    fn a_tint_makes_a_copy_and_another_colour_in_one_place_does_not() {
+        // Yellow on light grey: next to no contrast in grey values.
+        let page = |x: u32| {
+            let mut image = RgbImage::from_pixel(400, 100, Rgb([211; 3]));
+            (20..80).for_each(|y| (100..120).for_each(|x| image.put_pixel(x, y, Rgb([0; 3]))));
+            (20..80).for_each(|y| (x..x + 20).for_each(|x| image.put_pixel(x, y, Rgb([255, 255, 0]))));
+            image
+        };
+        assert!(!are_near(&page(200), &page(300)));
+        let mut tinted = page(200);
+        tinted.pixels_mut().for_each(|p| p.0[0] = (f32::from(p.0[0]) * 0.8) as u8);
+        assert!(are_near(&page(200), &tinted));
     }
 
     #[test]

@@ -7,9 +7,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::grey::{Aligned, Describer, Description, Grey, NUMBERS, Pyramid, WHOLE, align, distance, windows};
+use image::RgbImage;
+
 #[cfg(test)]
-use super::grey::{FINE, THUMB};
+use super::grey::THUMB;
+use super::grey::{
+    Aligned, Describer, Description, FINE, Grey, NUMBERS, Pyramid, WHOLE, align, distance, laid, windows,
+};
 
 /// Most that descriptions of copies differ; of 800 copies that were cut and coded again 2 in 100 differ by more.
 const NEAR: f32 = 0.45;
@@ -29,6 +33,15 @@ const SURE: f32 = 0.92;
 const ROUGH_BLOCK: f32 = 36.0;
 const FINE_BLOCK: f32 = 18.0;
 
+/// The same of one colour, whose contrast a tint may have made larger.
+const COLOUR_BLOCK: f32 = 30.0;
+
+/// Share of the blocks with something in them that may show something else at 256×256.
+const OTHER_SHAPES: f32 = 0.2;
+
+/// Largest difference of the colours of a pixel, in values of 255, where a picture counts as one without colours.
+const COLOURED: u8 = 24;
+
 /// Pictures of a leaf of the tree.
 const LEAF: usize = 12;
 
@@ -38,8 +51,8 @@ pub(super) trait Pictures {
     fn len(&self) -> usize;
     /// The grey values of one, at 64×64.
     fn thumb(&self, picture: usize) -> Option<Grey>;
-    /// The grey values of one, at 256×256.
-    fn fine(&self, picture: usize) -> Option<Grey>;
+    /// One itself.
+    fn image(&self, picture: usize) -> Option<RgbImage>;
     /// Datasets it is in.
     fn owners(&self, picture: usize) -> &[usize];
     /// Whether pictures of these two datasets are compared.
@@ -82,7 +95,7 @@ pub(super) fn near(pictures: &impl Pictures, mut progress: impl FnMut(usize)) ->
                 continue;
             };
             let (Some(large), Some(small)) = (fine.get(picture), fine.get(other)) else { continue };
-            if fits(&large, &small, rough.window, SURE, FINE_BLOCK).is_some() {
+            if are_copies(&large, &small, rough.window) {
                 found[picture].push(other);
                 found[other].push(picture);
             }
@@ -94,6 +107,18 @@ pub(super) fn near(pictures: &impl Pictures, mut progress: impl FnMut(usize)) ->
 /// Lays a part upon a window, if it fits.
 fn fits(whole: &Pyramid, part: &Pyramid, window: [f32; 4], correlation: f32, block: f32) -> Option<Aligned> {
     align(whole, part, window, correlation).filter(|aligned| aligned.worst_block() <= block)
+}
+
+/// Whether a part shows the same as a window, in its colours too.
+fn are_copies(whole: &Decoded, part: &Decoded, window: [f32; 4]) -> bool {
+    let Some(aligned) = fits(&whole.grey, &part.grey, window, SURE, FINE_BLOCK) else { return false };
+    if aligned.other_shapes() > OTHER_SHAPES {
+        return false;
+    }
+    // A copy without colours has none to compare; a tint is another brightness and contrast per colour.
+    let both = whole.is_coloured && part.is_coloured;
+    let alike = |(large, small)| laid(large, small, aligned.window).worst_block() <= COLOUR_BLOCK;
+    !both || whole.colours.iter().zip(&part.colours).all(alike)
 }
 
 /// A picture that may be a part of another.
@@ -144,20 +169,38 @@ fn candidates(
     all
 }
 
+/// A picture that was decoded again.
+struct Decoded {
+    grey: Pyramid,
+    colours: [Grey; 3],
+    is_coloured: bool,
+}
+
+impl Decoded {
+    fn new(image: &RgbImage) -> Self {
+        let spread = |p: &image::Rgb<u8>| p.0.iter().max().unwrap_or(&0) - p.0.iter().min().unwrap_or(&0);
+        Self {
+            grey: Pyramid::new(Grey::of(image, FINE)),
+            colours: [0, 1, 2].map(|colour| Grey::of_colour(image, FINE / 2, colour)),
+            is_coloured: image.pixels().any(|pixel| spread(pixel) > COLOURED),
+        }
+    }
+}
+
 /// Pictures that were decoded again: candidates are often candidates of more than one.
 struct Fine<'a, P> {
     pictures: &'a P,
-    held: HashMap<usize, Option<Arc<Pyramid>>>,
+    held: HashMap<usize, Option<Arc<Decoded>>>,
 }
 
 impl<P: Pictures> Fine<'_, P> {
-    fn get(&mut self, picture: usize) -> Option<Arc<Pyramid>> {
-        // 350 kB each.
+    fn get(&mut self, picture: usize) -> Option<Arc<Decoded>> {
+        // 550 kB each.
         const MOST_HELD: usize = 256;
         if self.held.len() >= MOST_HELD && !self.held.contains_key(&picture) {
             self.held.clear();
         }
-        let make = || self.pictures.fine(picture).map(|grey| Arc::new(Pyramid::new(grey)));
+        let make = || self.pictures.image(picture).map(|image| Arc::new(Decoded::new(&image)));
         self.held.entry(picture).or_insert_with(make).clone()
     }
 }
@@ -276,8 +319,8 @@ impl Pictures for Two {
         Some(Grey::of(&self.0[picture], THUMB))
     }
 
-    fn fine(&self, picture: usize) -> Option<Grey> {
-        Some(Grey::of(&self.0[picture], FINE))
+    fn image(&self, picture: usize) -> Option<RgbImage> {
+        Some(self.0[picture].clone())
     }
 
     fn owners(&self, picture: usize) -> &[usize] {
