@@ -23,7 +23,7 @@ const NEAR: f32 = 0.45;
 const NEAR_EACH: [f32; 2] = [0.11, 0.17];
 
 /// Candidates that are looked at per picture and dataset, those that look most alike.
-const MOST_CANDIDATES: usize = 32;
+const MOST_CANDIDATES: usize = 16;
 
 /// Least correlation at 64×64 and at 256×256.
 const ALIKE: f32 = 0.85;
