@@ -2,8 +2,8 @@
 //!
 //! Both sides are read ([`super::math::read`]) and compared by value, exactly ([`super::math`]): `\frac{2}{4}` is `1/2`, `\sqrt{12}` is
 //! `2√3`, `1+x` is `x+1`, `\{2,1\}` is `1, 2`, `x<3` is `(-\infty,3)`. A decimal counts as a number that is not whole when it agrees to
-//! six digits after the point (of small numbers, six significant ones): `0.333333` is `1/3`, `0.333` and `5.0000001` for 5 are not. What cannot be read, words above all, is compared as text
-//! after a normalisation of notation.
+//! six digits after the point (of small numbers, six significant ones): `0.333333` is `1/3`, `0.333` and `5.0000001` for 5 are not. Words are compared as text
+//! after a normalisation of notation. A gold that is neither words nor mathematics that can be read is refused when data are loaded.
 //!
 //! An answer that leaves the arithmetic to the verifier is wrong: `7+8`, `5\times 3`, `\log_2 8`, `2x+3x`; also a chain of equations
 //! whose sides differ, and a list where the gold is one value. Of a chain whose sides agree the last side is the answer.
@@ -18,6 +18,7 @@ use super::{
     BadGold, Example, Gold, MAX_EXTRACTED, Reason, Verdict, Verifier, entry,
     math::{
         compare::{Outcome, ROUNDED, compare},
+        flaw::flaw,
         read::read,
     },
     number::{FRACTIONS, Percent, Reading, Scan, Units, bare, without_name},
@@ -46,7 +47,7 @@ struct Config {
 impl Named for Expression {
     const NAME: &'static str = "expression";
     const SUMMARY: &'static str =
-        "LaTeX or plain: exact value of one term with roots and π, else equal notation";
+        "LaTeX or plain notation, equal in value: exactly, or by intervals";
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, BuildError> {
@@ -57,7 +58,10 @@ impl Named for Expression {
 impl Verifier for Expression {
     fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
         let text = gold_text(gold)?;
-        if notation(text).is_empty() { Err(BadGold::Empty) } else { Ok(()) }
+        if notation(text).is_empty() {
+            return Err(BadGold::Empty);
+        }
+        malformed(text, self.reading).map_or(Ok(()), |what| Err(BadGold::Unreadable(what)))
     }
 
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
@@ -68,7 +72,10 @@ impl Verifier for Expression {
         }
         let wanted = notation(gold);
         if wanted == written {
-            return Verdict::all_or_nothing(true, &written);
+            return match malformed(gold, self.reading) {
+                None => Verdict::all_or_nothing(!wanted.is_empty(), &written),
+                Some(_) => Verdict::zero(Reason::BadGold),
+            };
         }
         if let Some((right, unit)) = value(gold, self.reading)
             && let Some((given, given_unit)) = value(answer, self.reading)
@@ -79,7 +86,10 @@ impl Verifier for Expression {
         }
         let (gold, answer) = (readable(gold), readable(answer));
         let Some(wanted_expr) = read(&gold) else {
-            // Words, or notation that is compared as it stands.
+            if flaw(&gold).is_some() {
+                return Verdict::zero(Reason::BadGold);
+            }
+            // Words are compared as they stand.
             let same = is_word(&wanted) && wanted.eq_ignore_ascii_case(&written);
             return Verdict::all_or_nothing(same, &written);
         };
@@ -247,6 +257,12 @@ fn readable(text: &str) -> String {
     let text = unwrapped(text);
     let text = text.strip_suffix('.').unwrap_or(text);
     unwrapped(text).replace("\\$", "").replace('$', "")
+}
+
+/// Why a gold is neither mathematics that can be read nor words.
+fn malformed(gold: &str, reading: Reading) -> Option<String> {
+    // What has no flaw need not be read.
+    flaw(&readable(gold)).or_else(|| flaw(gold)).filter(|_| value(gold, reading).is_none() && read(&readable(gold)).is_none())
 }
 
 /// Letters with at least one in lower case: text that may be written in any case. `AB` and `x` are names.

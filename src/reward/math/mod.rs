@@ -7,6 +7,7 @@
 //! that a difference is always proved and never sampled.
 
 pub(crate) mod compare;
+pub(crate) mod flaw;
 pub(crate) mod form;
 pub(crate) mod interval;
 pub(crate) mod read;
@@ -170,6 +171,19 @@ impl Expr {
     pub(crate) fn has_symbols(&self) -> bool {
         self.any(&mut |e| matches!(e, Self::Symbol(_)))
     }
+}
+
+/// Whether a root of a decimal is in it that is no decimal: in floating point a rounded number, which equals no exact one.
+pub(crate) fn rounded_root(expr: &Expr) -> bool {
+    expr.any(&mut |e| {
+        let inside = match e {
+            Expr::Root(_, inside) => inside,
+            Expr::Power(base, exponent) if !matches!(&**exponent, Expr::Number(n) if n.is_int()) => base,
+            _ => return false,
+        };
+        inside.any(&mut |e| matches!(e, Expr::Decimal(_)))
+            && e.form(&mut Work::new()).is_none_or(|form| form.rational().is_none())
+    })
 }
 
 /// A function of forms, with its value where that is exact.
