@@ -48,7 +48,9 @@ fn main() {
     println!("load before: {}", load());
     simple();
     group();
-    println!("\nIn a box, by the strict rule (answer wherever it stands) and by the profiles, beside the packages");
+    println!(
+        "\nIn a box, by the strict rule (answer wherever it stands) and by the profiles, beside the packages"
+    );
     let (mut sums, mut of_modo) = ([0.0; 2], [0.0; 3]);
     for (kind, gold, answer) in ANSWERS {
         let text = format!(r"So we get \boxed{{{answer}}}.");
@@ -72,17 +74,30 @@ fn main() {
             for (i, package) in ["math-verify 0.9.0", "mathruler 0.1.0"].iter().enumerate() {
                 let slower = |case: &mut Case| median(&mut theirs[i].clone()) / median(&mut case.rounds);
                 let (by_strict, own) = (slower(&mut cases[0]), slower(&mut cases[i + 1]));
-                println!("  {package}: {}; {by_strict:.0} × strict, {own:.0} × the profile", shown(&mut theirs[i]));
+                println!(
+                    "  {package}: {}; {by_strict:.0} × strict, {own:.0} × the profile",
+                    shown(&mut theirs[i])
+                );
                 sums[i] += median(&mut theirs[i]);
             }
         }
     }
     let n = ANSWERS.len() as f64;
-    println!("mean of the medians, µs: strict {:.2}, profiles math_verify {:.2} and mathruler {:.2}", of_modo[0] / n * 1e6, of_modo[1] / n * 1e6, of_modo[2] / n * 1e6);
+    println!(
+        "mean of the medians, µs: strict {:.2}, profiles math_verify {:.2} and mathruler {:.2}",
+        of_modo[0] / n * 1e6,
+        of_modo[1] / n * 1e6,
+        of_modo[2] / n * 1e6
+    );
     if peers.is_some() {
         println!(
             "packages, µs: math-verify {:.1} ({:.0} × strict, {:.0} × the profile), mathruler {:.1} ({:.0} × strict, {:.0} × the profile)",
-            sums[0] / n * 1e6, sums[0] / of_modo[0], sums[0] / of_modo[1], sums[1] / n * 1e6, sums[1] / of_modo[0], sums[1] / of_modo[2]
+            sums[0] / n * 1e6,
+            sums[0] / of_modo[0],
+            sums[0] / of_modo[1],
+            sums[1] / n * 1e6,
+            sums[1] / of_modo[0],
+            sums[1] / of_modo[2]
         );
     }
     println!("load after: {}", load());
@@ -119,13 +134,16 @@ fn simple() {
 fn group() {
     let reasoning = "the red bar is twice as high as the blue one so ".repeat(9);
     let reward = Reward::from_tables(&"number".into(), None).expect("its own verifier");
-    let texts: Vec<String> = (0..512 * 8).map(|i| format!("<think>{reasoning}</think><answer>{}</answer>", i % 50)).collect();
+    let texts: Vec<String> =
+        (0..512 * 8).map(|i| format!("<think>{reasoning}</think><answer>{}</answer>", i % 50)).collect();
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             cpu(1, || {
                 for (i, text) in texts.iter().enumerate() {
                     let answer = Answer::Number((i / 8 % 50) as f64);
-                    black_box(reward.score(&Gold { answer: &answer, options: &[], picture_size: None }, text));
+                    black_box(
+                        reward.score(&Gold { answer: &answer, options: &[], picture_size: None }, text),
+                    );
                 }
             })
         })
@@ -133,7 +151,9 @@ fn group() {
     let middle = median(&mut rounds);
     println!(
         "512 × 8 rollouts of 100 words on one thread: {:.2} ms ({:.2} to {:.2})",
-        middle * 1e3, rounds[0] * 1e3, rounds[ROUNDS - 1] * 1e3
+        middle * 1e3,
+        rounds[0] * 1e3,
+        rounds[ROUNDS - 1] * 1e3
     );
 }
 
@@ -197,7 +217,13 @@ fn median(rounds: &mut [f64]) -> f64 {
 fn shown(rounds: &mut [f64]) -> String {
     let median = median(rounds);
     let (least, most) = (rounds[0], rounds[rounds.len() - 1]);
-    format!("{:.3} µs ({:.3} to {:.3}), {:.0} per CPU-second", median * 1e6, least * 1e6, most * 1e6, 1.0 / median)
+    format!(
+        "{:.3} µs ({:.3} to {:.3}), {:.0} per CPU-second",
+        median * 1e6,
+        least * 1e6,
+        most * 1e6,
+        1.0 / median
+    )
 }
 
 fn load() -> String {

@@ -44,7 +44,9 @@ fn score(mean: f64, n: usize) -> Score {
 /// Eight hundred completions, of which `right` are right.
 fn outcomes(right: f64) -> BTreeMap<String, u64> {
     let right = (800.0 * right.clamp(0.0, 0.6)) as u64;
-    [("right", right), ("wrong", 300), ("right_without_format", 500 - right)].map(|(of, n)| (of.to_owned(), n)).into()
+    [("right", right), ("wrong", 300), ("right_without_format", 500 - right)]
+        .map(|(of, n)| (of.to_owned(), n))
+        .into()
 }
 
 /// Both halves and decodings of every benchmark; `lift` is what training added.
@@ -329,6 +331,7 @@ fn a_whole_experiment_makes_a_whole_page() {
         "prefers-color-scheme: dark",
         "sd between seeds",
         "of it new skill",
+        "What came of the completions of each benchmark",
         "runs/00000000000003e7/attempts/3/log.txt",
         "&#60;script&#62;",
         "8c1f0a52d3b94e77",

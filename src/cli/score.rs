@@ -84,7 +84,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     })?;
     let datasets = datasets(context)?;
     if args.stdio.is_none() && io::stdin().is_terminal() {
-        printer.note("reading JSON lines from the terminal; `modo score --help` says which, Ctrl-D ends them");
+        printer
+            .note("reading JSON lines from the terminal; `modo score --help` says which, Ctrl-D ends them");
     }
     let stop = super::stop_on_signals()?;
     let framing = args.stdio.unwrap_or(Framing::Lines);
@@ -104,7 +105,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             if args.explain {
                 (bad, lines::explained(*number, &answered).join("\n").into_bytes())
             } else {
-                let text = serde_json::to_vec(&answered).expect("answers have string keys and finite numbers");
+                let text =
+                    serde_json::to_vec(&answered).expect("answers have string keys and finite numbers");
                 (bad, framing.framed(text))
             }
         };
@@ -127,11 +129,14 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return Ok(());
     }
     if refused > 0 {
-        printer
-            .warn(format!("{refused} of {number} lines could not be scored; they are answered with an error"));
+        printer.warn(format!(
+            "{refused} of {number} lines could not be scored; they are answered with an error"
+        ));
     }
     if stop.load(Ordering::Relaxed) {
-        return Err(Error::failed(format!("interrupted; the lines up to {number} are answered, and no other")));
+        return Err(Error::failed(format!(
+            "interrupted; the lines up to {number} are answered, and no other"
+        )));
     }
     Ok(())
 }

@@ -563,7 +563,8 @@ impl Reward {
     pub fn verify<'t>(&self, gold: &Gold, completion: &'t str) -> (Verdict, Option<Region>, Option<&'t str>) {
         match format::strict_region(completion) {
             Ok((answer, region)) => {
-                let verdict = self.chosen(gold).map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
+                let verdict =
+                    self.chosen(gold).map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
                 (verdict, Some(region), Some(answer))
             }
             Err(reason) => (Verdict::zero(reason), None, None),
@@ -941,7 +942,8 @@ mod tests {
             let right = reward.write(&gold).unwrap();
             let mut texts: Vec<String> = bombs.to_vec();
             // Digits of other scripts and letters of other alphabets.
-            let (full_width, arabic, bold, cyrillic) = (0xFF10, 0x660, 0x1D7CE, [('e', 'е'), ('B', 'В'), ('o', 'о')]);
+            let (full_width, arabic, bold, cyrillic) =
+                (0xFF10, 0x660, 0x1D7CE, [('e', 'е'), ('B', 'В'), ('o', 'о')]);
             for zero in [full_width, arabic, bold] {
                 let turned = |c: char| c.to_digit(10).and_then(|d| char::from_u32(zero + d)).unwrap_or(c);
                 texts.push(right.chars().map(turned).collect());
@@ -949,7 +951,17 @@ mod tests {
             let turned = |c| cyrillic.iter().find(|(latin, _)| *latin == c).map_or(c, |(_, other)| *other);
             texts.push(right.chars().map(turned).collect());
             texts.retain(|text| *text != right);
-            for hidden in ["\u{200b}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{202e}", "\0", "\u{1b}[0m", "\u{8}"] {
+            for hidden in [
+                "\u{200b}",
+                "\u{200d}",
+                "\u{2060}",
+                "\u{feff}",
+                "\u{ad}",
+                "\u{202e}",
+                "\0",
+                "\u{1b}[0m",
+                "\u{8}",
+            ] {
                 let middle = right.char_indices().nth(right.chars().count() / 2).map_or(0, |(at, _)| at);
                 texts.extend([format!("{hidden}{right}"), format!("{right}{hidden}")]);
                 texts.push(format!("{}{hidden}{}", &right[..middle], &right[middle..]));
@@ -958,7 +970,12 @@ mod tests {
                 let (verdict, ..) = reward.verify(&gold, &format!("<answer>{text}</answer>"));
                 assert_eq!(verdict.score, 0.0, "{:?} {text:.60?}", answer);
                 let scored = reward.score(&gold, &format::tagged("x", text));
-                assert_eq!((scored.accuracy, scored.lenient_accuracy), (0.0, 0.0), "{:?} {text:.60?}", answer);
+                assert_eq!(
+                    (scored.accuracy, scored.lenient_accuracy),
+                    (0.0, 0.0),
+                    "{:?} {text:.60?}",
+                    answer
+                );
             }
         }
     }
@@ -968,7 +985,16 @@ mod tests {
         let options = ["cat", "dog", "cow"].map(str::to_owned);
         let answer = Answer::Choice('B');
         let gold = Gold { options: &options, ..plain(&answer) };
-        for text in ["A, B, C", "A B C", "cat, dog, cow", "A. cat B. dog C. cow", "(A) (B) (C)", "all of them", "ABC", "B/C"] {
+        for text in [
+            "A, B, C",
+            "A B C",
+            "cat, dog, cow",
+            "A. cat B. dog C. cow",
+            "(A) (B) (C)",
+            "all of them",
+            "ABC",
+            "B/C",
+        ] {
             assert_eq!(of("choice").verify(&gold, text).0.score, 0.0, "{text}");
         }
         // The right option moves with its letter.
@@ -995,7 +1021,18 @@ mod tests {
 
     #[test]
     fn golds_that_nobody_can_meet_are_refused_and_never_a_silent_zero() {
-        for text in [r"\frac{1}{", r"\sqrt", "3+", "(1,2", r"\left(3", r"\begin{pmatrix}1&2", r"\foo{3}", "x^", "{3", r"\frac{1}{2}}"] {
+        for text in [
+            r"\frac{1}{",
+            r"\sqrt",
+            "3+",
+            "(1,2",
+            r"\left(3",
+            r"\begin{pmatrix}1&2",
+            r"\foo{3}",
+            "x^",
+            "{3",
+            r"\frac{1}{2}}",
+        ] {
             let answer = Answer::Expression(text.to_owned());
             let reward = of("expression");
             let error = reward.self_test(&plain(&answer)).unwrap_err();
@@ -1003,7 +1040,18 @@ mod tests {
             let (verdict, ..) = reward.verify(&plain(&answer), &format!("<answer>{text}</answer>"));
             assert_eq!((verdict.score, verdict.reason), (0.0, Reason::BadGold), "{text}");
         }
-        for text in [r"\frac{1}{2}", "July 4", r"\text{no solution}", "3:30 PM", "[0,1)", r"x \ge 3", "1011_2", "5 cm", "yes", r"\$12.50"] {
+        for text in [
+            r"\frac{1}{2}",
+            "July 4",
+            r"\text{no solution}",
+            "3:30 PM",
+            "[0,1)",
+            r"x \ge 3",
+            "1011_2",
+            "5 cm",
+            "yes",
+            r"\$12.50",
+        ] {
             let answer = Answer::Expression(text.to_owned());
             of("expression").self_test(&plain(&answer)).unwrap_or_else(|error| panic!("{text}: {error}"));
         }

@@ -45,17 +45,10 @@ impl Framing {
                 answer
             }
             Self::Frames => {
-                let length = u32::try_from(answer.len()).expect("an answer is shorter than its request and its explanation");
+                let length = u32::try_from(answer.len())
+                    .expect("an answer is shorter than its request and its explanation");
                 [&length.to_be_bytes(), answer.as_slice()].concat()
             }
-        }
-    }
-
-    /// What a request is called.
-    pub(super) fn unit(self) -> &'static str {
-        match self {
-            Self::Lines => "line",
-            Self::Frames => "frame",
         }
     }
 }

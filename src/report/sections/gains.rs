@@ -149,8 +149,9 @@ fn outcomes(base: &[BenchmarkScore], runs: &[(&ReportRun, &RunRecord)], part: Pa
         for decoding in DECODINGS {
             for (which, scores) in [("base", &before), ("trained", &after)] {
                 let of = |outcome: &str| -> u64 {
-                    let same =
-                        |s: &&&BenchmarkScore| s.benchmark == *name && s.part == part && s.decoding == decoding;
+                    let same = |s: &&&BenchmarkScore| {
+                        s.benchmark == *name && s.part == part && s.decoding == decoding
+                    };
                     scores.iter().filter(same).filter_map(|s| s.outcomes.get(outcome)).sum()
                 };
                 let counts = Scored::OUTCOMES.map(of);

@@ -2,8 +2,24 @@
 
 /// Commands that may stand in words.
 const OF_TEXT: [&str; 18] = [
-    "text", "mathrm", "textbf", "mathbf", "mbox", "operatorname", "textit", "mathit", "emph", "textrm", "rm", "mathsf", "left",
-    "right", "quad", "qquad", "displaystyle", "boxed",
+    "text",
+    "mathrm",
+    "textbf",
+    "mathbf",
+    "mbox",
+    "operatorname",
+    "textit",
+    "mathit",
+    "emph",
+    "textrm",
+    "rm",
+    "mathsf",
+    "left",
+    "right",
+    "quad",
+    "qquad",
+    "displaystyle",
+    "boxed",
 ];
 
 /// The first flaw of `text`: brackets that do not close, operators and commands without what belongs to them, commands that
@@ -36,14 +52,19 @@ pub(crate) fn flaw(text: &str) -> Option<String> {
                 continue;
             }
             let (name, after) = rest.split_at(end);
-            if matches!(name, "frac" | "dfrac" | "tfrac" | "cfrac" | "sqrt" | "binom") && after.trim_start().is_empty() {
+            if matches!(name, "frac" | "dfrac" | "tfrac" | "cfrac" | "sqrt" | "binom")
+                && after.trim_start().is_empty()
+            {
                 return Some(format!("malformed: nothing follows `\\{name}`"));
             }
             if !OF_TEXT.contains(&name) {
                 command = command.or(Some(name));
             }
-            open = matches!(name, "times" | "cdot" | "div" | "le" | "leq" | "ge" | "geq" | "ne" | "neq" | "pm" | "cup" | "cap")
-                .then_some(name);
+            open = matches!(
+                name,
+                "times" | "cdot" | "div" | "le" | "leq" | "ge" | "geq" | "ne" | "neq" | "pm" | "cup" | "cap"
+            )
+            .then_some(name);
             rest = after;
             continue;
         }
@@ -108,7 +129,18 @@ mod tests {
         ] {
             assert!(flaw(text).is_some_and(|flaw| flaw.contains(expected)), "{text}: {:?}", flaw(text));
         }
-        for text in ["July 4", r"\text{no solution}", "3:30 PM", "1/2/2020", "[1,2)", "CO_2", "A.", "yes", "x<=3", "2**3"] {
+        for text in [
+            "July 4",
+            r"\text{no solution}",
+            "3:30 PM",
+            "1/2/2020",
+            "[1,2)",
+            "CO_2",
+            "A.",
+            "yes",
+            "x<=3",
+            "2**3",
+        ] {
             assert_eq!(flaw(text), None, "{text}");
         }
     }

@@ -805,13 +805,26 @@ pub(super) const COMPLEX: char = '\u{2102}';
 
 fn may_be_complex(text: &str) -> bool {
     const MARKS: [&str; 14] = [
-        "\\mathbb{C}", "\\text{i}", "\\mathrm{i}", "\\det", "\\operatorname{tr}", "\\operatorname{rank}", "\\text{rank}",
-        "\\arg{", "\\Re{", "\\Im{", "\\operatorname{Re}", "\\operatorname{Im}", "\\text{Re}", "\\text{Im}",
+        "\\mathbb{C}",
+        "\\text{i}",
+        "\\mathrm{i}",
+        "\\det",
+        "\\operatorname{tr}",
+        "\\operatorname{rank}",
+        "\\text{rank}",
+        "\\arg{",
+        "\\Re{",
+        "\\Im{",
+        "\\operatorname{Re}",
+        "\\operatorname{Im}",
+        "\\text{Re}",
+        "\\text{Im}",
     ];
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let stands = |name: &str, behind_command: bool| {
         text.match_indices(name).any(|(at, _)| {
-            !word(text[at + name.len()..].chars().next()) && (behind_command || !word(text[..at].chars().next_back()))
+            !word(text[at + name.len()..].chars().next())
+                && (behind_command || !word(text[..at].chars().next_back()))
         })
     };
     stands("i", false) || stands("\\imath", true) || MARKS.iter().any(|mark| text.contains(mark))

@@ -264,7 +264,8 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
                 && let (Some(exact), Ok(value)) = (form(exact, work), RBig::try_from(value))
             {
                 // What the difference is chopped at: 2^-54.
-                let apart = exact.plus(&Form::constant(-value), work).and_then(|d| Interval::of(&d, 256, &|_| None));
+                let apart =
+                    exact.plus(&Form::constant(-value), work).and_then(|d| Interval::of(&d, 256, &|_| None));
                 return apart.is_some_and(|apart| apart.middle().abs() < 0.5_f64.powi(54));
             }
         }
@@ -299,7 +300,8 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             && (float(gold) || float(answer))
         {
             // As precise as the longer of both is written, and fifteen digits at least.
-            let digits = [&x, &y].map(|v| v.numerator().to_string().len()).into_iter().max().unwrap_or(0).max(15);
+            let digits =
+                [&x, &y].map(|v| v.numerator().to_string().len()).into_iter().max().unwrap_or(0).max(15);
             let bound = RBig::from_parts(1.into(), dashu_int::UBig::from(10_u8).pow(digits));
             let size = |value: RBig| if value < RBig::ZERO { -value } else { value };
             return size(&x - &y) <= bound * size(x).max(size(y));

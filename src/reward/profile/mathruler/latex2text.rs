@@ -135,14 +135,18 @@ fn command<'t>(text: &'t str, out: &mut String, depth: usize) -> Option<&'t str>
     match name {
         "" => return Some(rest),
         "begin" => return environment(rest, out, depth),
-        "(" | ")" | "end" => return Some(if name == "end" { argument(rest, &mut String::new(), depth)? } else { rest }),
+        "(" | ")" | "end" => {
+            return Some(if name == "end" { argument(rest, &mut String::new(), depth)? } else { rest });
+        }
         "[" | "]" => {
             out.push('\n');
             return Some(rest);
         }
         _ => (),
     }
-    let Some(found) = macros().get(name) else { return Some(if letters(name) { rest.trim_start() } else { rest }) };
+    let Some(found) = macros().get(name) else {
+        return Some(if letters(name) { rest.trim_start() } else { rest });
+    };
     if found.arguments.is_empty() {
         out.push_str(&found.text.replace('␊', "\n"));
         // The spaces after a name stay, before characters.
@@ -155,7 +159,9 @@ fn command<'t>(text: &'t str, out: &mut String, depth: usize) -> Option<&'t str>
         match kind {
             '*' => rest = trimmed.strip_prefix('*').unwrap_or(rest),
             '[' => {
-                if let Some((inside, after)) = trimmed.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+                if let Some((inside, after)) =
+                    trimmed.strip_prefix('[').and_then(|inside| inside.split_once(']'))
+                {
                     convert(inside, &mut text, depth + 1)?;
                     rest = after;
                 }
