@@ -65,6 +65,12 @@ impl Verifier for Expression {
 
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
         let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
+        if answer.len() > MAX_ANSWER {
+            return match answer.trim() == gold.trim() && malformed(gold, self.reading).is_none() {
+                true => Verdict::all_or_nothing(true, answer.trim()),
+                false => Verdict::zero(Reason::Unparsed),
+            };
+        }
         let written = notation(answer);
         if written.is_empty() {
             return Verdict::zero(Reason::Empty);
@@ -95,7 +101,8 @@ impl Verifier for Expression {
             }
             // Words are compared as they stand.
             let (wanted, written) = (bare(&wanted), bare(&written));
-            let same = wanted == written || is_word(wanted) && wanted.eq_ignore_ascii_case(written);
+            let same = !wanted.is_empty()
+                && (wanted == written || is_word(wanted) && wanted.eq_ignore_ascii_case(written));
             return Verdict::all_or_nothing(same, written);
         };
         let Some(given) = read(&answer) else { return Verdict::zero(Reason::Unparsed) };
@@ -172,6 +179,9 @@ fn gold_text<'a>(gold: &Gold<'a>) -> Result<&'a str, BadGold> {
         other => Err(BadGold::Kind { wants: "expression", has: other.kind() }),
     }
 }
+
+/// Longest answer that is read, in bytes; a longer one is right only where it is the gold to the letter.
+const MAX_ANSWER: usize = 16 * 1024;
 
 /// `num/den · √root · π^pi` in lowest terms: `den > 0`, `root` without square factors; zero has root 1 and no π. Equal
 /// values have equal fields, since √root and powers of π are independent over the rationals.
@@ -774,6 +784,12 @@ mod tests {
         check(r"\sin 15^\circ", r"\sin 15", true);
         check(r"\sin\frac{\pi}{12}", r"\frac{\sqrt{6}-\sqrt{2}}{4}", true);
         check(r"\ln 8", r"3\ln 2", true);
+        check("6", r"(\sqrt{6})^2", true);
+        check("27", r"\sqrt{3}^6", true);
+        check(r"1+\sqrt{2}", r"\sqrt{1+\sqrt{2}}^2", true);
+        check("12", r"(2\sqrt{3})^2", true);
+        check(r"x^2+2\sqrt{3}x+3", r"(x+\sqrt{3})^2", true);
+        check(r"2\sqrt{2}", r"\sqrt{2}^3", true);
         check(r"e^{2x+1}", r"e \cdot e^{2x}", true);
         check(r"\sqrt{50}", r"5\sqrt{2}", true);
         check(r"\sqrt[3]{16}", r"2\sqrt[3]{2}", true);

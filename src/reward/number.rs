@@ -618,7 +618,8 @@ const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
 
 /// Whether `text` can stand after a number without changing it: at most three words of letters, five around a "per".
 pub(super) fn is_unit(text: &str, attached: bool) -> bool {
-    if text.len() > 48 || (attached && matches!(text, "k" | "K" | "M" | "B")) {
+    let braces = |c: char| text.matches(c).count();
+    if text.len() > 48 || braces('{') != braces('}') || (attached && matches!(text, "k" | "K" | "M" | "B")) {
         return false;
     }
     let mut plain = text.to_owned();

@@ -8,6 +8,7 @@
 Of trl, verl and lmms-eval only the scoring files are loaded, from `--wheels` (they need torch otherwise and do not use it
 for scoring). VLMEvalKit's rules and R1-V's are restated here: neither is on PyPI.
 """
+import functools
 import importlib.util
 import logging
 import re
@@ -44,6 +45,8 @@ def cpu_timeout(timeout_seconds=None):
 
 
 math_verify.parser.timeout = math_verify.grader.timeout = cpu_timeout
+# Profiles ask for the same text in the same way one after another.
+parse = functools.lru_cache(8)(parse)
 
 
 def load(path, name, package=None, stubs=()):
@@ -72,6 +75,7 @@ class Packages:
         self.dapo = load(verl / "math_dapo.py", "verl_math_dapo")
         self.math = load(verl / "math_reward.py", "verl_math_reward")
         self.geo3k = load(verl / "geo3k.py", "verl_geo3k")
+        self.grade = self.geo3k.grade_answer = functools.lru_cache(8)(self.geo3k.grade_answer)
         tasks = wheels / "lmms_eval/tasks"
         source = (tasks / "mmmu/utils.py").read_text()
         start = source.index("def extract_numbers")
@@ -104,8 +108,7 @@ class Packages:
         return self.trl.accuracy_reward([[{"content": text}]], [golds[0]])[0]
 
     def mathruler(self, golds, text, options):
-        from mathruler.grader import extract_boxed_content, grade_answer
-        return float(any(grade_answer(extract_boxed_content(text), g) for g in golds))
+        return float(any(self.grade(self.geo3k.extract_boxed_content(text), g) for g in golds))
 
     def geo3k_(self, golds, text, options):
         return self.geo3k.compute_score(text, golds[0])
