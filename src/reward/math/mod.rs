@@ -186,6 +186,20 @@ pub(crate) fn rounded_root(expr: &Expr) -> bool {
     })
 }
 
+/// The value in floats of double precision, step by step as sympy takes them.
+pub(crate) fn in_floats(expr: &Expr) -> Option<f64> {
+    Some(match expr {
+        Expr::Number(value) | Expr::Decimal(value) => value.to_f64().value(),
+        Expr::Negative(inner) => -in_floats(inner)?,
+        Expr::Sum(terms) => terms.iter().map(in_floats).sum::<Option<f64>>()?,
+        Expr::Product(factors) => factors.iter().map(in_floats).product::<Option<f64>>()?,
+        Expr::Root(2, inside) => in_floats(inside)?.sqrt(),
+        // A quotient is a product with the reciprocal, rounded on the way.
+        Expr::Quotient(above, below) => in_floats(above)? * (1.0 / in_floats(below)?),
+        _ => return None,
+    })
+}
+
 /// A function of forms, with its value where that is exact.
 pub(crate) fn function(name: &str, mut args: Vec<Form>, work: &mut Work) -> Option<Form> {
     let opaque = |args: Vec<Form>| Some(Form::atom(Atom::Function(name.into(), args)));

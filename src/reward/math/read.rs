@@ -63,7 +63,7 @@ const SILENT: [&str; 16] = [
     "triangle",
 ];
 
-const SIGNS: [(&str, char); 40] = [
+const SIGNS: [(&str, char); 41] = [
     ("cdot", '*'),
     ("times", '*'),
     ("ast", '*'),
@@ -104,6 +104,7 @@ const SIGNS: [(&str, char); 40] = [
     ("in", '∈'),
     ("colon", ':'),
     ("over", '/'),
+    ("choose", '∷'),
 ];
 
 const GREEK: [(&str, char); 26] = [
@@ -860,7 +861,10 @@ impl Reader {
         if self.eat(close) {
             return (close == '⦄').then_some(Expr::Set(Vec::new()));
         }
-        let inside = self.list()?;
+        let mut inside = self.list()?;
+        if close == '}' && self.eat('∷') {
+            inside = Expr::Function("binom", vec![inside, self.sum()?]);
+        }
         if !self.eat(close) {
             return None;
         }

@@ -9,7 +9,7 @@ use super::{
     super::math::{
         Expr, equal,
         form::{Work, decimal},
-        rounded_root,
+        in_floats, rounded_root,
     },
     Asked, Score, hendrycks, python,
 };
@@ -332,6 +332,12 @@ fn equal_under_sympy(gold: &str, answer: &str) -> bool {
     // A root of a float is rounded, and so is what it is a part of.
     if rounded_root(&gold) != rounded_root(&answer) {
         return false;
+    }
+    let floats = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
+    if (floats(&gold) || floats(&answer))
+        && let (Some(a), Some(b)) = (in_floats(&gold), in_floats(&answer))
+    {
+        return a == b;
     }
     let work = &mut Work::new();
     let (Some(a), Some(b)) = (gold.form(work), answer.form(work)) else { return false };

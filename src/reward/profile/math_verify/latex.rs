@@ -492,7 +492,7 @@ enum Token {
 
 /// Commands and signs, longest first where one begins another.
 #[rustfmt::skip]
-const SIGNS: [(&str, &str); 120] = [
+const SIGNS: [(&str, &str); 121] = [
     ("\\{\\}", "∅"), ("\\emptyset", "∅"), ("∅", "∅"),
     ("^{\\circ}", "°"), ("^\\circ", "°"), ("^{\\degree}", "°"), ("^\\degree", "°"), ("^{T}", "T"), ("^T", "T"), ("'", "T"),
     ("\\,", ""), ("\\thinspace", ""), ("\\:", ""), ("\\medspace", ""), ("\\;", ""), ("\\thickspace", ""),
@@ -500,7 +500,7 @@ const SIGNS: [(&str, &str); 120] = [
     ("+", "+"), ("-", "-"), ("−", "-"), ("∸", "-"), ("∔", "+"), ("⊕", "+"),
     ("*", "*"), ("×", "*"), ("⋅", "*"), ("∗", "*"), ("⋆", "*"), ("∘", "*"), ("∙", "*"), ("⊗", "*"),
     ("\\times", "*"), ("\\cdot", "*"), ("/", "/"), ("÷", "/"), ("∕", "/"), ("\\over", "/"), ("\\div", "/"),
-    ("\\mod", "mod"), ("(", "("), (")", ")"), ("\\(", "\\("), ("\\)", "\\)"), ("{", "{"), ("}", "}"), ("\\{", "⦃"),
+    ("\\mod", "mod"), ("\\choose", "choose"), ("(", "("), (")", ")"), ("\\(", "\\("), ("\\)", "\\)"), ("{", "{"), ("}", "}"), ("\\{", "⦃"),
     ("\\}", "⦄"), ("\\lbrace", "⦃"), ("\\rbrace", "⦄"), ("[", "["), ("]", "]"), ("\\lbrack", "["), ("\\rbrack", "]"),
     ("\\boxed", "boxed"), ("|", "|"), ("\\lvert", "l|"), ("\\rvert", "r|"), ("\\vert", "|"), ("\\|", "‖"),
     ("\\lfloor", "⌊"), ("\\rfloor", "⌋"), ("\\lceil", "⌈"), ("\\rceil", "⌉"),
@@ -1423,7 +1423,10 @@ impl Reader {
             if let Some(close) = close {
                 return self.attempt(|this| {
                     this.at += 1;
-                    let inside = this.expr()?;
+                    let mut inside = this.expr()?;
+                    if close == "}" && this.eat("choose") {
+                        inside = Expr::Function("binom", vec![inside, this.expr()?]);
+                    }
                     this.eat(close).then_some(inside)
                 });
             }

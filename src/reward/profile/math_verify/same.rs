@@ -6,6 +6,7 @@ use super::latex::COMPLEX;
 use crate::reward::math::{
     Expr, Relation, equal,
     form::{Atom, Form, Work},
+    in_floats,
     interval::Interval,
     rounded_root,
 };
@@ -108,20 +109,6 @@ fn multiplied(expr: &Expr) -> Option<Expr> {
         }
         _ => None,
     }
-}
-
-/// The value in floats of double precision, step by step as sympy takes them.
-fn in_floats(expr: &Expr) -> Option<f64> {
-    Some(match expr {
-        Expr::Number(value) | Expr::Decimal(value) => value.to_f64().value(),
-        Expr::Negative(inner) => -in_floats(inner)?,
-        Expr::Sum(terms) => terms.iter().map(in_floats).sum::<Option<f64>>()?,
-        Expr::Product(factors) => factors.iter().map(in_floats).product::<Option<f64>>()?,
-        Expr::Root(2, inside) => in_floats(inside)?.sqrt(),
-        // A quotient is a product with the reciprocal, rounded on the way.
-        Expr::Quotient(above, below) => in_floats(above)? * (1.0 / in_floats(below)?),
-        _ => return None,
-    })
 }
 
 /// The value of a root of a decimal, alone or as a factor: sympy takes it at once, where it leaves those inside of fractions exact.
