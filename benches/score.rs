@@ -17,7 +17,7 @@ use modo::{
     sample::Answer,
 };
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// What is asked of modo and of the packages: kind, gold, answer.
 const ANSWERS: [(&str, &str, &str); 12] = [
@@ -183,12 +183,12 @@ fn by_profile(name: &str, gold: &str, text: &str) -> Case {
 }
 
 impl Case {
-    /// CPU seconds per answer, over a tenth of a second.
+    /// CPU seconds per answer, over a twentieth of a second.
     fn round(&mut self) {
         let (mut n, mut spent) = (0, 0.0);
-        while spent < 0.1 {
-            spent += (self.once)(500);
-            n += 500;
+        while spent < 0.05 {
+            spent += (self.once)(200);
+            n += 200;
         }
         self.rounds.push(spent / f64::from(n));
     }

@@ -66,9 +66,11 @@ impl Verifier for Expression {
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
         let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
         if answer.len() > MAX_ANSWER {
-            return match answer.trim() == gold.trim() && malformed(gold, self.reading).is_none() {
-                true => Verdict::all_or_nothing(true, answer.trim()),
-                false => Verdict::zero(Reason::Unparsed),
+            let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
+            return if same {
+                Verdict::all_or_nothing(true, answer.trim())
+            } else {
+                Verdict::zero(Reason::Unparsed)
             };
         }
         let written = notation(answer);

@@ -968,14 +968,9 @@ mod tests {
             }
             for text in &texts {
                 let (verdict, ..) = reward.verify(&gold, &format!("<answer>{text}</answer>"));
-                assert_eq!(verdict.score, 0.0, "{:?} {text:.60?}", answer);
+                assert_eq!(verdict.score, 0.0, "{answer:?} {text:.60?}");
                 let scored = reward.score(&gold, &format::tagged("x", text));
-                assert_eq!(
-                    (scored.accuracy, scored.lenient_accuracy),
-                    (0.0, 0.0),
-                    "{:?} {text:.60?}",
-                    answer
-                );
+                assert_eq!((scored.accuracy, scored.lenient_accuracy), (0.0, 0.0), "{answer:?} {text:.60?}");
             }
         }
     }

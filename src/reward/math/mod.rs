@@ -188,6 +188,11 @@ pub(crate) fn rounded_root(expr: &Expr) -> bool {
 
 /// The value in floats of double precision, step by step as sympy takes them.
 pub(crate) fn in_floats(expr: &Expr) -> Option<f64> {
+    // What has no decimal in it is exact until it meets one.
+    let decimal = |e: &Expr| matches!(e, Expr::Decimal(_));
+    if !expr.any(&mut |e| decimal(e)) {
+        return expr.form(&mut Work::new())?.rational().map(|value| value.to_f64().value());
+    }
     Some(match expr {
         Expr::Number(value) | Expr::Decimal(value) => value.to_f64().value(),
         Expr::Negative(inner) => -in_floats(inner)?,
@@ -198,6 +203,19 @@ pub(crate) fn in_floats(expr: &Expr) -> Option<f64> {
         Expr::Quotient(above, below) => in_floats(above)? * (1.0 / in_floats(below)?),
         _ => return None,
     })
+}
+
+/// Significant digits of a decimal; 40 stands for more.
+pub(crate) fn significant(value: &RBig) -> usize {
+    const MOST: usize = 40;
+    let mut value = value.clone();
+    for _ in 0..MOST {
+        if value.is_int() {
+            break;
+        }
+        value *= RBig::from(10);
+    }
+    if value.is_int() { value.numerator().to_string().trim_matches(['-', '0']).len() } else { MOST }
 }
 
 /// A function of forms, with its value where that is exact.

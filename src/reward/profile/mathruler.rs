@@ -9,7 +9,7 @@ use super::{
     super::math::{
         Expr, equal,
         form::{Work, decimal},
-        in_floats, rounded_root,
+        in_floats, rounded_root, significant,
     },
     Asked, Score, hendrycks, python,
 };
@@ -334,7 +334,10 @@ fn equal_under_sympy(gold: &str, answer: &str) -> bool {
         return false;
     }
     let floats = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
-    if (floats(&gold) || floats(&answer))
+    // Floats with more digits have more precision.
+    let long = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(value) if significant(value) > 15));
+    if !(long(&gold) || long(&answer))
+        && (floats(&gold) || floats(&answer))
         && let (Some(a), Some(b)) = (in_floats(&gold), in_floats(&answer))
     {
         return a == b;
