@@ -161,6 +161,7 @@ fn empty() -> Report {
         confirm: Vec::new(),
         reward_weights: RewardWeights::default(),
         notes: Vec::new(),
+        data: Vec::new(),
         provenance: BTreeMap::new(),
         plan: String::new(),
     }
