@@ -1,6 +1,7 @@
 //! How well predictors do on published tables of runs: learning curves, cross-validation, coverage, time.
 //!
-//! `cargo bench --bench predict -- curves [--methods gp3,proposer] [--draws 12]`; see `WHAT`. The tables lie under
+//! `cargo bench --bench predict -- curves [--methods gp3,proposer] [--draws 12]`; see `WHAT`. `curves` takes `--seven`,
+//! `--families` and `--all`: only Olmix, those targets. The tables lie under
 //! `../shared`; what is missing is said and left out. Every figure comes with its standard error over draws.
 
 #![expect(clippy::print_stdout, reason = "a bench run by hand prints its tables")]
@@ -14,7 +15,7 @@ use modo::{
     predict::{Method, Observation, PREDICTORS, Prediction, mixtures, skill},
     seed::Seed,
 };
-use rand::seq::SliceRandom;
+use rand::{Rng, seq::SliceRandom};
 use rand_distr::{Distribution, Exp1};
 use rayon::prelude::*;
 
@@ -23,9 +24,10 @@ curves   rank correlation on unseen mixtures of RegMix and Olmix, fitted on 10 t
 cv       five-fold cross-validation on all 512 runs of RegMix
 paper    leave-one-out R² on the runs of MoDoMoDo
 coverage share of unseen runs inside the 90 % intervals, at 10, 20 and 50 runs
-pool     regret of the best run found at a budget of 30 in the runs of RegMix: 10 at random, then batches of 10
+regret   regret of the best run found at a budget of 30 in the runs of RegMix: 10 at random, then batches of 10
 optimum  value and time of the best mixture of a fitted process under tight caps, beside random allowed mixtures
 tail     fitted on the worse three quarters of RegMix, asked for the best quarter
+rates    true rates near 0, ½ and 1 told by 200 answers each: as they are, by arcsine of the root, by logit
 time     processor time of fitting one target, one thread";
 
 const SIZES: [usize; 5] = [10, 15, 20, 30, 50];
@@ -41,13 +43,19 @@ fn main() {
         .collect();
     let draws = option("--draws").map_or(12, |text| text.parse().expect("a number of draws"));
     match args.first().map(String::as_str) {
-        Some("curves") => curves(&methods, draws, args.iter().any(|arg| arg == "--all")),
+        Some("curves") => {
+            let asked = |flag: &str| args.iter().any(|arg| arg == flag);
+            let tasks = [("--seven", Tasks::Seven), ("--families", Tasks::Families), ("--all", Tasks::All)];
+            let tasks = tasks.into_iter().filter(|(flag, _)| asked(flag)).map(|(_, tasks)| tasks).collect();
+            curves(&methods, draws, tasks);
+        }
         Some("cv") => cross_validation(&methods),
         Some("paper") => paper(&methods),
         Some("coverage") => coverage(&methods, draws),
-        Some("pool") => search(&methods, draws),
+        Some("regret") => regret_of_search(&methods, draws),
         Some("optimum") => optimum(&methods),
         Some("tail") => tail(&methods),
+        Some("rates") => rates(&methods, draws),
         Some("time") => time(&methods),
         _ => println!("{WHAT}"),
     }
@@ -115,12 +123,23 @@ fn regmix() -> Option<Table> {
     table("RegMix", "data/regmix/train_mixture_1m.csv", "data/regmix/train_pile_loss_1m.csv", 1)
 }
 
-/// Seven means of the 110 tasks, or all tasks.
-fn olmix(all: bool) -> Option<Table> {
+/// Which columns of Olmix's metrics are targets.
+#[derive(Clone, Copy, PartialEq)]
+enum Tasks {
+    /// Seven means of the 110 tasks.
+    Seven,
+    /// The means of its own configuration (`configs/fits/dclm_per_family.yaml`): mathematics, code, the rest without
+    /// the five tasks that it drops as noisy.
+    Families,
+    /// Every task.
+    All,
+}
+
+fn olmix(tasks: Tasks) -> Option<Table> {
     let (ratios, metrics) =
         ("data/olmix/dclm_swarm_train_ratios.csv", "data/olmix/dclm_swarm_train_metrics.csv");
     let mut table = table("Olmix", ratios, metrics, 3)?;
-    if all {
+    if tasks == Tasks::All {
         return Some(table);
     }
     let mean = |name: &str, takes: &dyn Fn(&str) -> bool| {
@@ -129,6 +148,19 @@ fn olmix(all: bool) -> Option<Table> {
         (name.to_owned(), (0..table.shares.len()).map(row).collect::<Vec<f64>>())
     };
     let code = |t: &str| t.contains("mbpp") || t.contains("codex");
+    if tasks == Tasks::Families {
+        table.name = "Olmix, its three families";
+        let math = |t: &str| t.starts_with("minerva");
+        let noisy = |t: &str| {
+            ["qasper_yesno", "sciriff_yesno", "lab_bench", "medqa"].iter().any(|p| t.starts_with(p))
+        };
+        table.targets = vec![
+            mean("math", &math),
+            mean("code", &code),
+            mean("qa", &|t| !math(t) && !code(t) && !noisy(t)),
+        ];
+        return Some(table);
+    }
     table.targets = vec![
         mean("all", &|_| true),
         mean("mmlu", &|t| t.starts_with("mmlu")),
@@ -230,8 +262,10 @@ fn all(table: &Table, method: &dyn Method, n: usize, draws: usize) -> Vec<Vec<Re
     flat.chunks(table.targets.len()).map(<[_]>::to_vec).collect()
 }
 
-fn curves(methods: &[Candidate], draws: usize, every: bool) {
-    for table in [regmix(), olmix(every)].into_iter().flatten() {
+fn curves(methods: &[Candidate], draws: usize, tasks: Vec<Tasks>) {
+    let regmix = if tasks.is_empty() { regmix() } else { None };
+    let tasks = if tasks.is_empty() { vec![Tasks::Seven, Tasks::Families] } else { tasks };
+    for table in regmix.into_iter().chain(tasks.into_iter().filter_map(olmix)) {
         println!(
             "\n{} ({draws} draws × {} targets): rank correlation ± standard error (median R²)",
             table.name,
@@ -324,10 +358,13 @@ fn coverage(methods: &[Candidate], draws: usize) {
         for n in [10, 20, 50] {
             print!("{label:24} n = {n:2}");
             let mut pooled = Vec::new();
-            for table in
-                [regmix(), olmix(false), olmix(true).map(|t| Table { name: "Olmix, 110 tasks", ..t })]
-                    .into_iter()
-                    .flatten()
+            for table in [
+                regmix(),
+                olmix(Tasks::Seven),
+                olmix(Tasks::All).map(|t| Table { name: "Olmix, 110 tasks", ..t }),
+            ]
+            .into_iter()
+            .flatten()
             {
                 let draws = if table.targets.len() > 50 { draws.div_ceil(6) } else { draws };
                 let all = all(&table, method.as_ref(), n, draws);
@@ -352,7 +389,7 @@ fn processor_seconds() -> f64 {
 }
 
 /// Smaller is better in RegMix: all scores are turned round.
-fn search(methods: &[Candidate], draws: usize) {
+fn regret_of_search(methods: &[Candidate], draws: usize) {
     let Some(table) = regmix() else { return };
     println!(
         "RegMix, {} runs: regret (sd) of the best of 30, ± standard error over {draws} draws × 7 targets",
@@ -494,6 +531,93 @@ fn tail(methods: &[Candidate]) {
             print!("  n = {n}: {rank:.2} ±{a:.2}, regret {regret:.3} ±{b:.3}");
         }
         println!();
+    }
+}
+
+/// A way to see rates: there, back, and the variance there of a rate told by `n` answers.
+struct Scale {
+    name: &'static str,
+    there: fn(f64, f64) -> f64,
+    back: fn(f64) -> f64,
+    variance: fn(f64, f64) -> f64,
+}
+
+/// Half an answer of each kind is added where 0 and 1 must not occur.
+fn shrunk(rate: f64, n: f64) -> f64 {
+    (rate * n + 0.5) / (n + 1.0)
+}
+
+const SCALES: [Scale; 3] = [
+    Scale {
+        name: "as it is",
+        there: |rate, _| rate,
+        back: |seen| seen,
+        variance: |rate, n| shrunk(rate, n) * (1.0 - shrunk(rate, n)) / n,
+    },
+    Scale {
+        name: "arcsine root",
+        there: |rate, _| rate.sqrt().asin(),
+        back: |seen| seen.clamp(0.0, std::f64::consts::FRAC_PI_2).sin().powi(2),
+        variance: |_, n| 0.25 / n,
+    },
+    Scale {
+        name: "logit",
+        there: |rate, n| (shrunk(rate, n) / (1.0 - shrunk(rate, n))).ln(),
+        back: |seen| 1.0 / (1.0 + (-seen).exp()),
+        variance: |rate, n| 1.0 / (n * shrunk(rate, n) * (1.0 - shrunk(rate, n))),
+    },
+];
+
+/// The standardised losses of RegMix are the logits of true rates, moved to near 0, ½ or 1.
+fn rates(methods: &[Candidate], draws: usize) {
+    const ANSWERS: usize = 200;
+    let Some(table) = regmix() else { return };
+    println!(
+        "rank correlation with true rates of unseen mixtures (root mean square error), {draws} draws × 7 targets"
+    );
+    for Candidate { label, method } in methods {
+        for (middle, about) in [(-4.0, "near 0"), (-2.0, "about .1"), (0.0, "about .5"), (4.0, "near 1")] {
+            for n in [20, 50] {
+                print!("{label:12} rates {about:8} n = {n}:");
+                let jobs: Vec<(usize, usize)> =
+                    (0..draws).flat_map(|draw| (0..7).map(move |k| (draw, (2 * k) % 13))).collect();
+                for Scale { name, there, back, variance } in &SCALES {
+                    let one = |&(draw, target): &(usize, usize)| {
+                        let losses = &table.targets[target].1;
+                        let (centre, _) = mean(losses);
+                        let sd =
+                            mean(&losses.iter().map(|l| (l - centre).powi(2)).collect::<Vec<_>>()).0.sqrt();
+                        let truth = |row: usize| 1.0 / (1.0 + ((losses[row] - centre) / sd - middle).exp());
+                        let (train, test) = table.draw(n, draw);
+                        let mut rng = Seed::new(9).child(n).child(draw).child(target).rng();
+                        let answers = ANSWERS as f64;
+                        let told = |&row: &usize| {
+                            let right = (0..ANSWERS).filter(|_| rng.random::<f64>() < truth(row)).count();
+                            let rate = right as f64 / answers;
+                            let noise_variance = Some(variance(rate, answers));
+                            Observation {
+                                shares: table.shares[row].clone(),
+                                score: there(rate, answers),
+                                noise_variance,
+                            }
+                        };
+                        let fitted =
+                            method.fit(&train.iter().map(told).collect::<Vec<_>>()).expect("enough runs");
+                        let seen = |&row: &usize| (truth(row), back(fitted.mean(&table.shares[row])));
+                        let (truth, means): (Vec<f64>, Vec<f64>) = test.iter().map(seen).unzip();
+                        let squared = truth.iter().zip(&means).map(|(t, m)| (t - m).powi(2)).sum::<f64>();
+                        (skill::rank_correlation(&truth, &means), (squared / truth.len() as f64).sqrt())
+                    };
+                    let all: Vec<(f64, f64)> = jobs.par_iter().map(one).collect();
+                    let ranks: Vec<f64> =
+                        all.chunks(7).map(|d| d.iter().map(|r| r.0).sum::<f64>() / 7.0).collect();
+                    let (rank, error) = mean(&ranks);
+                    let missed = mean(&all.iter().map(|r| r.1).collect::<Vec<_>>()).0;
+                    print!("  {name} {rank:.3} ±{error:.3} ({missed:.4})");
+                }
+                println!();
+            }
+        }
     }
 }
 

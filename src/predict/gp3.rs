@@ -52,7 +52,13 @@ pub(super) struct Fitted {
 
 impl Fitted {
     pub(super) fn new(runs: &[Observation], groups: Vec<Vec<usize>>, beliefs: [Belief; 3]) -> Self {
-        Self { groups, members: beliefs.map(|belief| Process::fit(runs, belief)) }
+        let mut found = None;
+        let members = beliefs.map(|belief| {
+            let (process, own) = Process::fit_like(runs, belief, found.as_ref());
+            found.get_or_insert(own);
+            process
+        });
+        Self { groups, members }
     }
 }
 
