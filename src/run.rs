@@ -115,6 +115,9 @@ pub struct BenchmarkScore {
     pub lenient_score: Score,
     /// Mean completion length in tokens.
     pub mean_tokens: f64,
+    /// Completions by what came of them, as [`Realised::reasons`]; empty in records of earlier versions.
+    #[serde(default)]
+    pub outcomes: BTreeMap<String, u64>,
 }
 
 /// What the draws of one dataset came to.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -406,6 +406,138 @@ fn a_line_is_answered_before_the_next_one_comes() {
     }
     drop(input);
     assert!(child.wait().unwrap().success());
+}
+
+/// What another program's client does: a length, an object; a length, an answer.
+struct Client {
+    child: std::process::Child,
+    input: std::process::ChildStdin,
+    output: std::process::ChildStdout,
+}
+
+impl Client {
+    fn start() -> Self {
+        let mut command = command(&["score", "--stdio=frames"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, input, output }
+    }
+
+    fn send(&mut self, request: &[u8]) {
+        self.input.write_all(&u32::try_from(request.len()).unwrap().to_be_bytes()).unwrap();
+        self.input.write_all(request).unwrap();
+    }
+
+    fn receive(&mut self) -> Value {
+        let mut length = [0; 4];
+        self.output.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+        self.output.read_exact(&mut answer).unwrap();
+        serde_json::from_slice(&answer).unwrap()
+    }
+}
+
+#[test]
+fn frames_are_answered_in_order_and_bad_ones_with_their_number() {
+    let mut client = Client::start();
+    // One by one, with line breaks inside of an object.
+    for id in 0..3 {
+        client.send(
+            format!("{{\n\"id\": {id},\n\"type\": \"number\", \"gold\": 1, \"completion\": \"1\"}}")
+                .as_bytes(),
+        );
+        let answer = client.receive();
+        assert_eq!((&answer["id"], answer["score"].as_f64()), (&Value::from(id), Some(1.0)));
+    }
+    // Several at once, some of them bad.
+    client.send(b"");
+    client.send(b"no JSON");
+    client.send(br#"{"id": "x", "type": "number", "completion": "1"}"#);
+    client.send(br#"{"id": 7, "type": "choice", "gold": "B", "completion": "C"}"#);
+    for number in [4, 5] {
+        let answer = client.receive();
+        assert_eq!((answer["line"].as_u64(), answer["error"].is_string()), (Some(number), true), "{answer}");
+    }
+    let answer = client.receive();
+    assert_eq!((&answer["id"], answer["line"].as_u64()), (&Value::from("x"), Some(6)));
+    assert!(answer["error"].as_str().unwrap().contains("gold"), "{answer}");
+    assert_eq!(client.receive()["reason"], "wrong");
+    // Half a frame, and then nothing more.
+    client.input.write_all(&[0, 0, 0, 9, b'{']).unwrap();
+    let Client { mut child, input, mut output } = client;
+    drop(input);
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
+    assert!(String::from_utf8_lossy(&rest).contains("the input ends inside of the frame"));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn long_streams_are_scored_in_order_in_bounded_memory() {
+    const LINES: usize = 40_000;
+    let mut child =
+        command(&["score", "--stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let reasoning = "the red bar is higher ".repeat(200);
+    let writer = std::thread::spawn(move || {
+        for id in 0..LINES {
+            let bad = id % 1000 == 999;
+            let end = if bad { "" } else { "}" };
+            writeln!(input, r#"{{"id": {id}, "type": "number", "gold": {id}, "completion": "<think>{reasoning}</think><answer>{id}</answer>"{end}"#).unwrap();
+        }
+        input
+    });
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for id in 0..LINES {
+        let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+        if id % 1000 == 999 {
+            assert_eq!(answer["line"].as_u64(), Some(id as u64 + 1), "{answer}");
+        } else {
+            assert_eq!((answer["id"].as_u64(), answer["reward"].as_f64()), (Some(id as u64), Some(3.0)));
+        }
+    }
+    // 180 MB have gone through.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 120 * 1024, "{peak} kB");
+    drop(writer.join().unwrap());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_scorer_ends_when_it_is_interrupted_or_nobody_reads() {
+    let line = br#"{"id": 1, "type": "number", "gold": 1, "completion": "1"}
+"#;
+    for (args, code) in [(&["score"][..], 1), (&["score", "--stdio"], 0)] {
+        let mut child = command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(line).unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(answers.next().unwrap().unwrap().contains("\"score\":1.0"));
+        let process = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(out.status.code(), Some(code), "{}", stderr(&out));
+        assert_eq!(stderr(&out).contains("the lines up to 1 are answered"), code == 1, "{}", stderr(&out));
+        drop(input);
+    }
+    let mut child = command(&["score"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    drop(child.stdout.take());
+    while input.write_all(line).is_ok() {}
+    let out = child.wait_with_output().unwrap();
+    assert_eq!((out.status.code(), stderr(&out).as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, 
 use modo::{
     data::{
         Catalog, Portion, READERS,
-        check::{Scan, scan},
+        check::{Check, scan},
         open,
         picture::{BadPicture, decode, size},
     },
@@ -379,7 +379,7 @@ fn bad_rows_name_file_row_and_column_and_leave_the_others_readable() {
         assert!(bad.starts_with(&format!("f.jsonl, {expected}")), "{bad}");
     }
     assert_eq!(rows.row(cases.len() as u64).unwrap().answer, Answer::Number(1.0));
-    let found = scan(rows.as_ref(), |_| true);
+    let found = scan(rows.as_ref(), u64::MAX, |_, _| (), |_| ());
     assert_eq!((found.rows, found.n_bad, found.bad.len()), (18, 17, 17));
 }
 
@@ -416,7 +416,7 @@ fn a_damaged_parquet_file_is_an_error_and_never_a_panic() {
         mutant[at] ^= 0x5a;
         fs::write(&path, mutant).unwrap();
         if let Ok(rows) = open_table(folder.path(), &keys) {
-            scan(rows.as_ref(), |_| true);
+            scan(rows.as_ref(), u64::MAX, |_, _| (), |_| ());
         }
     }
 }
@@ -768,8 +768,9 @@ fn the_real_slices_are_read_completely() {
     let catalog = Catalog::embedded();
     for slice in SLICES {
         let (rows, found) = read_slice(&catalog, slice.name, &root);
-        assert_eq!((found.rows, found.n_bad), (slice.rows, slice.bad), "{}: {:?}", slice.name, found.bad);
-        assert_eq!(found.answers.into_iter().collect::<Vec<_>>(), slice.answers, "{}", slice.name);
+        assert_eq!((found.checked, found.n_bad), (slice.rows, slice.bad), "{}: {:?}", slice.name, found.bad);
+        let answers: Vec<(&str, u64)> = found.answers.iter().map(|(kind, n)| (kind.as_str(), *n)).collect();
+        assert_eq!(answers, slice.answers, "{}", slice.name);
         for (row, question, answer, bytes) in slice.seen {
             let sample = rows.row(*row).unwrap();
             assert!(sample.question.starts_with(question), "{} {row}: {}", slice.name, sample.question);
@@ -788,16 +789,16 @@ fn encoded_length(sample: &Sample) -> usize {
     }
 }
 
-fn read_slice(catalog: &Catalog, name: &str, root: &Path) -> (Box<dyn Rows>, Scan) {
+fn read_slice(catalog: &Catalog, name: &str, root: &Path) -> (Box<dyn Rows>, Check) {
     let name = name.parse().unwrap();
     let rows: Box<dyn Rows> =
         Box::new(open(&name, catalog.get(&name).unwrap(), root, Portion::All, None).unwrap());
-    let found = scan(rows.as_ref(), |_| true);
+    let found = scan(rows.as_ref(), u64::MAX, |_, _| (), |_| ());
     (rows, found)
 }
 
 #[test]
-fn a_scan_reports_sizes_and_the_majority_answer_and_stops_on_request() {
+fn a_scan_reports_sizes_and_the_majority_answer_of_the_rows_asked_for() {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("f.jsonl");
     write_pictures(folder.path());
@@ -805,8 +806,13 @@ fn a_scan_reports_sizes_and_the_majority_answer_and_stops_on_request() {
     fs::write(&path, [row(0, 5), row(0, 5), row(1, 7)].join("\n")).unwrap();
     let rows = open_table(folder.path(), &format!("format = 'jsonl'\n{}", FILE.replace("parquet", "jsonl")))
         .unwrap();
-    let found = scan(rows.as_ref(), |_| true);
-    assert_eq!(found.majority, Some(("5".to_owned(), 2)));
-    assert_eq!((found.pictures, found.distinct_pictures, found.sizes), (3, 2, Some([(4, 3); 2])));
-    assert_eq!(scan(rows.as_ref(), |done| done < 2).rows, 2);
+    let found = scan(rows.as_ref(), u64::MAX, |_, _| (), |_| ());
+    assert_eq!(found.frequent_answers, [("5".to_owned(), 2), ("7".to_owned(), 1)]);
+    assert_eq!(
+        (found.most_frequent_answer, found.most_frequent_share),
+        (Some("5".to_owned()), Some(2.0 / 3.0))
+    );
+    assert_eq!((found.pictures, found.distinct_pictures), (3, 2));
+    assert_eq!([found.smallest, found.median, found.largest], [Some((4, 3)); 3]);
+    assert_eq!(scan(rows.as_ref(), 2, |_, _| (), |_| ()).checked, 2);
 }

@@ -104,7 +104,7 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
     let root = fixtures();
     let catalog = Catalog::read(&root.join("datasets.toml")).unwrap();
     // Left out: folders whose files say too little (`vlm_r1` keeps its pictures elsewhere, `views` has names of one
-    // letter, `slash` is another look at a folder).
+    // letter, `slash` is another look at a folder, `saved_dict` becomes two tables).
     for name in [
         "geometry3k",
         "geoqa_r1v",
@@ -132,6 +132,11 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
         "packed",
         "packed_zst",
         "kinds",
+        "clevr_r1",
+        "mmmu_configs",
+        "easyr1_parquet",
+        "shards_txt",
+        "metadata",
     ] {
         let proposals =
             propose(&root.join(name), &root, None).unwrap_or_else(|what| panic!("{name}: {what}"));
@@ -151,6 +156,70 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
             );
         }
     }
+}
+
+#[test]
+fn a_folder_with_nothing_to_propose_is_an_error_that_says_what_is_there() {
+    let known = "Rows are looked for in .parquet, .arrow, .tar, .jsonl, .json and .csv, packed with gzip or zstd or not, and \
+                 pictures in folders named after their answers";
+    let check = |files: &[(&str, &str)], expected: &str| {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("set");
+        fs::create_dir(&folder).unwrap();
+        for (file, text) in files {
+            let to = folder.join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            if file.ends_with(".png") { write_picture(&to, 1) } else { fs::write(to, text).unwrap() }
+        }
+        let found = propose(&folder, root.path(), None).unwrap_err();
+        assert_eq!(
+            found.replace(&root.path().canonicalize().unwrap().display().to_string(), "ROOT"),
+            expected
+        );
+    };
+    check(&[], &format!("there is nothing to read: no files. {known}"));
+    check(
+        &[("a.md", ""), ("b/c.md", ""), ("LICENSE", ""), (".hidden.csv", "")],
+        &format!("there is nothing to read: only .md (2), no ending (1). {known}"),
+    );
+    check(
+        &[("1.png", ""), ("2.png", "")],
+        "there are only pictures, and nothing says what their answers are: put them into folders named after their answers, \
+         or put a `metadata.csv` with the columns `file_name`, `question` and `answer` beside them",
+    );
+    check(&[("f.jsonl", "")], "ROOT/set/f.jsonl holds no rows");
+    check(
+        &[("f.jsonl", "{\"question\": \"Q\", \"answer\": 1}")],
+        "no column of ROOT/set/f.jsonl holds pictures or paths of pictures; there are `answer`, `question`",
+    );
+    check(
+        &[("f.jsonl", "{\"frage\": \"Q\", \"answer\": 1, \"image\": \"1.png\"}"), ("1.png", "")],
+        "no column of ROOT/set/f.jsonl is called as questions are; there are `answer`, `frage`, `image`",
+    );
+    check(
+        &[("f.jsonl", "{\"question\": \"Q\", \"antwort\": 1, \"image\": \"1.png\"}"), ("1.png", "")],
+        "no column of ROOT/set/f.jsonl is called as answers are; there are `antwort`, `image`, `question`",
+    );
+    let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let error = propose(outside.path(), root.path(), None).unwrap_err();
+    assert!(error.contains("is not below the data root"), "{error}");
+    let error = propose(&root.path().join("gone"), root.path(), None).unwrap_err();
+    assert!(error.ends_with("gone: No such file or directory (os error 2)"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_inside_the_root_are_followed_as_in_the_cache_of_hugging_face() {
+    let root = tempfile::tempdir().unwrap();
+    let (blobs, snapshot) = (root.path().join("blobs"), root.path().join("snapshots/1/data"));
+    fs::create_dir_all(&blobs).unwrap();
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::copy(fixtures().join("sat/train-00000-of-00001.parquet"), blobs.join("abc")).unwrap();
+    let link = snapshot.join("train-00000-of-00001.parquet");
+    std::os::unix::fs::symlink("../../../blobs/abc", link).unwrap();
+    let proposals = propose(&root.path().join("snapshots"), root.path(), None).unwrap();
+    let (name, config) = (&proposals[0].name, &proposals[0].config);
+    assert_eq!(data::open(name, config, root.path(), Portion::All, None).unwrap().len(), 2);
 }
 
 // ---- The index ----
@@ -353,9 +422,11 @@ fn a_pipe_or_a_device_in_the_place_of_a_picture_is_refused_at_once() {
 
 #[test]
 fn a_parquet_file_that_is_cut_anywhere_is_an_error_or_reads_on() {
-    let source = fixtures().join("sat/train-00000-of-00001.parquet");
-    let bytes = fs::read(source).unwrap();
-    check_mutants("sat", (0..bytes.len()).step_by(97).map(|at| bytes[..at].to_vec()));
+    let file = "sat/train-00000-of-00001.parquet";
+    let bytes = fs::read(fixtures().join(file)).unwrap();
+    let found = check_mutants("sat", file, (0..bytes.len()).step_by(97).map(|at| bytes[..at].to_vec()));
+    // The last bytes of the file say where everything is.
+    assert_eq!((found.opened, found.read), (0, 0));
 }
 
 #[test]
@@ -370,10 +441,15 @@ fn many_mutants_of_every_format_are_errors_and_never_panics() {
     mutants(20_000);
 }
 
+/// Processor time that one mutant may take, and memory of the whole process.
+const MOST_S: f64 = 2.0;
+const MOST_MIB: u64 = 512;
+
 #[expect(clippy::print_stdout, reason = "the long run prints its table")]
 fn mutants(count: u64) {
     for (name, file) in [
         ("sat", "sat/train-00000-of-00001.parquet"),
+        ("structs", "structs/f.parquet"),
         ("saved", "saved/data-00000-of-00002.arrow"),
         ("maye", "maye/train.jsonl"),
         ("scienceqa", "scienceqa/problems.json"),
@@ -382,44 +458,80 @@ fn mutants(count: u64) {
         ("reasonseg", "reasonseg/train/1.json"),
         ("shards", "shards/s-000000.tar"),
         ("packed", "packed/train.jsonl.gz"),
+        ("packed_zst", "packed_zst/train.jsonl.zst"),
+        ("kinds", "kinds/cat/1.png"),
     ] {
         let bytes = fs::read(fixtures().join(file)).unwrap();
-        let mutants = (0..count).map(|seed| mutant(&bytes, seed));
-        let (worst, opened, read) = check_mutants(name, mutants);
-        println!("{name}: {count} mutants, {opened} opened, {read} rows read, slowest {worst:.0?}");
+        reset_peak();
+        let found = check_mutants(name, file, (0..count).map(|seed| mutant(&bytes, seed)));
+        let Mutants { worst_cpu_s, worst_wall_s, opened, read } = found;
+        let peak = peak_mib();
+        println!(
+            "{name}: {count} mutants, {opened} opened, {read} rows read; the slowest {worst_cpu_s:.3} s CPU, \
+             {worst_wall_s:.3} s wall; peak {} MiB",
+            peak.map_or("unknown".to_owned(), |mib| mib.to_string())
+        );
+        assert!(worst_cpu_s <= MOST_S, "{name}: {worst_cpu_s} s");
+        assert!(peak.is_none_or(|mib| mib <= MOST_MIB), "{name}: {peak:?} MiB");
     }
 }
 
-/// Opens the fixture `name` with its file replaced by each of these; returns the slowest, how many opened, and the
-/// rows read. A panic would end the test.
-fn check_mutants(name: &str, mutants: impl Iterator<Item = Vec<u8>>) -> (Duration, u64, u64) {
+/// What became of mutants. A panic would end the test.
+#[derive(Default)]
+struct Mutants {
+    worst_cpu_s: f64,
+    worst_wall_s: f64,
+    opened: u64,
+    read: u64,
+}
+
+/// Opens the fixture `name` with its `file` replaced by each of these, reads rows and pictures, and asks for a proposal.
+fn check_mutants(name: &str, file: &str, mutants: impl Iterator<Item = Vec<u8>>) -> Mutants {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let copy = |from: &Path| {
+    let pattern = format!("{}/{name}/**/*", fixtures().display());
+    for from in glob::glob(&pattern).unwrap().flatten().filter(|path| path.is_file()) {
         let to = root.join(from.strip_prefix(fixtures()).unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, &to).unwrap();
-        to
-    };
-    let pattern = format!("{}/{name}/**/*", fixtures().display());
-    let all: Vec<PathBuf> =
-        glob::glob(&pattern).unwrap().flatten().filter(|p| p.is_file()).map(|p| copy(&p)).collect();
-    let is_table = |path: &&PathBuf| {
-        !path.to_string_lossy().ends_with(".png") && !path.to_string_lossy().ends_with(".jpg")
-    };
-    let file = all.iter().find(is_table).unwrap();
-    let catalog = Catalog::read(&fixtures().join("datasets.toml")).unwrap();
-    let (mut worst, mut opened, mut read) = (Duration::ZERO, 0, 0);
-    for bytes in mutants {
-        File::create(file).unwrap().write_all(&bytes).unwrap();
-        let start = Instant::now();
-        if let Ok(rows) = open(&catalog, name, root, None) {
-            opened += 1;
-            read += (0..rows.len().min(50)).filter(|row| rows.row(*row).is_ok()).count() as u64;
-        }
-        worst = worst.max(start.elapsed());
+        fs::copy(from, to).unwrap();
     }
-    (worst, opened, read)
+    let catalog = Catalog::read(&fixtures().join("datasets.toml")).unwrap();
+    let mut found = Mutants::default();
+    for bytes in mutants {
+        File::create(root.join(file)).unwrap().write_all(&bytes).unwrap();
+        let (start, cpu) = (Instant::now(), cpu_s());
+        if let Ok(rows) = open(&catalog, name, root, None) {
+            found.opened += 1;
+            for sample in (0..rows.len().min(50)).filter_map(|row| rows.row(row).ok()) {
+                found.read += 1;
+                // Damaged pictures may decode or not.
+                sample.pictures.iter().for_each(|picture| drop(modo::data::picture::decode(picture)));
+            }
+        }
+        drop(propose(&root.join(name), root, None));
+        found.worst_cpu_s = found.worst_cpu_s.max(cpu_s() - cpu);
+        found.worst_wall_s = found.worst_wall_s.max(start.elapsed().as_secs_f64());
+    }
+    found
+}
+
+/// CPU seconds of this process; other tests of this binary may run beside a mutant, which makes the figure larger.
+fn cpu_s() -> f64 {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+/// Lets the system count the process's peak memory anew (Linux).
+fn reset_peak() {
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The peak since then.
+fn peak_mib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
 }
 
 /// Cut, flipped, overwritten with telling bytes, or with a piece of itself.

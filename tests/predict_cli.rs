@@ -380,6 +380,7 @@ fn record(spec: &RunSpec, level: f64, rng: &mut impl Rng) -> RunRecord {
                 format_rate: 0.9,
                 lenient_score: score,
                 mean_tokens: 20.0,
+                outcomes: BTreeMap::new(),
             });
         }
     }

@@ -41,6 +41,14 @@ fn score(mean: f64, n: usize) -> Score {
     Score { mean, standard_error, n_questions: n, n_completions: 4 }
 }
 
+/// Eight hundred completions, of which `right` are right.
+fn outcomes(right: f64) -> BTreeMap<String, u64> {
+    let right = (800.0 * right.clamp(0.0, 0.6)) as u64;
+    [("right", right), ("wrong", 300), ("right_without_format", 500 - right)]
+        .map(|(of, n)| (of.to_owned(), n))
+        .into()
+}
+
 /// Both halves and decodings of every benchmark; `lift` is what training added.
 fn scores(rng: &mut ChaCha8Rng, lift: &dyn Fn(usize) -> f64, noise_sd: f64) -> Vec<BenchmarkScore> {
     let mut all = Vec::new();
@@ -58,6 +66,7 @@ fn scores(rng: &mut ChaCha8Rng, lift: &dyn Fn(usize) -> f64, noise_sd: f64) -> V
                     format_rate: (0.6 + 2.0 * lift(i)).min(0.98),
                     lenient_score: score(mean + 0.08 - 0.6 * lift(i).clamp(0.0, 0.13), 200),
                     mean_tokens: 31.0,
+                    outcomes: outcomes(mean),
                 });
             }
         }
@@ -152,6 +161,7 @@ fn empty() -> Report {
         confirm: Vec::new(),
         reward_weights: RewardWeights::default(),
         notes: Vec::new(),
+        data: Vec::new(),
         provenance: BTreeMap::new(),
         plan: String::new(),
     }
@@ -322,6 +332,7 @@ fn a_whole_experiment_makes_a_whole_page() {
         "prefers-color-scheme: dark",
         "sd between seeds",
         "of it new skill",
+        "What came of the completions of each benchmark",
         "runs/00000000000003e7/attempts/3/log.txt",
         "&#60;script&#62;",
         "8c1f0a52d3b94e77",

@@ -137,16 +137,37 @@ fn verifiers(printer: &mut Printer) -> Result<()> {
         printer.line(format!("{}: {}", entry.name, entry.summary))?;
         for example in verifier.examples() {
             let shown = |texts: &[String]| {
-                let all: Vec<String> = texts.iter().map(|t| format!("`{}`", t.escape_debug())).collect();
-                all.join("  ")
+                texts.iter().map(|t| format!("`{}`", t.escape_debug())).collect::<Vec<String>>()
             };
             let Example { gold, options, right, wrong, .. } = &example;
-            let options =
-                if options.is_empty() { String::new() } else { format!(", options {}", shown(options)) };
+            let options = if options.is_empty() {
+                String::new()
+            } else {
+                format!(", options {}", shown(options).join("  "))
+            };
             printer.line(format!("  gold `{}`{options}", gold.written()))?;
-            printer.line(format!("    right  {}", shown(right)))?;
-            printer.line(format!("    wrong  {}", shown(wrong)))?;
+            for (title, texts) in [("right", right), ("wrong", wrong)] {
+                for line in wrapped(title, &shown(texts)) {
+                    printer.line(line)?;
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// `texts` after a title, in lines of at most 80 columns where they are not longer themselves.
+fn wrapped(title: &str, texts: &[String]) -> Vec<String> {
+    const COLUMNS: usize = 80;
+    let mut lines = Vec::new();
+    let mut line = format!("    {title}");
+    for text in texts {
+        if line.trim_start().contains('`') && line.chars().count() + 2 + text.chars().count() > COLUMNS {
+            lines.push(std::mem::replace(&mut line, " ".repeat(9)));
+        }
+        line.push_str("  ");
+        line.push_str(text);
+    }
+    lines.push(line);
+    lines
 }

@@ -70,6 +70,12 @@ impl Printer {
         self.write(&text)
     }
 
+    /// A result that is bytes already, as it stands.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.out.write_all(bytes);
+        self.checked(written)
+    }
+
     /// A result as a table, as wide as the terminal at most and 80 columns where there is none.
     pub(super) fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
         let mut table = Table::new();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     Context,
+    data::last_checks,
     experiment::{Experiment, check_experiment, folder},
     predict,
     printer::Printer,
@@ -147,6 +148,11 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
         confirm,
         reward_weights: report::RewardWeights::default(),
         notes,
+        data: last_checks(
+            &experiment.catalog,
+            experiment.plan.train.iter().chain(&experiment.plan.benchmarks),
+            context,
+        ),
         provenance,
         plan,
     })

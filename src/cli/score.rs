@@ -1,12 +1,23 @@
-//! `modo score`: completions in, scores out, one JSON object per line, in order.
+//! `modo score`: completions in, scores out, one JSON object each, in order.
 
+mod framing;
 mod lines;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::{
+    io::{self, BufReader, IsTerminal},
+    sync::{
+        atomic::Ordering,
+        mpsc::{self, RecvTimeoutError, SyncSender},
+    },
+    time::Duration,
+};
 
 use rayon::prelude::*;
 
-use self::lines::{Answered, Datasets, MAX_LINE, Rules};
+use self::{
+    framing::{Framing, Request},
+    lines::{Answered, Datasets, Rules},
+};
 use super::{Context, printer::Printer};
 use crate::{
     error::{Context as _, Error, Result},
@@ -14,11 +25,14 @@ use crate::{
     sampler::check,
 };
 
-/// Lines that are scored together, at most.
+/// Requests that are scored together, at most.
 const MAX_BATCH: usize = 4096;
 
-/// Bytes read ahead.
+/// Bytes read ahead; also about how many bytes of requests are held together.
 const READ_AHEAD: usize = 1024 * 1024;
+
+/// How long a signal may wait for its answer.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 const EXAMPLES: &str = "\
 Each line in:
@@ -42,6 +56,8 @@ Examples:
   modo score < answers.jsonl > scores.jsonl
   modo score --profile math_verify < answers.jsonl > scores.jsonl
   modo score --stdio                   # a service: answers as lines come
+  modo score --stdio=frames            # each object after its length in bytes,
+                                       # four bytes big-endian, both ways
   echo '{\"type\": \"expression\", \"gold\": \"1/2\",
     \"completion\": \"<answer>0.5</answer>\"}' | tr -d '\\n' | modo score --explain";
 
@@ -53,9 +69,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "PROFILE", default_value = "strict")]
     profile: String,
 
-    /// Serve another program: the same lines in and out, nothing else printed, until standard input ends.
-    #[arg(long)]
-    stdio: bool,
+    /// Serve another program until standard input ends: requests in and answers out, nothing else printed.
+    #[arg(long, value_enum, value_name = "FRAMING", num_args = 0..=1, require_equals = true, default_missing_value = "lines")]
+    stdio: Option<Framing>,
 
     /// Show for people what was found and compared, instead of JSON.
     #[arg(long, conflicts_with = "stdio")]
@@ -67,41 +83,91 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         Error::input(format!("no profile is called `{}`", args.profile)).at("option `--profile`").hint(known)
     })?;
     let datasets = datasets(context)?;
-    let mut input = BufReader::with_capacity(READ_AHEAD, io::stdin().lock());
-    let (mut number, mut refused) = (0_u64, 0_u64);
+    if args.stdio.is_none() && io::stdin().is_terminal() {
+        printer
+            .note("reading JSON lines from the terminal; `modo score --help` says which, Ctrl-D ends them");
+    }
+    let stop = super::stop_on_signals()?;
+    let framing = args.stdio.unwrap_or(Framing::Lines);
+    // At most one batch waits while another is scored, so that memory does not grow with the input.
+    let (sender, batches) = mpsc::sync_channel(1);
+    std::thread::spawn(move || read(framing, &sender));
+    let (mut number, mut refused) = (0, 0_u64);
     loop {
-        // Whoever waits for the answer to one line gets it; what has arrived together is scored together.
-        let mut batch = Vec::new();
-        while batch.is_empty() || (batch.len() < MAX_BATCH && input.buffer().contains(&b'\n')) {
-            let Some(line) = read_line(&mut input).failed().at("standard input")? else { break };
-            number += 1;
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                batch.push((number, line));
-            }
-        }
-        if batch.is_empty() {
-            break;
-        }
-        let answers: Vec<Answered> =
-            batch.par_iter().map(|(number, line)| lines::answer(*number, line, rules, &datasets)).collect();
-        for (answered, (number, _)) in answers.iter().zip(&batch) {
-            refused += u64::from(matches!(answered, Answered::Refused { .. }));
+        let batch = match batches.recv_timeout(LOOK_UP) {
+            Ok(batch) => batch.failed().at("standard input")?,
+            Err(RecvTimeoutError::Timeout) if !stop.load(Ordering::Relaxed) => continue,
+            Err(_) => break,
+        };
+        let one = |(number, request): &(u64, Request)| {
+            let answered = lines::answer(*number, request, rules, &datasets);
+            let bad = matches!(answered, Answered::Refused { .. });
             if args.explain {
-                for line in lines::explained(*number, answered) {
-                    printer.line(&line)?;
-                }
+                (bad, lines::explained(*number, &answered).join("\n").into_bytes())
             } else {
-                printer.json(answered)?;
+                let text =
+                    serde_json::to_vec(&answered).expect("answers have string keys and finite numbers");
+                (bad, framing.framed(text))
+            }
+        };
+        let answers: Vec<(bool, Vec<u8>)> = batch.par_iter().map(one).collect();
+        for (bad, answer) in answers {
+            refused += u64::from(bad);
+            if args.explain {
+                printer.line(String::from_utf8_lossy(&answer))?;
+            } else {
+                printer.raw(&answer)?;
             }
         }
         printer.flush()?;
+        number = batch.last().map_or(number, |(number, _)| *number);
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
     }
-    if refused > 0 && !args.stdio {
+    if args.stdio.is_some() {
+        return Ok(());
+    }
+    if refused > 0 {
         printer.warn(format!(
             "{refused} of {number} lines could not be scored; they are answered with an error"
         ));
     }
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::failed(format!(
+            "interrupted; the lines up to {number} are answered, and no other"
+        )));
+    }
     Ok(())
+}
+
+/// Reads requests until the input ends or nobody wants them any more. Whoever waits for the answer to one request gets it; what has
+/// arrived together is scored together.
+fn read(framing: Framing, batches: &SyncSender<io::Result<Vec<(u64, Request)>>>) {
+    let mut input = BufReader::with_capacity(READ_AHEAD, io::stdin().lock());
+    let mut number = 0;
+    loop {
+        let mut batch = Vec::new();
+        while batch.is_empty() || (batch.len() < MAX_BATCH && framing.has_next(input.buffer())) {
+            match framing.next(&mut input) {
+                Ok(Some(request)) => {
+                    number += 1;
+                    let blank = matches!(&request, Ok(text) if text.iter().all(u8::is_ascii_whitespace));
+                    if framing == Framing::Frames || !blank {
+                        batch.push((number, request));
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    _ = batches.send(Err(error));
+                    return;
+                }
+            }
+        }
+        if batch.is_empty() || batches.send(Ok(batch)).is_err() {
+            return;
+        }
+    }
 }
 
 /// The reward of every dataset of the catalogue, with the types of answers its verifiers take.
@@ -112,33 +178,4 @@ fn datasets(context: &Context) -> Result<Datasets> {
         out.insert(name.to_string(), (reward, lines::kinds(&config.verifiers)));
     }
     Ok(out)
-}
-
-/// The next line without its end; of one that is too long only the first bytes are kept.
-fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    if input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() > MAX_LINE {
-        input.skip_until(b'\n')?;
-    }
-    Ok(Some(line))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_that_are_too_long_are_read_past() {
-        let mut long = vec![b'x'; MAX_LINE + 10];
-        long.extend_from_slice(b"\nnext");
-        let mut input = io::Cursor::new(long);
-        assert_eq!(read_line(&mut input).unwrap().unwrap().len(), MAX_LINE + 1);
-        assert_eq!(read_line(&mut input).unwrap().unwrap(), b"next");
-        assert_eq!(read_line(&mut input).unwrap(), None);
-    }
 }

@@ -189,6 +189,10 @@ fn list_literal(text: &str) -> Result<Vec<String>, String> {
         while chars.next_if(|c| c.is_whitespace() || *c == ',').is_some() {}
         let Some(first) = chars.next() else { return Ok(list) };
         let mut item = String::new();
+        if "[{(".contains(first) {
+            // Lists in the list: commas inside them would cut them to pieces.
+            return Err(wrong());
+        }
         if first != '\'' && first != '"' {
             item.push(first);
             while let Some(c) = chars.next_if(|c| *c != ',') {
@@ -343,7 +347,7 @@ fn boxes(source: &FileSource, value: &Value, pictures: &[Picture]) -> Result<Ans
     let (sx, sy) = match source.boxes.coordinates {
         Coordinates::Pixels => (1.0, 1.0),
         relative => {
-            let picture = pictures.first().ok_or("relative boxes need a picture")?;
+            let picture = pictures.first().ok_or("boxes in relative coordinates need a picture")?;
             let (width, height) = picture::size(picture).map_err(|e| e.to_string())?;
             let unit = if relative == Coordinates::Rel1 { 1.0 } else { 1000.0 };
             (f64::from(width) / unit, f64::from(height) / unit)

@@ -123,6 +123,21 @@ pub struct FileSource {
     pub boxes: BoxConvention,
     /// Whether options are written below the question (they are, unless the prompt places them).
     pub options_in_question: bool,
+    /// What becomes of rows without a picture.
+    pub pictures: Pictures,
+}
+
+/// What becomes of rows without a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pictures {
+    /// They are bad rows: reported, and replaced when they are drawn.
+    #[default]
+    Required,
+    /// They are used as they are; half of ScienceQA is text alone.
+    Optional,
+    /// They are no rows of the dataset.
+    Skip,
 }
 
 /// Glob patterns relative to the data root.
@@ -253,6 +268,7 @@ struct Keys {
     answer_in: Option<String>,
     answer_is: Option<AnswerIs>,
     boxes: Option<BoxConvention>,
+    pictures: Option<Pictures>,
 }
 
 #[derive(Deserialize)]
@@ -400,6 +416,7 @@ impl DatasetConfig {
                     ("answer_type", answer_type.is_some()),
                     ("options", keys.options.is_some()),
                     ("boxes", keys.boxes.is_some()),
+                    ("pictures", keys.pictures.is_some()),
                     ("exclude", keys.exclude.is_some()),
                     ("max_bad", keys.max_bad.is_some()),
                 ];
@@ -499,6 +516,7 @@ impl DatasetConfig {
                     answer_is: keys.answer_is.unwrap_or_default(),
                     boxes,
                     options_in_question: !keys.prompt.contains("{options}"),
+                    pictures: keys.pictures.unwrap_or_default(),
                 })
             }
             _ => {

@@ -102,7 +102,7 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
     };
     let mut files = Vec::new();
     if path.is_dir() {
-        collect(&path, DEPTH, &mut files)?;
+        collect(&path, &root, DEPTH, &mut files)?;
     } else {
         files.push(path.clone());
     }
@@ -115,6 +115,11 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
     let mut splits: BTreeMap<Split, Vec<PathBuf>> = BTreeMap::new();
     if format == "folder" {
         files.retain(|file| file.parent() != Some(path.as_path()));
+        if files.is_empty() {
+            return Err("there are only pictures, and nothing says what their answers are: put them into folders named after \
+                        their answers, or put a `metadata.csv` with the columns `file_name`, `question` and `answer` beside them"
+                .to_owned());
+        }
     }
     for file in files {
         splits.entry(Split::of(file.strip_prefix(&path).unwrap_or(&file))).or_default().push(file);
@@ -215,14 +220,18 @@ fn own_name(below: &Path, path: &Path) -> Result<Name, String> {
     text.trim_matches('_').parse().map_err(|e| format!("{e}; give one with `--name`"))
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+fn collect(folder: &Path, root: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
         let entry = entry.map_err(|e| e.to_string())?;
         let kind = entry.file_type().map_err(|e| e.to_string())?;
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if kind.is_dir() && depth > 0 && !hidden {
-            collect(&entry.path(), depth - 1, files)?;
-        } else if kind.is_file() && !hidden && files.len() < MOST_FILES {
+            collect(&entry.path(), root, depth - 1, files)?;
+            continue;
+        }
+        // The cache of Hugging Face is made of links to files beside them.
+        let linked = || entry.path().canonicalize().is_ok_and(|to| to.starts_with(root) && to.is_file());
+        if (kind.is_file() || kind.is_symlink() && linked()) && !hidden && files.len() < MOST_FILES {
             files.push(entry.path());
         }
     }
@@ -272,9 +281,28 @@ fn choose(files: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>), String> {
     }
     let pictures = of(&ENDINGS);
     if pictures.is_empty() {
-        return Err("there are no files that a reader knows; `modo list formats` lists them".to_owned());
+        return Err(nothing_known(files));
     }
     Ok(("folder", pictures))
+}
+
+/// Why there is nothing to propose.
+fn nothing_known(files: &[PathBuf]) -> String {
+    const MOST_NAMED: usize = 8;
+    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    for file in files {
+        let ending = ending(file);
+        *endings
+            .entry(if ending.is_empty() { "no ending".to_owned() } else { format!(".{ending}") })
+            .or_default() += 1;
+    }
+    let found: Vec<String> =
+        endings.iter().take(MOST_NAMED).map(|(ending, count)| format!("{ending} ({count})")).collect();
+    let found = if found.is_empty() { "no files".to_owned() } else { format!("only {}", found.join(", ")) };
+    format!(
+        "there is nothing to read: {found}. Rows are looked for in .parquet, .arrow, .tar, .jsonl, .json and .csv, packed with \
+         gzip or zstd or not, and pictures in folders named after their answers"
+    )
 }
 
 /// Patterns below the root that match these files and no others of the dataset.
@@ -520,11 +548,21 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
     if !unused.is_empty() {
         notes.push(format!("columns that are not used: {}", unused.join(", ")));
     }
-    let without = peek.rows.len()
-        - peek.pictures.values().copied().max().unwrap_or(peek.rows.len()).min(peek.rows.len());
+    let without = if peek.pictures.is_empty() {
+        // The last placeholder of a path such as `{split}/{id}/{image}` is the picture's own column.
+        let column = |image: &str| image.rsplit('{').next().unwrap_or(image).trim_end_matches('}').to_owned();
+        let has_none = |row: &&Map<String, Value>| {
+            images.iter().all(|image| texts(&find(row, &column(image))).iter().all(String::is_empty))
+        };
+        peek.rows.iter().filter(has_none).count()
+    } else {
+        let with = images.iter().filter_map(|image| peek.pictures.get(image)).max().copied().unwrap_or(0);
+        peek.rows.len().saturating_sub(with)
+    };
     if without > 0 {
+        keys.push(("pictures", "optional".into()));
         notes.push(format!(
-            "{without} of the first {} rows have no picture and will not be used",
+            "{without} of the first {} rows have no picture: `pictures = \"skip\"` leaves such rows out",
             peek.rows.len()
         ));
     }
@@ -548,7 +586,9 @@ fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Optio
             return Some((numbered, None));
         }
         let named = PICTURES.into_iter().find(|name| peek.pictures.contains_key(*name)).map(str::to_owned);
-        let most = || peek.pictures.iter().max_by_key(|(_, rows)| **rows).map(|(name, _)| name.clone());
+        // Of `jpg` and `seg.png` in shards the first.
+        let rank = |(name, rows): &(&String, &usize)| (**rows, std::cmp::Reverse(name.len()));
+        let most = || peek.pictures.iter().max_by_key(rank).map(|(name, _)| name.clone());
         return named.or_else(most).map(|name| (vec![name], None));
     }
     // Paths, or pictures as texts.

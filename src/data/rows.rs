@@ -8,10 +8,10 @@ use std::{
 
 use super::{
     clean::{self, Flaw},
-    config::{DatasetConfig, Exclude, FileSource, Files, Role, Source},
+    config::{DatasetConfig, Exclude, FileSource, Files, Pictures, Role, Source},
     index::{self, Builder, Index, Place, Stamp, Stored, StoredPicture},
     picture,
-    readers::{PictureCell, READERS, Table},
+    readers::{Missing, PictureCell, READERS, Table},
     root::{Root, stays_inside},
 };
 use crate::{
@@ -115,8 +115,8 @@ pub(super) fn open(
     let rows = match cache {
         None => {
             let files = files()?;
-            let hashes =
-                (0..files.rows).map(|row| files.row(row).map_or(bad_row(), |read| hash_of(&read.sample)));
+            let hashes = (0..files.rows)
+                .map(|row| files.row(row).map_or_else(|e| e.hash(), |read| hash_of(&read.sample)));
             let hashes = hashes.collect();
             Backing::Files(Box::new(files), hashes)
         }
@@ -139,7 +139,10 @@ pub(super) fn open(
     if rows.all() == 0 {
         return Err(at(Error::input("the files hold no rows")));
     }
-    rows.choose(split, &excluded);
+    rows.choose(split, &excluded, source.pictures);
+    if rows.is_empty() && source.pictures == Pictures::Skip && portion == Portion::All {
+        return Err(at(Error::input("no row has a picture, and `pictures` is `\"skip\"`")));
+    }
     rows.check_bad(config.max_bad).map_err(at)?;
     Ok(rows)
 }
@@ -187,6 +190,10 @@ fn bad_row() -> blake3::Hash {
     blake3::hash(b"bad row")
 }
 
+fn skipped_row() -> blake3::Hash {
+    blake3::hash(b"row without a picture")
+}
+
 impl FileRows {
     fn all(&self) -> u64 {
         match &self.rows {
@@ -207,13 +214,16 @@ impl FileRows {
     /// The first bit of a row's own hash decides its half: equal rows are in the same half, and files may be
     /// renamed, split or reordered without moving a row to the other half. Bad rows count by their place only:
     /// they are in both halves, where they are reported and never scored.
-    fn choose(&mut self, portion: Portion, excluded: &HashSet<String>) {
-        let bad_row = bad_row();
+    fn choose(&mut self, portion: Portion, excluded: &HashSet<String>, pictures: Pictures) {
+        let (bad_row, skipped_row) = (bad_row(), skipped_row());
         let mut hasher = blake3::Hasher::new();
         let mut kept = Vec::new();
-        let all = portion == Portion::All && excluded.is_empty();
+        let all = portion == Portion::All && excluded.is_empty() && pictures != Pictures::Skip;
         for number in 0..self.all() {
             let hash = self.hash_at(number);
+            if hash == skipped_row {
+                continue;
+            }
             let first_half = hash.as_bytes()[0] & 1 == 0;
             let in_portion = hash == bad_row
                 || match portion {
@@ -354,6 +364,15 @@ struct ReadRow {
 struct Unusable {
     bad: BadRow,
     file: Option<PathBuf>,
+    /// It is no row of the dataset, which leaves out those without pictures.
+    skipped: bool,
+}
+
+impl Unusable {
+    /// What stands for the hash of its content.
+    fn hash(&self) -> blake3::Hash {
+        if self.skipped { skipped_row() } else { bad_row() }
+    }
 }
 
 impl Opened {
@@ -364,6 +383,8 @@ impl Opened {
             .and_then(|entry| (entry.build)(toml::Table::new()).map_err(Error::failed))?;
         let mut files = Vec::new();
         let mut rows = 0;
+        // A column that one of several files lacks may be meant; one that all lack is misspelt.
+        let mut missing: Option<Missing> = None;
         for path in paths {
             let table = reader.open(path, source).map_err(|unreadable| {
                 let column = unreadable.column.map_or(String::new(), |column| format!(", column `{column}`"));
@@ -376,8 +397,22 @@ impl Opened {
                 .unwrap_or_default();
             let label = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let length = table.len();
+            if length > 0 && missing.as_ref().is_none_or(|missing| !missing.columns.is_empty()) {
+                let here = table.missing();
+                let missing = missing
+                    .get_or_insert_with(|| Missing { columns: here.columns.clone(), ..Missing::default() });
+                missing.columns.retain(|column| here.columns.contains(column));
+                missing.known.extend(here.known);
+            }
             files.push(OpenFile { label, shown: root.show(path), folder, start: rows, table });
             rows += length;
+        }
+        let missing = missing.unwrap_or_default();
+        if let (Some(column), Some(first)) = (missing.columns.first(), paths.first()) {
+            let known: Vec<String> = missing.known.iter().map(|name| format!("`{name}`")).collect();
+            return Err(Error::input(format!("no row has a column `{column}`"))
+                .at(format!("{}, column `{column}`", root.show(first)))
+                .hint(format!("there are {}", known.join(", "))));
         }
         Ok(Self { source: source.clone(), root: root.clone(), files, rows })
     }
@@ -389,12 +424,14 @@ impl Opened {
         let bad = |flaw: Flaw| {
             let column = flaw.column.map_or(String::new(), |column| format!(", column `{column}`"));
             let place = format!("{}, {}{column}", file.shown, file.table.place(row));
-            Unusable { bad: BadRow { place, what: flaw.what }, file: None }
+            Unusable { bad: BadRow { place, what: flaw.what }, file: None, skipped: false }
         };
         let raw = file.table.row(row).map_err(bad)?;
-        if raw.pictures.is_empty() {
+        if raw.pictures.is_empty() && self.source.pictures != Pictures::Optional {
             let column = self.source.images.first().map(String::as_str);
-            return Err(bad(Flaw::new(column, "the row has no picture")));
+            let what = "the row has no picture; `pictures = \"optional\"` uses such rows, `\"skip\"` leaves them out";
+            let skipped = self.source.pictures == Pictures::Skip;
+            return Err(Unusable { skipped, ..bad(Flaw::new(column, what)) });
         }
         if raw.pictures.len() > MAX_PICTURES {
             let what =
@@ -427,10 +464,12 @@ impl Opened {
     fn index(&self, mut builder: Builder) -> io::Result<Builder> {
         for number in 0..self.rows {
             match self.row(number) {
-                Err(Unusable { bad: BadRow { place, what }, file }) => {
+                Err(unusable) => {
+                    let hash = unusable.hash();
+                    let Unusable { bad: BadRow { place, what }, file, .. } = unusable;
                     // It may be there the next time.
                     file.map(|file| builder.picture_file(&file, &self.root.show(&file)));
-                    builder.row(bad_row(), &Stored::Bad { place, what })?;
+                    builder.row(hash, &Stored::Bad { place, what })?;
                 }
                 Ok(ReadRow { sample, files }) => {
                     let hash = hash_of(&sample);

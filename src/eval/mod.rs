@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Mutex;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use rand::seq::index;
 
@@ -254,6 +254,10 @@ fn summary(benchmark: &Benchmark, decoding: Decoding, answers: Answers) -> Evalu
     };
     let score = |of: &dyn Fn(&Completion, &Scored) -> f64| Score::of_questions(&per_question(of));
     let share = |holds: bool| f64::from(u8::from(holds));
+    let mut outcomes = BTreeMap::new();
+    for (completion, scored) in answers.iter().flatten() {
+        *outcomes.entry(scored.outcome(completion.stop == Stop::Length).to_owned()).or_default() += 1;
+    }
     Evaluated {
         score: BenchmarkScore {
             benchmark: benchmark.name.clone(),
@@ -264,6 +268,7 @@ fn summary(benchmark: &Benchmark, decoding: Decoding, answers: Answers) -> Evalu
             format_rate: score(&|_, s| share(s.format)).mean,
             lenient_score: score(&|_, s| s.lenient_accuracy),
             mean_tokens: score(&|c, _| c.tokens.len() as f64).mean,
+            outcomes,
         },
         truncated_rate: score(&|c, _| share(c.stop == Stop::Length)).mean,
         answers,

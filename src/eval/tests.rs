@@ -70,6 +70,9 @@ fn the_summary_counts_questions_completions_and_what_the_format_hid() {
             && (score.lenient_score.standard_error - 0.5).abs() < 1e-12
     );
     assert_eq!((score.format_rate, evaluated.truncated_rate), (0.5, 0.25));
+    let expected =
+        ["right", "right_without_format", "truncated", "unparsed"].map(|outcome| (outcome.to_owned(), 1));
+    assert_eq!(score.outcomes, expected.into());
     assert_eq!((score.part, score.score.n_questions, score.score.n_completions), (Part::Report, 2, 2));
 }
 

@@ -18,6 +18,7 @@ pub use estimate::{Estimate, Interval};
 pub use verdict::{sure_gain, verdict};
 
 use crate::{
+    data::check::Check,
     mixture::Mixture,
     name::Name,
     run::{BenchmarkScore, Decoding, Domain, Part, RunId, RunRecord},
@@ -49,10 +50,23 @@ pub struct Report {
     pub reward_weights: RewardWeights,
     /// Sentences that the reader has to know, such as how the world's settings were chosen.
     pub notes: Vec<String>,
+    /// What the last check of each dataset and benchmark found, where there was one.
+    pub data: Vec<DataCheck>,
     /// Ledger hash, base hash, version of modo and the like: name → value.
     pub provenance: BTreeMap<String, String>,
     /// The text of `plan.toml`; empty when there is none.
     pub plan: String,
+}
+
+/// What `modo data check` found in a dataset.
+#[derive(Clone, Debug)]
+pub struct DataCheck {
+    /// `train`, or which kind of benchmark.
+    pub role: &'static str,
+    /// What was found; overlap with the datasets that were checked in the same command.
+    pub check: Check,
+    /// Whether the dataset's content is another one now.
+    pub changed: bool,
 }
 
 /// What mixtures are compared by.

@@ -30,8 +30,10 @@ pub(super) const ENTRY: Entry<dyn Verifier> = entry::<Boxes>();
 
 /// Most boxes that a gold may have.
 const MAX_GOLD: usize = 1000;
-/// Boxes given beyond this plus twice the gold's score 0 unmatched: they could earn little, and memory stays bounded.
-const MAX_GIVEN: usize = 1000;
+/// An answer of more boxes than this plus twice the gold's scores 0: it paves the picture. Average precision charges surplus
+/// boxes by their confidence; there the limit only bounds memory.
+const MAX_GIVEN: usize = 20;
+const MAX_RANKED: usize = 1000;
 /// Changing coordinates back and forth costs a few of the 53 bits; a score this near to 1 is 1.
 const ROUNDING: f64 = 1e-9;
 
@@ -423,7 +425,7 @@ impl Verifier for Boxes {
         if text.is_empty() {
             return Verdict::zero(Reason::Empty);
         }
-        let most = if self.matching == Matching::Optimal { MAX_OPTIMAL } else { MAX_GIVEN };
+        let most = if self.metric == Metric::Ap { MAX_RANKED } else { MAX_GIVEN };
         let limit = most + 2 * golds.len();
         let given = match parse(text, limit) {
             Ok(given) => given,
@@ -700,7 +702,9 @@ mod tests {
         check(0.5, &[ONE], "[[0,0,10,10],[20,0,30,10]]", 0.5);
         check(0.5, &[ONE], "[[0,0,10,10],[0,0,10,10]]", 0.5);
         let hundred = vec!["[0,0,10,10]"; 100].join(",");
-        check(0.5, &[ONE], &format!("[{hundred}]"), 0.01);
+        check(0.5, &[ONE], &format!("[{hundred}]"), 0.0);
+        let ten = vec!["[0,0,10,10]"; 10].join(",");
+        check(0.5, &[ONE], &format!("[{ten}]"), 0.1);
         let million = vec!["[0,0,10,10]"; 90_000].join(",");
         check(0.5, &[ONE], &format!("[{million}]"), 0.0);
     }

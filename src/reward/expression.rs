@@ -2,8 +2,8 @@
 //!
 //! Both sides are read ([`super::math::read`]) and compared by value, exactly ([`super::math`]): `\frac{2}{4}` is `1/2`, `\sqrt{12}` is
 //! `2√3`, `1+x` is `x+1`, `\{2,1\}` is `1, 2`, `x<3` is `(-\infty,3)`. A decimal counts as a number that is not whole when it agrees to
-//! six digits after the point (of small numbers, six significant ones): `0.333333` is `1/3`, `0.333` and `5.0000001` for 5 are not. What cannot be read, words above all, is compared as text
-//! after a normalisation of notation.
+//! six digits after the point (of small numbers, six significant ones): `0.333333` is `1/3`, `0.333` and `5.0000001` for 5 are not. Words are compared as text
+//! after a normalisation of notation. A gold that is neither words nor mathematics that can be read is refused when data are loaded.
 //!
 //! An answer that leaves the arithmetic to the verifier is wrong: `7+8`, `5\times 3`, `\log_2 8`, `2x+3x`; also a chain of equations
 //! whose sides differ, and a list where the gold is one value. Of a chain whose sides agree the last side is the answer.
@@ -18,9 +18,10 @@ use super::{
     BadGold, Example, Gold, MAX_EXTRACTED, Reason, Verdict, Verifier, entry,
     math::{
         compare::{Outcome, ROUNDED, compare},
+        flaw::flaw,
         read::read,
     },
-    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, without_name},
+    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, without_name},
     text::unwrapped,
 };
 use crate::{
@@ -45,8 +46,7 @@ struct Config {
 
 impl Named for Expression {
     const NAME: &'static str = "expression";
-    const SUMMARY: &'static str =
-        "LaTeX or plain: exact value of one term with roots and π, else equal notation";
+    const SUMMARY: &'static str = "LaTeX or plain notation, equal in value: exactly, or by intervals";
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, BuildError> {
@@ -57,18 +57,32 @@ impl Named for Expression {
 impl Verifier for Expression {
     fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
         let text = gold_text(gold)?;
-        if notation(text).is_empty() { Err(BadGold::Empty) } else { Ok(()) }
+        if notation(text).is_empty() {
+            return Err(BadGold::Empty);
+        }
+        malformed(text, self.reading).map_or(Ok(()), |what| Err(BadGold::Unreadable(what)))
     }
 
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
         let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
+        if answer.len() > MAX_ANSWER {
+            let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
+            return if same {
+                Verdict::all_or_nothing(true, answer.trim())
+            } else {
+                Verdict::zero(Reason::Unparsed)
+            };
+        }
         let written = notation(answer);
         if written.is_empty() {
             return Verdict::zero(Reason::Empty);
         }
         let wanted = notation(gold);
         if wanted == written {
-            return Verdict::all_or_nothing(true, &written);
+            return match malformed(gold, self.reading) {
+                None => Verdict::all_or_nothing(!wanted.is_empty(), &written),
+                Some(_) => Verdict::zero(Reason::BadGold),
+            };
         }
         if let Some((right, unit)) = value(gold, self.reading)
             && let Some((given, given_unit)) = value(answer, self.reading)
@@ -77,11 +91,21 @@ impl Verifier for Expression {
             let right = (right == given || near()) && same_unit(unit, given_unit);
             return Verdict::all_or_nothing(right, &written);
         }
+        let ((gold, unit), (answer, given_unit)) = (without_unit(gold), without_unit(answer));
+        let units = self.reading.units == Units::Ignore;
+        if !units && !given_unit.is_empty() || !same_unit(unit, given_unit) {
+            return Verdict::all_or_nothing(false, &written);
+        }
         let (gold, answer) = (readable(gold), readable(answer));
         let Some(wanted_expr) = read(&gold) else {
-            // Words, or notation that is compared as it stands.
-            let same = is_word(&wanted) && wanted.eq_ignore_ascii_case(&written);
-            return Verdict::all_or_nothing(same, &written);
+            if flaw(&gold).is_some() {
+                return Verdict::zero(Reason::BadGold);
+            }
+            // Words are compared as they stand.
+            let (wanted, written) = (bare(&wanted), bare(&written));
+            let same = !wanted.is_empty()
+                && (wanted == written || is_word(wanted) && wanted.eq_ignore_ascii_case(written));
+            return Verdict::all_or_nothing(same, written);
         };
         let Some(given) = read(&answer) else { return Verdict::zero(Reason::Unparsed) };
         match compare(&wanted_expr, &given) {
@@ -157,6 +181,9 @@ fn gold_text<'a>(gold: &Gold<'a>) -> Result<&'a str, BadGold> {
         other => Err(BadGold::Kind { wants: "expression", has: other.kind() }),
     }
 }
+
+/// Longest answer that is read, in bytes; a longer one is right only where it is the gold to the letter.
+const MAX_ANSWER: usize = 16 * 1024;
 
 /// `num/den · √root · π^pi` in lowest terms: `den > 0`, `root` without square factors; zero has root 1 and no π. Equal
 /// values have equal fields, since √root and powers of π are independent over the rationals.
@@ -249,6 +276,28 @@ fn readable(text: &str) -> String {
     unwrapped(text).replace("\\$", "").replace('$', "")
 }
 
+/// Why a gold is neither mathematics that can be read nor words.
+fn malformed(gold: &str, reading: Reading) -> Option<String> {
+    // What has no flaw need not be read.
+    flaw(&readable(gold))
+        .or_else(|| flaw(gold))
+        .filter(|_| value(gold, reading).is_none() && read(&readable(gold)).is_none())
+}
+
+/// Text without the unit that a text command holds at its end: `\frac{1}{2}\text{ cm}^2`.
+fn without_unit(text: &str) -> (&str, &str) {
+    const COMMANDS: [&str; 5] = ["\\text{", "\\mathrm{", "\\textrm{", "\\mbox{", "\\operatorname{"];
+    let text = unwrapped(text);
+    let found = COMMANDS.iter().filter_map(|command| text.rfind(command)).max().filter(|at| *at > 0);
+    let Some(at) = found else { return (text, "") };
+    let (before, unit) = text.split_at(at);
+    let before = before.trim_end_matches([' ', '~', ',', ';', '\\']);
+    let unit = unit.strip_suffix('.').unwrap_or(unit).trim_end();
+    // A number is before it: `x \text{ and } y` has none that ends there.
+    let ends = before.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '}' | ')' | ']' | 'π' | 'i'));
+    if ends && is_unit(unit, false) { (before, unit) } else { (text, "") }
+}
+
 /// Letters with at least one in lower case: text that may be written in any case. `AB` and `x` are names.
 fn is_word(text: &str) -> bool {
     text.len() > 1
@@ -256,26 +305,59 @@ fn is_word(text: &str) -> bool {
         && text.chars().any(char::is_lowercase)
 }
 
-/// Whether units do not contradict each other: one that is not written contradicts nothing.
+/// Units by the names that people write for them.
+#[rustfmt::skip]
+const SAME_UNITS: [&[&str]; 30] = [
+    &["m", "meter", "metre"], &["cm", "centimeter", "centimetre"], &["mm", "millimeter", "millimetre"],
+    &["km", "kilometer", "kilometre"], &["in", "inch", "inche"], &["ft", "foot", "feet"], &["yd", "yard"], &["mi", "mile"],
+    &["g", "gram"], &["kg", "kilogram"], &["mg", "milligram"], &["lb", "lbs", "pound"], &["oz", "ounce"],
+    &["s", "sec", "second"], &["min", "minute"], &["h", "hr", "hour"], &["d", "day"], &["yr", "year"],
+    &["l", "liter", "litre"], &["ml", "milliliter", "millilitre"], &["gal", "gallon"],
+    &["°", "deg", "degree"], &["rad", "radian"], &["$", "dollar", "usd"], &["¢", "cent"], &["€", "euro", "eur"],
+    &["mph", "milesperhour", "mile/hour", "mi/h"], &["km/h", "kmh", "kph"], &["m/s", "meter/second"], &["person", "people"],
+];
+
+/// Whether units do not contradict each other: one that is not written, or only "units", contradicts nothing.
 fn same_unit(a: &str, b: &str) -> bool {
+    if a.is_empty() || b.is_empty() {
+        return true;
+    }
     let plain = |unit: &str| {
-        let mut plain = unit
-            .replace(r"\text", "")
-            .replace(r"\mathrm", "")
-            .replace(r"^{\circ}", "°")
-            .replace(r"^\circ", "°");
-        plain.retain(|c| c.is_alphanumeric() || c == '/' || c == '°' || c == '²' || c == '³');
-        let plain = plain.to_lowercase();
-        plain.strip_suffix('s').map_or(plain.clone(), str::to_owned)
+        let mut plain = unit.to_lowercase();
+        for (latex, sign) in [
+            ("\\textrm", ""),
+            ("\\text", ""),
+            ("\\mathrm", ""),
+            ("\\operatorname", ""),
+            ("\\mbox", ""),
+            ("^{\\circ}", "°"),
+            ("^\\circ", "°"),
+            ("\\degree", "°"),
+            ("^{2}", "²"),
+            ("^2", "²"),
+            ("^{3}", "³"),
+            ("^3", "³"),
+        ] {
+            plain = plain.replace(latex, sign);
+        }
+        let mut power = plain.contains('²').then_some(2).or(plain.contains('³').then_some(3)).unwrap_or(1);
+        for (word, of) in [("square", 2), ("sq", 2), ("cubic", 3), ("cu", 3)] {
+            if let Some(rest) = plain.trim_start_matches(['{', ' ']).strip_prefix(word) {
+                power = of;
+                plain = rest.to_owned();
+            }
+        }
+        plain.retain(|c| {
+            c.is_alphanumeric() && !matches!(c, '²' | '³') || matches!(c, '/' | '°' | '$' | '¢' | '€')
+        });
+        let singular = if plain.len() > 2 { plain.strip_suffix('s').unwrap_or(&plain) } else { &plain };
+        let known =
+            SAME_UNITS.iter().find(|names| names.contains(&plain.as_str()) || names.contains(&singular));
+        (known.map_or(singular, |names| names[0]).to_owned(), power)
     };
-    let (a, b) = (plain(a), plain(b));
-    let degree = |unit: &str| matches!(unit, "°" | "degree" | "deg");
-    a.is_empty()
-        || b.is_empty()
-        || a == b
-        || (degree(&a) && degree(&b))
-        || a.starts_with(&b)
-        || b.starts_with(&a)
+    let ((a, power), (b, other)) = (plain(a), plain(b));
+    let any = |unit: &str| unit.is_empty() || unit == "unit";
+    any(&a) || any(&b) || (a == b && power == other)
 }
 
 /// The exact value of a text that is one term, and its unit.
@@ -541,6 +623,23 @@ mod tests {
         check(r"30^{\circ}", r"\frac{\pi}{6}", false);
         check("50%", "0.5", true);
         check("5 cm", "5", true);
+        check("5 cm", "5 centimeters", true);
+        check(r"5\text{ cm}^2", r"5\mathrm{ cm}^{2}", true);
+        check("5 square feet", r"5 \text{ ft}^2", true);
+        check("5 m", "5 mm", false);
+        check("5 cm", r"5\text{ cm}^2", false);
+        check("60 mph", "60 miles per hour", true);
+        check(r"\frac{\sqrt{2}}{2}\text{ cm}", r"\frac{1}{\sqrt{2}}", true);
+        check(r"\frac{-11}{4}\text{ cm}", "-11 / 4", true);
+        check(r"2\pi", r"2\pi \text{ or more}", false);
+        check("odd", r"\textbf{(odd)}", true);
+        check(r"0.1\overline{6}", r"\frac{1}{6}", true);
+        check(r"0.\overline{3}", "1/3", true);
+        check(r"\frac{1}{3}", r"0.\bar{3}", true);
+        check(r"0.\overline{3}", "0.3", false);
+        check(r"2\sqrt{8}", r"2\cdot 8^{1/2}", true);
+        check(r"\binom{5}{2}", r"\dbinom{5}{2}", true);
+        check(r"\mathbb{R}", r"(-\infty,\infty)", true);
         check("7 3/4", "7.75", true);
         check("-1/2", r"-\frac{1}{2}", true);
         check(r"1\frac{1}{2}", r"\frac32", true);
@@ -687,6 +786,12 @@ mod tests {
         check(r"\sin 15^\circ", r"\sin 15", true);
         check(r"\sin\frac{\pi}{12}", r"\frac{\sqrt{6}-\sqrt{2}}{4}", true);
         check(r"\ln 8", r"3\ln 2", true);
+        check("6", r"(\sqrt{6})^2", true);
+        check("27", r"\sqrt{3}^6", true);
+        check(r"1+\sqrt{2}", r"\sqrt{1+\sqrt{2}}^2", true);
+        check("12", r"(2\sqrt{3})^2", true);
+        check(r"x^2+2\sqrt{3}x+3", r"(x+\sqrt{3})^2", true);
+        check(r"2\sqrt{2}", r"\sqrt{2}^3", true);
         check(r"e^{2x+1}", r"e \cdot e^{2x}", true);
         check(r"\sqrt{50}", r"5\sqrt{2}", true);
         check(r"\sqrt[3]{16}", r"2\sqrt[3]{2}", true);

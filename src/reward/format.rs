@@ -217,6 +217,9 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
     Err(Reason::NoAnswerRegion)
 }
 
+/// Boxes within boxes that are looked into.
+const MAX_LAYERS: usize = 8;
+
 /// The content of the last box; `None` where there is no box, an error where it is empty, not closed, or one of several that
 /// stand side by side with different contents.
 fn last_box(text: &str) -> Result<Option<&str>, Reason> {
@@ -226,7 +229,9 @@ fn last_box(text: &str) -> Result<Option<&str>, Reason> {
     let mut content = inside;
     let mut start = at;
     let mut rest = &text[..at];
-    while let Some(before) = rest.rfind("\\boxed").max(rest.rfind("\\fbox")) {
+    // Each look at a box may read on to the end, so that only so many are looked at.
+    for _ in 0..MAX_LAYERS {
+        let Some(before) = rest.rfind("\\boxed").max(rest.rfind("\\fbox")) else { break };
         let Some((outer, length)) = open_box(&text[before..]) else { break };
         let end = before + length;
         if end > start {

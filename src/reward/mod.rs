@@ -355,6 +355,18 @@ pub struct Scored {
 }
 
 impl Scored {
+    /// Every [`Scored::outcome`], in the order tables list them.
+    pub const OUTCOMES: [&str; 8] = [
+        "right",
+        "partial",
+        "wrong",
+        "unparsed",
+        "right_without_format",
+        "no_answer_region",
+        "format",
+        "truncated",
+    ];
+
     /// What came of the completion, for counting: `right`, `partial`, `wrong`, `unparsed` (nothing that can be compared stands
     /// in the answer), and without the format `truncated` (it ended at the limit), `right_without_format`, `no_answer_region`
     /// (a tag is missing) or `format`.
@@ -471,6 +483,14 @@ impl Reward {
         Err(first.expect("a reward has at least one verifier"))
     }
 
+    /// The verifier that judges the gold. One alone refuses a gold when it scores; of several the gold's type decides.
+    fn chosen(&self, gold: &Gold) -> Option<&dyn Verifier> {
+        match self.verifiers.as_slice() {
+            [only] => Some(only.as_ref()),
+            _ => self.verifier(gold).ok(),
+        }
+    }
+
     /// Scores any text against a gold that was accepted; one that was not gives no accuracy and [`Reason::BadGold`].
     ///
     /// Parts that look at the length in tokens count words here; [`Reward::score_of_length`] is told the tokens.
@@ -481,10 +501,7 @@ impl Reward {
 
     /// [`Reward::score`] of a completion of so many tokens.
     pub fn score_of_length(&self, gold: &Gold, completion: &str, tokens: usize) -> Scored {
-        let verifier = match self.verifiers.as_slice() {
-            [only] => Some(only.as_ref()),
-            _ => self.verifier(gold).ok(),
-        };
+        let verifier = self.chosen(gold);
         let judge = |answer: &str| verifier.map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
         let region = format::answer_region(completion);
         let lenient = match region {
@@ -545,10 +562,11 @@ impl Reward {
     /// The region is that of [`Region`]; a text without one scores 0 with the reason why. Also gives the region and its text.
     pub fn verify<'t>(&self, gold: &Gold, completion: &'t str) -> (Verdict, Option<Region>, Option<&'t str>) {
         match format::strict_region(completion) {
-            Ok((answer, region)) => match self.verifier(gold) {
-                Ok(verifier) => (verifier.score(gold, answer), Some(region), Some(answer)),
-                Err(_) => (Verdict::zero(Reason::BadGold), Some(region), Some(answer)),
-            },
+            Ok((answer, region)) => {
+                let verdict =
+                    self.chosen(gold).map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
+                (verdict, Some(region), Some(answer))
+            }
             Err(reason) => (Verdict::zero(reason), None, None),
         }
     }
@@ -899,6 +917,141 @@ mod tests {
         }
     }
 
+    /// Text that only looks like the answer, or that is made to break whoever reads it.
+    #[test]
+    fn look_alikes_and_bombs_score_nothing() {
+        let bombs = [
+            "9".repeat(1_000_000),
+            format!("0.{}", "9".repeat(1_000_000)),
+            format!("1e{}", "9".repeat(1_000_000)),
+            "9^{9^{9}}".to_owned(),
+            "9^".repeat(100_000),
+            "2^{".repeat(100_000) + &"}".repeat(100_000),
+            "(".repeat(500_000) + &")".repeat(500_000),
+            format!("{}!", "a".repeat(1_000_000)),
+            "(a+)+".repeat(200_000),
+            "\\boxed{\\boxed{".repeat(60_000) + &"}}".repeat(60_000),
+            "\\frac{1}{".repeat(100_000) + &"}".repeat(100_000),
+            "$ $".repeat(300_000),
+            ", ".repeat(500_000),
+            "\u{1b}[2K\u{7}\u{8}".repeat(1000),
+            "\u{202e}\u{2066}".repeat(1000),
+        ];
+        for answer in &golds() {
+            let (reward, gold) = (of(answer.kind()), plain(answer));
+            let right = reward.write(&gold).unwrap();
+            let mut texts: Vec<String> = bombs.to_vec();
+            // Digits of other scripts and letters of other alphabets.
+            let (full_width, arabic, bold, cyrillic) =
+                (0xFF10, 0x660, 0x1D7CE, [('e', 'е'), ('B', 'В'), ('o', 'о')]);
+            for zero in [full_width, arabic, bold] {
+                let turned = |c: char| c.to_digit(10).and_then(|d| char::from_u32(zero + d)).unwrap_or(c);
+                texts.push(right.chars().map(turned).collect());
+            }
+            let turned = |c| cyrillic.iter().find(|(latin, _)| *latin == c).map_or(c, |(_, other)| *other);
+            texts.push(right.chars().map(turned).collect());
+            texts.retain(|text| *text != right);
+            for hidden in [
+                "\u{200b}",
+                "\u{200d}",
+                "\u{2060}",
+                "\u{feff}",
+                "\u{ad}",
+                "\u{202e}",
+                "\0",
+                "\u{1b}[0m",
+                "\u{8}",
+            ] {
+                let middle = right.char_indices().nth(right.chars().count() / 2).map_or(0, |(at, _)| at);
+                texts.extend([format!("{hidden}{right}"), format!("{right}{hidden}")]);
+                texts.push(format!("{}{hidden}{}", &right[..middle], &right[middle..]));
+            }
+            for text in &texts {
+                let (verdict, ..) = reward.verify(&gold, &format!("<answer>{text}</answer>"));
+                assert_eq!(verdict.score, 0.0, "{answer:?} {text:.60?}");
+                let scored = reward.score(&gold, &format::tagged("x", text));
+                assert_eq!((scored.accuracy, scored.lenient_accuracy), (0.0, 0.0), "{answer:?} {text:.60?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_listed_and_the_whole_picture_earn_nothing_more() {
+        let options = ["cat", "dog", "cow"].map(str::to_owned);
+        let answer = Answer::Choice('B');
+        let gold = Gold { options: &options, ..plain(&answer) };
+        for text in [
+            "A, B, C",
+            "A B C",
+            "cat, dog, cow",
+            "A. cat B. dog C. cow",
+            "(A) (B) (C)",
+            "all of them",
+            "ABC",
+            "B/C",
+        ] {
+            assert_eq!(of("choice").verify(&gold, text).0.score, 0.0, "{text}");
+        }
+        // The right option moves with its letter.
+        let shuffled = ["dog", "cow", "cat"].map(str::to_owned);
+        for (letter, options) in [('B', &options), ('A', &shuffled)] {
+            let answer = Answer::Choice(letter);
+            let gold = Gold { options, ..plain(&answer) };
+            assert_eq!(of("choice").verify(&gold, "dog").0.score, 1.0);
+            assert_eq!(of("choice").verify(&gold, &format!("({letter}) dog")).0.score, 1.0);
+            assert_eq!(of("choice").verify(&gold, &format!("{letter}. cat")).0.score, 0.0);
+        }
+        let boxes = |text: &str, threshold: f64| {
+            let table: toml::Table = format!("name = 'boxes'\nthreshold = {threshold:?}").parse().unwrap();
+            let answer = Answer::Boxes(vec![Rect { x1: 0.0, y1: 0.0, x2: 10.0, y2: 10.0 }]);
+            let reward = Reward::from_tables(&table.into(), None).unwrap();
+            reward.verify(&plain(&answer), text).0.score
+        };
+        let hundred: Vec<String> = (0..100).map(|i| format!("[{},{},{},{}]", i, i, i + 10, i + 10)).collect();
+        assert_eq!(boxes(&format!("[{}]", hundred.join(",")), 0.5), 0.0);
+        // 100 of 10 000 pixels.
+        assert!((boxes("[0,0,100,100]", 0.0) - 0.01).abs() < 1e-12);
+        assert_eq!(boxes("[0,0,100,100]", 0.5), 0.0);
+    }
+
+    #[test]
+    fn golds_that_nobody_can_meet_are_refused_and_never_a_silent_zero() {
+        for text in [
+            r"\frac{1}{",
+            r"\sqrt",
+            "3+",
+            "(1,2",
+            r"\left(3",
+            r"\begin{pmatrix}1&2",
+            r"\foo{3}",
+            "x^",
+            "{3",
+            r"\frac{1}{2}}",
+        ] {
+            let answer = Answer::Expression(text.to_owned());
+            let reward = of("expression");
+            let error = reward.self_test(&plain(&answer)).unwrap_err();
+            assert!(matches!(error, SelfTestFailure::Gold(BadGold::Unreadable(_))), "{text}: {error}");
+            let (verdict, ..) = reward.verify(&plain(&answer), &format!("<answer>{text}</answer>"));
+            assert_eq!((verdict.score, verdict.reason), (0.0, Reason::BadGold), "{text}");
+        }
+        for text in [
+            r"\frac{1}{2}",
+            "July 4",
+            r"\text{no solution}",
+            "3:30 PM",
+            "[0,1)",
+            r"x \ge 3",
+            "1011_2",
+            "5 cm",
+            "yes",
+            r"\$12.50",
+        ] {
+            let answer = Answer::Expression(text.to_owned());
+            of("expression").self_test(&plain(&answer)).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+
     /// Ten million mutated completions: `cargo test --release -- --ignored mutated`, about twenty minutes on a core.
     #[test]
     #[ignore = "minutes"]
@@ -1055,6 +1208,21 @@ mod tests {
             };
             prop_assert_eq!(score(&a, &b), score(&b, &a), "{} {}", a, b);
             prop_assert_eq!(score(&a, &a), 1.0);
+        }
+
+        #[test]
+        fn numbers_and_texts_are_equal_both_ways(a in -99_i32..99, b in -99_i32..99, x in "[ab ]{1,3}", y in "[ab ]{1,3}") {
+            let number = |gold: i32, answer: i32| {
+                of("number").verify(&plain(&Answer::Number(gold.into())), &format!("<answer>{answer}</answer>")).0.score
+            };
+            prop_assert_eq!(number(a, b), number(b, a));
+            prop_assert_eq!(number(a, b), f64::from(u8::from(a == b)));
+            let text = |gold: &str, answer: &str| {
+                let gold = Answer::Text(vec![gold.to_owned()]);
+                of("text").verify(&plain(&gold), &format!("<answer>{answer}</answer>")).0.score
+            };
+            prop_assume!(!x.trim().is_empty() && !y.trim().is_empty());
+            prop_assert_eq!(text(&x, &y), text(&y, &x));
         }
 
         #[test]

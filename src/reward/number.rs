@@ -177,9 +177,37 @@ impl Verifier for Number {
             Example::new(Answer::Number(1.5), &["1 1/2", r"1\frac{1}{2}", "3/2"], &["1 3/2", "11/2", "1/2"]),
             Example::new(Answer::Number(0.0), &["0", "0.0", "-0"], &["", "0.001", "none"]),
         ];
-        let ignored =
-            ["12 cm", r"12\text{ cm}^2", "$12", r"\$12", "€12", "12 dollars", "12°", r"12^\circ", "12 km/h"];
-        let never = ["12 or 13", "12k", "12 or more", "12x", "12π", "12 to"];
+        let ignored = [
+            "12 cm",
+            r"12\text{ cm}^2",
+            "$12",
+            r"\$12",
+            "€12",
+            "12 dollars",
+            "12°",
+            r"12^\circ",
+            "12 km/h",
+            "12 miles per hour",
+        ];
+        let never = [
+            "12 or 13",
+            "12k",
+            "12 or more",
+            "12x",
+            "12π",
+            "12 to",
+            "12 or inf",
+            "12 inf",
+            "12 nan",
+            "12 plus",
+            "12 squared",
+            "12th",
+            "12 half",
+            "12 maybe",
+            "12 approx",
+            "12 (approx)",
+            "12 five",
+        ];
         examples.push(match self.reading.units {
             Units::Ignore => Example::new(Answer::Number(12.0), &ignored, &never),
             Units::Refuse => Example::new(Answer::Number(12.0), &["12"], &ignored),
@@ -488,18 +516,110 @@ impl<'t> Scan<'t> {
     }
 }
 
-/// Words after a number that change what it says.
-const NOT_UNITS: [&str; 22] = [
-    "or", "and", "to", "not", "nor", "if", "but", "than", "more", "less", "plus", "minus", "times", "pi",
-    "sqrt", "dozen", "per", "about", "is", "through", "either", "hundred",
+/// Words after a number that change what it says: they join, compare, hedge, negate, count or calculate.
+const NOT_UNITS: [&str; 93] = [
+    "or",
+    "and",
+    "nor",
+    "but",
+    "if",
+    "either",
+    "neither",
+    "both",
+    "else",
+    "also",
+    "then",
+    "vs",
+    "versus",
+    "to",
+    "through",
+    "until",
+    "between",
+    "from",
+    "than",
+    "more",
+    "less",
+    "fewer",
+    "greater",
+    "smaller",
+    "higher",
+    "lower",
+    "over",
+    "under",
+    "above",
+    "below",
+    "within",
+    "least",
+    "most",
+    "about",
+    "approximately",
+    "approx",
+    "roughly",
+    "around",
+    "nearly",
+    "almost",
+    "maybe",
+    "perhaps",
+    "possibly",
+    "probably",
+    "unknown",
+    "unsure",
+    "not",
+    "no",
+    "none",
+    "never",
+    "without",
+    "nan",
+    "null",
+    "is",
+    "are",
+    "was",
+    "equals",
+    "inf",
+    "infinity",
+    "infinite",
+    "undefined",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "hundred",
+    "half",
+    "halves",
+    "thirds",
+    "quarters",
+    "dozen",
+    "double",
+    "twice",
+    "plus",
+    "minus",
+    "times",
+    "by",
+    "per",
+    "over",
+    "mod",
+    "root",
+    "sqrt",
+    "squared",
+    "cubed",
+    "pi",
+    "factorial",
+    "th",
 ];
 
 /// Letters that are units on their own; others are more likely variables.
 const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
 
-/// Whether `text` can stand after a number without changing it: at most three words of letters.
-fn is_unit(text: &str, attached: bool) -> bool {
-    if text.len() > 48 || (attached && matches!(text, "k" | "K" | "M" | "B")) {
+/// Whether `text` can stand after a number without changing it: at most three words of letters, five around a "per".
+pub(super) fn is_unit(text: &str, attached: bool) -> bool {
+    let braces = |c: char| text.matches(c).count();
+    if text.len() > 48 || braces('{') != braces('}') || (attached && matches!(text, "k" | "K" | "M" | "B")) {
         return false;
     }
     let mut plain = text.to_owned();
@@ -513,24 +633,30 @@ fn is_unit(text: &str, attached: bool) -> bool {
         ("^3", "³"),
         (r"\text{", " "),
         (r"\mathrm{", " "),
+        (r"\textrm{", " "),
+        (r"\operatorname{", " "),
+        (r"\mbox{", " "),
         ("}", ""),
         (r"\,", " "),
         (r"\ ", " "),
     ] {
         plain = plain.replace(latex, sign);
     }
-    let mut n_words = 0;
-    plain.split([' ', '/', '·']).filter(|word| !word.is_empty()).all(|word| {
-        n_words += 1;
-        let letters = word.trim_end_matches(['²', '³']);
-        let known = |c: char| c.is_ascii_alphabetic() || "°µμΩ€£¥₹$".contains(c);
-        let one = letters.len() == 1 && letters.chars().all(|c| c.is_ascii_alphabetic());
-        n_words <= 3
-            && !letters.is_empty()
-            && letters.chars().all(known)
-            && (!one || UNIT_LETTERS.contains(letters))
-            && !NOT_UNITS.contains(&letters.to_ascii_lowercase().as_str())
-    })
+    let words: Vec<&str> = plain.split([' ', '/', '·']).filter(|word| !word.is_empty()).collect();
+    // `miles per hour`
+    let per = |at: usize| words[at] == "per" && at > 0 && at + 1 < words.len();
+    let most = if (0..words.len()).any(per) { 5 } else { 3 };
+    words.len() <= most
+        && words.iter().enumerate().all(|(at, word)| {
+            let letters = word.trim_end_matches(['²', '³']);
+            let known = |c: char| c.is_ascii_alphabetic() || "°µμΩ€£¥₹$".contains(c);
+            let one = letters.len() == 1 && letters.chars().all(|c| c.is_ascii_alphabetic());
+            per(at)
+                || !letters.is_empty()
+                    && letters.chars().all(known)
+                    && (!one || UNIT_LETTERS.contains(letters))
+                    && !NOT_UNITS.contains(&letters.to_ascii_lowercase().as_str())
+        })
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ pub(super) fn collapsed(text: &str) -> String {
     out
 }
 
-const WRAPPERS: [(&str, &str); 15] = [
+const WRAPPERS: [(&str, &str); 21] = [
     ("$$", "$$"),
     ("$", "$"),
     (r"\(", r"\)"),
@@ -136,6 +136,12 @@ const WRAPPERS: [(&str, &str); 15] = [
     (r"\mathrm{", "}"),
     (r"\textbf{", "}"),
     (r"\mathbf{", "}"),
+    (r"\textit{", "}"),
+    (r"\mathit{", "}"),
+    (r"\textrm{", "}"),
+    (r"\emph{", "}"),
+    (r"\mbox{", "}"),
+    (r"\underline{", "}"),
 ];
 
 /// More layers than any honest answer has; the bound keeps hostile nesting linear.
@@ -174,9 +180,13 @@ fn balanced(text: &str) -> bool {
     depth == 0
 }
 
-/// The last line that is not blank, without "the answer is" before it: where an answer without tags is looked for.
+/// What the prompt of Minerva (arXiv:2206.14858) teaches models to end with.
+const FAREWELL: &str = "I hope it is correct.";
+
+/// The last line that is not blank, without "the answer is" before it and "I hope it is correct." after it: where an answer without tags is looked for.
 pub(super) fn last_line(text: &str) -> &str {
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+    let line = line.strip_suffix(FAREWELL).map_or(line, str::trim_end);
     let lower = line.to_ascii_lowercase(); // same length, so positions carry over
     let after =
         ["answer is", "answer:"].iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max();

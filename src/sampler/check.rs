@@ -1,7 +1,5 @@
 //! Whether a dataset's reward rewards what it must, on the dataset's own golds: asked before every run.
 
-use std::collections::HashSet;
-
 use crate::{
     data::{DatasetConfig, picture},
     error::{Context as _, Error, Result},
@@ -9,9 +7,6 @@ use crate::{
     reward::{Gold, Reward},
     sample::{BadRow, Rows, Sample},
 };
-
-/// Failures that are kept with their reasons; more are only counted.
-const MOST_LISTED: usize = 1000;
 
 /// The reward that a dataset's table asks for.
 pub fn reward(name: &Name, config: &DatasetConfig) -> Result<Reward> {
@@ -31,52 +26,6 @@ pub fn picture_size(sample: &Sample) -> Option<(u32, u32)> {
     sample.pictures.first().and_then(|first| picture::size(first).ok())
 }
 
-/// What testing a reward on a dataset's golds found.
-#[derive(Clone, Debug, Default)]
-pub struct RewardScan {
-    /// Rows whose gold was tested.
-    pub tested: u64,
-    /// Rows that cannot be read and were left out.
-    pub unreadable: u64,
-    /// Golds on which the reward fails, the first 1000 with place and reason.
-    pub failures: Vec<BadRow>,
-    /// How many there are.
-    pub n_failures: u64,
-    /// Hashes of the pictures' bytes, to compare datasets by.
-    pub pictures: HashSet<blake3::Hash>,
-}
-
-/// Tests the reward on `limit` rows at most, evenly spread: the gold gets everything, wrong answers nothing.
-///
-/// `progress` is called with the number of rows done; it returns whether to go on.
-pub fn scan_rewards(
-    reward: &Reward,
-    rows: &dyn Rows,
-    limit: u64,
-    mut progress: impl FnMut(u64) -> bool,
-) -> RewardScan {
-    let mut scan = RewardScan::default();
-    for (done, index) in spread(rows.len(), limit).enumerate() {
-        match rows.row(index) {
-            Ok(sample) => {
-                scan.tested += 1;
-                scan.pictures.extend(sample.pictures.iter().map(crate::sample::Picture::hash));
-                if let Err(failure) = test(reward, &sample) {
-                    scan.n_failures += 1;
-                    if scan.failures.len() < MOST_LISTED {
-                        scan.failures.push(failure);
-                    }
-                }
-            }
-            Err(_) => scan.unreadable += 1,
-        }
-        if !progress(done as u64 + 1) {
-            break;
-        }
-    }
-    scan
-}
-
 /// Refuses a dataset whose reward fails on a gold, naming dataset and row, before a run trains on it.
 ///
 /// Tests `limit` rows at most, evenly spread, and returns how many; rows that cannot be read are left out, and a
@@ -89,7 +38,7 @@ pub fn check_rewards(name: &Name, config: &DatasetConfig, rows: &dyn Rows, limit
         match rows.row(index) {
             Ok(sample) => {
                 tested += 1;
-                test(&reward, &sample).map_err(|failure| {
+                test_gold(&reward, &sample).map_err(|failure| {
                     Error::input(format!("the reward fails on a gold: {}", failure.what))
                         .at(failure.place)
                         .at(format!("dataset `{name}`"))
@@ -106,7 +55,8 @@ pub fn check_rewards(name: &Name, config: &DatasetConfig, rows: &dyn Rows, limit
     Ok(tested)
 }
 
-fn test(reward: &Reward, sample: &Sample) -> Result<(), BadRow> {
+/// Whether the gold of a sample gets everything from its reward, and wrong answers nothing.
+pub fn test_gold(reward: &Reward, sample: &Sample) -> Result<(), BadRow> {
     let gold = Gold { answer: &sample.answer, options: &sample.options, picture_size: picture_size(sample) };
     reward.self_test(&gold).map_err(|failure| BadRow { place: sample.id.clone(), what: failure.to_string() })
 }
@@ -151,8 +101,6 @@ mod tests {
         let expected =
             "the gold is of type number and the verifier checks choice\n  in fake:3\n  in dataset `geometry`";
         assert!(error.contains(expected), "{error}");
-        let scan = scan_rewards(&reward(&name, &config).unwrap(), &Fake(Answer::Number(3.0)), 10, |_| true);
-        assert_eq!((scan.tested, scan.unreadable, scan.n_failures), (3, 1, 1));
     }
 
     #[test]

@@ -8,20 +8,46 @@
 Of trl, verl and lmms-eval only the scoring files are loaded, from `--wheels` (they need torch otherwise and do not use it
 for scoring). VLMEvalKit's rules and R1-V's are restated here: neither is on PyPI.
 """
+import functools
 import importlib.util
+import logging
 import re
+import signal
 import sys
 import types
 from pathlib import Path
 
 import math_verify.grader
 import math_verify.parser
-import math_verify.utils
 from math_verify import parse, verify
+from math_verify.errors import TimeoutException
 
-# The packages give up after some seconds of wall time, so that a busy machine would change their answers.
-patient = lambda timeout_seconds=None: math_verify.utils.timeout(timeout_seconds * 20 if timeout_seconds else timeout_seconds)
-math_verify.parser.timeout = math_verify.grader.timeout = patient
+
+def cpu_timeout(timeout_seconds=None):
+    """math-verify's `timeout` in seconds of its own work: by the clock on the wall a busy machine would change its answers."""
+
+    def decorator(function):
+        def give_up(*_):
+            raise TimeoutException("Operation timed out!")
+
+        def limited(*args, **kwargs):
+            before = signal.signal(signal.SIGVTALRM, give_up)
+            signal.setitimer(signal.ITIMER_VIRTUAL, timeout_seconds)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+                signal.signal(signal.SIGVTALRM, before)
+
+        return limited if timeout_seconds else function
+
+    return decorator
+
+
+math_verify.parser.timeout = math_verify.grader.timeout = cpu_timeout
+# Profiles ask for the same text in the same way one after another.
+parse = functools.lru_cache(8)(parse)
+
 
 def load(path, name, package=None, stubs=()):
     """One file as a module, with `stubs` for what it imports and scoring does not need."""
@@ -49,6 +75,7 @@ class Packages:
         self.dapo = load(verl / "math_dapo.py", "verl_math_dapo")
         self.math = load(verl / "math_reward.py", "verl_math_reward")
         self.geo3k = load(verl / "geo3k.py", "verl_geo3k")
+        self.grade = self.geo3k.grade_answer = functools.lru_cache(8)(self.geo3k.grade_answer)
         tasks = wheels / "lmms_eval/tasks"
         source = (tasks / "mmmu/utils.py").read_text()
         start = source.index("def extract_numbers")
@@ -62,6 +89,9 @@ class Packages:
         exec(mcq[: mcq.index("\ndef parse_jmmmu")].replace("from loguru import logger", ""), self.mmmu.__dict__)
         exec(cut, self.mmmu.__dict__)
         exec(source[source.index("def eval_multi_choice"): source.index("def evaluate_mmmu")], self.mmmu.__dict__)
+        vista = (tasks / "mathvista/mathvista_evals.py").read_text()
+        self.vista = {"re": re, "distance": levenshtein, "DEMO_PROMPT": "", "eval_logger": logging.getLogger("mathvista")}
+        exec("class Evaluator:\n" + cut_methods(vista), self.vista)
         chart = (tasks / "chartqa/utils.py").read_text()
         self.chartqa = {}
         exec(chart[chart.index("def relaxed_correctness"):], self.chartqa)
@@ -78,8 +108,7 @@ class Packages:
         return self.trl.accuracy_reward([[{"content": text}]], [golds[0]])[0]
 
     def mathruler(self, golds, text, options):
-        from mathruler.grader import extract_boxed_content, grade_answer
-        return float(any(grade_answer(extract_boxed_content(text), g) for g in golds))
+        return float(any(self.grade(self.geo3k.extract_boxed_content(text), g) for g in golds))
 
     def geo3k_(self, golds, text, options):
         return self.geo3k.compute_score(text, golds[0])
@@ -108,6 +137,10 @@ class Packages:
     def chartqa_(self, golds, text, options):
         return float(self.chartqa["relaxed_correctness"](text, golds[0]))
 
+    def chartqa_vlmeval(self, golds, text, options):
+        """VLMEvalKit vlmeval/dataset/utils/vqa_eval.py: process_line and hit_calculate for ChartQA."""
+        return float(any(self.chartqa["relaxed_correctness"](text.strip(), gold) for gold in golds))
+
     def anls(self, golds, text, options):
         """lmms_eval/api/metrics.py, anls, with its Levenshtein distance."""
         values = []
@@ -127,6 +160,26 @@ class Packages:
             return float(answer[0].lower() == target)
         return 0.0
 
+    def mathvista(self, golds, text, options):
+        """lmms_eval/tasks/mathvista, quick extraction on; in place of its language model the answer as it stands."""
+        gold = golds[0]
+        def reads(to):
+            try:
+                to(gold)
+                return True
+            except ValueError:
+                return False
+        kind = "integer" if reads(int) else "float" if reads(float) else "text"
+        precision = len(gold.split(".")[1].strip()) if "." in gold else 0
+        evaluator = self.vista["Evaluator"]()
+        evaluator.create_test_prompt = lambda demo, query, response: response
+        evaluator.get_chat_response = lambda prompt, **_: prompt
+        response = text.strip()
+        problem = {"question_type": "multi_choice" if options else "free_form", "answer_type": "text" if options else kind, "choices": options, "query": ""}
+        extraction = evaluator.extract_answer(response, problem, quick_extract=True)
+        prediction = evaluator.normalize_extracted_answer(extraction, options, problem["question_type"], problem["answer_type"], precision)
+        return float(evaluator.safe_equal(prediction, gold))
+
     def mmmu_(self, golds, text, options):
         if not options:
             return float(self.mmmu.eval_open(golds, self.mmmu.parse_open_response(text)))
@@ -140,27 +193,47 @@ class Packages:
     def mmmu_vlmeval(self, golds, text, options):
         """VLMEvalKit vlmeval/utils/matching_util.py, can_infer, without judge."""
         letters = [chr(65 + i) for i in range(len(options))]
-        spaced = text
-        for c in ".()[],:;!*#{}":
-            spaced = spaced.replace(c, " ")
-        words = spaced.split()
-        present = [l for l in letters if l in words]
-        if len(present) == 1 and words.index(present[0]) > len(words) - 5:
-            return float(present[0] in golds)
+        if "Failed to obtain answer via API" not in text:
+            chosen = self.option(text, letters)
+            if chosen:
+                return float(chosen in golds)
         lower = text.lower()
         if len(lower) > 2 * sum(len(o) for o in options):
             return 0.0
         found = [l for l, o in zip(letters, options) if o.lower() in lower]
         return float(len(found) == 1 and found[0] in golds)
 
+    def option(self, text, letters):
+        """can_infer_option of the same file."""
+        refusals = ("Sorry, I can't help with images of people yet.", "I can't process this file.", "I'm sorry, but without the image provided",
+                    "Cannot determine the answer")
+        if any(r in text for r in refusals):
+            return "Z"
+        spaced = text
+        for c in ".()[],:;!*#{}":
+            spaced = spaced.replace(c, " ")
+        words = spaced.split()
+        present = [l for l in letters if l in words]
+        if len(present) == 1 and words.index(present[0]) > len(words) - 5:
+            return present[0]
+        return "Z" if not present and "Z" in words else None
+
     PROFILES = {
         "math_verify": math_verify, "math_verify_raw": math_verify_raw, "trl": trl_, "mathruler": mathruler,
-        "geo3k": geo3k_, "dapo": dapo_, "math": math_, "gsm8k": gsm8k_, "r1v": r1v, "chartqa": chartqa_, "anls": anls,
+        "geo3k": geo3k_, "dapo": dapo_, "math": math_, "gsm8k": gsm8k_, "r1v": r1v, "chartqa": chartqa_, "chartqa_vlmeval": chartqa_vlmeval,
+        "anls": anls, "mathvista": mathvista,
         "scienceqa": scienceqa, "mmmu": mmmu_, "mmmu_vlmeval": mmmu_vlmeval,
     }
 
     def score(self, profile, golds, text, options=()):
         return self.PROFILES[profile](self, golds, text, list(options))
+
+
+def cut_methods(source):
+    """Of MathVistaEvaluator the methods that score, without the server that it starts when it is loaded."""
+    names = ("extract_answer", "get_most_similar", "normalize_extracted_answer", "safe_equal")
+    parts = re.split(r"(?m)^(?=    def )", source)
+    return "".join(p for p in parts if p.lstrip().startswith(tuple(f"def {n}(" for n in names)))
 
 
 def wrapped(gold):

@@ -3,11 +3,13 @@
 mod add;
 mod check;
 mod list;
+mod report;
 mod sheet;
 mod tokens;
 
 use std::path::Path;
 
+pub(super) use check::last_checks;
 use clap::Subcommand;
 
 use super::{Context, printer::Printer};

@@ -1,10 +1,11 @@
-//! One line of `modo score`: what it asks and what it is answered.
+//! One request of `modo score`: what it asks and what it is answered.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::framing::Request;
 use crate::{
     reward::{
         Gold, Part, Reason, Region, Reward,
@@ -12,9 +13,6 @@ use crate::{
     },
     sample::{Answer, Rect},
 };
-
-/// Longest line that is read, in bytes; a longer one is answered with an error.
-pub(crate) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// Whose rules score the lines.
 #[derive(Clone, Copy)]
@@ -92,12 +90,13 @@ pub(crate) enum Answered {
     Refused { id: Value, line: u64, error: String },
 }
 
-/// Scores one line, whatever it holds.
-pub(crate) fn answer(number: u64, line: &[u8], rules: Rules, datasets: &Datasets) -> Answered {
+/// Scores one request, whatever it holds.
+pub(crate) fn answer(number: u64, request: &Request, rules: Rules, datasets: &Datasets) -> Answered {
     let refuse = |id, error: String| Answered::Refused { id, line: number, error };
-    if line.len() > MAX_LINE {
-        return refuse(Value::Null, format!("the line is longer than {MAX_LINE} bytes"));
-    }
+    let line = match request {
+        Ok(line) => line.as_slice(),
+        Err(error) => return refuse(Value::Null, error.clone()),
+    };
     match serde_json::from_slice::<Asked>(line) {
         Ok(asked) => {
             let id = asked.id.clone();
@@ -115,7 +114,7 @@ pub(crate) fn answer(number: u64, line: &[u8], rules: Rules, datasets: &Datasets
                     let what = what.split(" at line ").next().unwrap_or(&what).to_owned();
                     refuse(keys.get("id").cloned().unwrap_or(Value::Null), what)
                 }
-                Ok(_) => refuse(Value::Null, "the line is no JSON object".to_owned()),
+                Ok(_) => refuse(Value::Null, "no JSON object".to_owned()),
             }
         }
     }
@@ -377,7 +376,7 @@ mod tests {
                 let line = serde_json::json!({ "type": row["type"], "gold": gold, "completion": text });
                 let answered = answer(
                     1,
-                    &serde_json::to_vec(&line).unwrap(),
+                    &Ok(serde_json::to_vec(&line).unwrap()),
                     Rules::find(column).unwrap(),
                     &Datasets::new(),
                 );

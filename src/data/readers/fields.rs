@@ -1,5 +1,7 @@
 //! Where in a row the columns of a dataset are: names, paths into nested values, and paths of pictures made of both.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{PictureCell, RawRow};
@@ -76,6 +78,47 @@ pub(super) fn row(object: &Map<String, Value>, source: &FileSource) -> Result<Ra
         pictures,
     })
 }
+
+/// Columns of a dataset that no row of a file has, and the columns that there are.
+#[derive(Default)]
+pub struct Missing {
+    /// As the table of the dataset names them.
+    pub columns: BTreeSet<String>,
+    /// As the file names them.
+    pub known: BTreeSet<String>,
+}
+
+/// Looks for the columns of a dataset in objects, until each has been found once.
+pub(super) fn missing(
+    objects: impl Iterator<Item = Result<Map<String, Value>, Flaw>>,
+    source: &FileSource,
+) -> Missing {
+    let mut missing = Missing::default();
+    let named = [Some(&source.question), source.answer.as_ref(), source.options.as_ref()];
+    missing.columns.extend(named.into_iter().flatten().cloned());
+    for image in &source.images {
+        let inside = image.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+        let before = missing.columns.len();
+        missing.columns.extend(inside.map(str::to_owned));
+        if missing.columns.len() == before && !image.contains('{') {
+            missing.columns.insert(image.clone());
+        }
+    }
+    // A row that cannot be read says so itself, and tells nothing about columns.
+    let mut read = false;
+    for object in objects.flatten() {
+        read = true;
+        missing.columns.retain(|name| !object.contains_key(root(name, |name| object.contains_key(name))));
+        if missing.columns.is_empty() {
+            return Missing::default();
+        }
+        missing.known.extend(object.into_iter().map(|(name, _)| name).take(MOST_NAMED));
+    }
+    if read { missing } else { Missing::default() }
+}
+
+/// Columns per row that an error names.
+const MOST_NAMED: usize = 50;
 
 /// A path such as `{split}/{id}/{image}` with the row's own values; nothing where one of them is.
 fn filled(object: &Map<String, Value>, template: &str) -> Value {

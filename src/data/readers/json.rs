@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{NoSettings, RawRow, Reader, Table, Unreadable, entry, fields, jsonl::MAX_LINE, unpack};
+use super::{Missing, NoSettings, RawRow, Reader, Table, Unreadable, entry, fields, jsonl::MAX_LINE, unpack};
 use crate::{
     data::{clean::Flaw, config::FileSource},
     registry::{BuildError, Entry, Named},
@@ -218,6 +218,10 @@ impl Table for ObjectsOf {
             Some(key) => format!("row {row} (id `{}`)", key.escape_debug()),
             None => format!("row {row}"),
         }
+    }
+
+    fn missing(&self) -> Missing {
+        fields::missing((0..self.len()).map(|row| self.objects.object(row)), &self.source)
     }
 
     fn row(&self, row: u64) -> Result<RawRow, Flaw> {

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{NoSettings, RawRow, Reader, Table, Unreadable, entry, fields, unpack};
+use super::{Missing, NoSettings, RawRow, Reader, Table, Unreadable, entry, fields, unpack};
 use crate::{
     data::{clean::Flaw, config::FileSource},
     registry::{BuildError, Entry, Named},
@@ -116,6 +116,10 @@ impl Table for LinesOf {
 
     fn place(&self, row: u64) -> String {
         format!("line {}", self.lines.rows[row as usize].number)
+    }
+
+    fn missing(&self) -> Missing {
+        fields::missing((0..self.len()).map(|row| self.lines.object(row)), &self.source)
     }
 
     fn row(&self, row: u64) -> Result<RawRow, Flaw> {

@@ -16,7 +16,7 @@ mod webdataset;
 
 use std::{path::Path, sync::Arc};
 
-pub(super) use fields::find;
+pub(super) use fields::{Missing, find};
 
 use super::{
     clean::{Cells, Flaw},
@@ -38,6 +38,11 @@ pub trait Table: Send + Sync {
     /// How people find a row: `row 17`, `line 18`.
     fn place(&self, row: u64) -> String {
         format!("row {row}")
+    }
+
+    /// Columns of the dataset that no row has, for files that do not list their columns.
+    fn missing(&self) -> Missing {
+        Missing::default()
     }
 
     /// The values of row `row < len()`.

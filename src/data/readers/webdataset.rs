@@ -13,7 +13,8 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    NoSettings, PictureCell, RawRow, Reader, Table, Unreadable, entry, fields, jsonl::MAX_LINE, unpack,
+    Missing, NoSettings, PictureCell, RawRow, Reader, Table, Unreadable, entry, fields, jsonl::MAX_LINE,
+    unpack,
 };
 use crate::{
     data::{clean::Flaw, config::FileSource, root::MAX_PICTURE_BYTES},
@@ -99,10 +100,12 @@ impl Shard {
     pub(super) fn everything(&self, row: u64) -> Result<(Map<String, Value>, Vec<String>), Flaw> {
         let (mut object, mut pictures) = (Map::new(), Vec::new());
         for (ending, part) in &self.rows[row as usize].parts {
-            if PICTURES.contains(&ending.as_str()) {
+            // `seg.png` is a picture as well, if no ordinary one is there.
+            if PICTURES.contains(&ending.rsplit('.').next().unwrap_or(ending)) {
                 pictures.push(ending.clone());
-            } else {
-                self.texts(ending, *part, &mut object)?;
+            } else if let (Err(flaw), "json") = (self.texts(ending, *part, &mut object), ending.as_str()) {
+                // Other files need not be texts: arrays, sounds.
+                return Err(flaw);
             }
         }
         Ok((object, pictures))
@@ -151,6 +154,17 @@ impl Table for ShardOf {
 
     fn place(&self, row: u64) -> String {
         format!("`{}`", self.shard.rows[row as usize].key.escape_debug())
+    }
+
+    fn missing(&self) -> Missing {
+        let object = |row: u64| {
+            let parts = &self.shard.rows[row as usize].parts;
+            let mut object: Map<String, Value> =
+                parts.keys().map(|ending| (ending.clone(), Value::Null)).collect();
+            parts.get("json").map_or(Ok(()), |part| self.shard.texts("json", *part, &mut object))?;
+            Ok(object)
+        };
+        fields::missing((0..self.len()).map(object), &self.source)
     }
 
     fn row(&self, row: u64) -> Result<RawRow, Flaw> {

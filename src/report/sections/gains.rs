@@ -9,6 +9,7 @@ use crate::{
         plot::{Axis, Ink, Mark, Plot},
         targets,
     },
+    reward::Scored,
     run::{BenchmarkScore, Decoding, Part, RunRecord},
 };
 
@@ -84,6 +85,9 @@ pub(super) fn section(report: &Report) -> Section {
         });
         section.plots(false, plots);
         section.table(table(&changes, &label));
+        if let Some(outcomes) = outcomes(base, &runs, part) {
+            section.table(outcomes);
+        }
     }
     section
 }
@@ -127,6 +131,42 @@ fn changes(base: &[BenchmarkScore], runs: &[(&ReportRun, &RunRecord)], part: Par
         }
     }
     changes
+}
+
+/// What came of the completions of each benchmark, before and after; none where no record says it.
+fn outcomes(base: &[BenchmarkScore], runs: &[(&ReportRun, &RunRecord)], part: Part) -> Option<Table> {
+    let mut head = vec!["benchmark".to_owned(), "decoding".to_owned(), "of".to_owned()];
+    head.extend(Scored::OUTCOMES.map(|outcome| outcome.replace('_', " ")));
+    let mut table = Table::new(
+        "What came of the completions of each benchmark, as shares: where `right` grows by what `right without format` and `format` lose, the \
+         gain is format and not skill.",
+        head,
+    );
+    let after: Vec<&BenchmarkScore> = runs.iter().flat_map(|run| &run.1.scores).collect();
+    let before: Vec<&BenchmarkScore> = base.iter().collect();
+    for target in targets(after.iter().copied(), part) {
+        let Target::Benchmark(name) = &target else { continue };
+        for decoding in DECODINGS {
+            for (which, scores) in [("base", &before), ("trained", &after)] {
+                let of = |outcome: &str| -> u64 {
+                    let same = |s: &&&BenchmarkScore| {
+                        s.benchmark == *name && s.part == part && s.decoding == decoding
+                    };
+                    scores.iter().filter(same).filter_map(|s| s.outcomes.get(outcome)).sum()
+                };
+                let counts = Scored::OUTCOMES.map(of);
+                let all: u64 = counts.iter().sum();
+                if all == 0 {
+                    continue;
+                }
+                let mut row =
+                    vec![Cell::text(name.as_str()), Cell::text(decoding_name(decoding)), Cell::text(which)];
+                row.extend(counts.map(|count| Cell::number(plain(count as f64 / all as f64))));
+                table.rows.push(row);
+            }
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
 }
 
 fn sentence(change: &Change) -> String {

@@ -3,6 +3,7 @@
 mod confirm;
 mod cost;
 mod curves;
+mod data;
 mod gains;
 mod leaderboard;
 mod prediction;
@@ -43,6 +44,7 @@ pub(super) fn page(report: &Report) -> Page {
             gains::section(report),
             curves::section(report),
             realised::section(report),
+            data::section(report),
             cost::section(report),
             cost::failures(report),
             provenance::section(report),

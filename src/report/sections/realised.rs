@@ -8,6 +8,7 @@ use crate::{
         estimate::{Estimate, count, digits, plain},
         page::{Cell, Section, Table},
     },
+    reward::Scored,
     run::{Realised, RunRecord},
 };
 
@@ -91,18 +92,8 @@ pub(super) fn section(report: &Report) -> Section {
 
 /// What came of the completions, early and late; none where no record says it.
 fn outcomes(runs: &[(&ReportRun, &RunRecord)], datasets: &[Name]) -> Option<Table> {
-    const REASONS: [&str; 8] = [
-        "right",
-        "partial",
-        "wrong",
-        "unparsed",
-        "right_without_format",
-        "no_answer_region",
-        "format",
-        "truncated",
-    ];
     let mut head = vec!["dataset".to_owned(), "groups".to_owned()];
-    head.extend(REASONS.map(|reason| reason.replace('_', " ")));
+    head.extend(Scored::OUTCOMES.map(|reason| reason.replace('_', " ")));
     let mut table = Table::new(
         "What came of the completions, as shares, in the first and the last fifth of the groups: where `right` grows by \
          what `right without format` and `format` lose, the gain is format and not skill.",
@@ -114,12 +105,12 @@ fn outcomes(runs: &[(&ReportRun, &RunRecord)], datasets: &[Name]) -> Option<Tabl
                 let counts = runs.iter().filter_map(|run| run.1.realised.get(name)?.reasons[at].get(reason));
                 counts.sum()
             };
-            let all: u64 = REASONS.iter().map(|reason| of(reason)).sum();
+            let all: u64 = Scored::OUTCOMES.iter().map(|reason| of(reason)).sum();
             if all == 0 {
                 continue;
             }
             let mut row = vec![Cell::text(name.as_str()), Cell::text(*fifth)];
-            row.extend(REASONS.map(|reason| Cell::number(plain(of(reason) as f64 / all as f64))));
+            row.extend(Scored::OUTCOMES.map(|reason| Cell::number(plain(of(reason) as f64 / all as f64))));
             table.rows.push(row);
         }
     }

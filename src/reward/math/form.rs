@@ -401,8 +401,9 @@ impl Form {
         if !monomial.is_empty() {
             let raised: Option<Monomial> =
                 monomial.iter().map(|(atom, e)| Some((atom.clone(), e.times(q)?))).collect();
-            let raised = Self { num: Poly::from([(raised?, RBig::ONE)]), den: one() };
-            out = out.times(&raised, work)?;
+            // Roots to a whole power are numbers and sums again.
+            let raised = multiplied(&one(), &Poly::from([(raised?, RBig::ONE)]), work)?;
+            out = out.times(&Self { num: raised, den: one() }, work)?;
         }
         Some(out)
     }
@@ -460,6 +461,11 @@ fn product(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
     if is_one(b) {
         return Some(a.clone());
     }
+    multiplied(a, b, work)
+}
+
+/// [`product`] of polynomials of which one may hold whole powers of roots: they become what they are.
+fn multiplied(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
     work.spend(a.len().checked_mul(b.len())?)?;
     let mut out = Poly::new();
     for (m, c) in a {

@@ -7,6 +7,7 @@
 //! that a difference is always proved and never sampled.
 
 pub(crate) mod compare;
+pub(crate) mod flaw;
 pub(crate) mod form;
 pub(crate) mod interval;
 pub(crate) mod read;
@@ -170,6 +171,51 @@ impl Expr {
     pub(crate) fn has_symbols(&self) -> bool {
         self.any(&mut |e| matches!(e, Self::Symbol(_)))
     }
+}
+
+/// Whether a root of a decimal is in it that is no decimal: in floating point a rounded number, which equals no exact one.
+pub(crate) fn rounded_root(expr: &Expr) -> bool {
+    expr.any(&mut |e| {
+        let inside = match e {
+            Expr::Root(_, inside) => inside,
+            Expr::Power(base, exponent) if !matches!(&**exponent, Expr::Number(n) if n.is_int()) => base,
+            _ => return false,
+        };
+        inside.any(&mut |e| matches!(e, Expr::Decimal(_)))
+            && e.form(&mut Work::new()).is_none_or(|form| form.rational().is_none())
+    })
+}
+
+/// The value in floats of double precision, step by step as sympy takes them.
+pub(crate) fn in_floats(expr: &Expr) -> Option<f64> {
+    // What has no decimal in it is exact until it meets one.
+    let decimal = |e: &Expr| matches!(e, Expr::Decimal(_));
+    if !expr.any(&mut |e| decimal(e)) {
+        return expr.form(&mut Work::new())?.rational().map(|value| value.to_f64().value());
+    }
+    Some(match expr {
+        Expr::Number(value) | Expr::Decimal(value) => value.to_f64().value(),
+        Expr::Negative(inner) => -in_floats(inner)?,
+        Expr::Sum(terms) => terms.iter().map(in_floats).sum::<Option<f64>>()?,
+        Expr::Product(factors) => factors.iter().map(in_floats).product::<Option<f64>>()?,
+        Expr::Root(2, inside) => in_floats(inside)?.sqrt(),
+        // A quotient is a product with the reciprocal, rounded on the way.
+        Expr::Quotient(above, below) => in_floats(above)? * (1.0 / in_floats(below)?),
+        _ => return None,
+    })
+}
+
+/// Significant digits of a decimal; 40 stands for more.
+pub(crate) fn significant(value: &RBig) -> usize {
+    const MOST: usize = 40;
+    let mut value = value.clone();
+    for _ in 0..MOST {
+        if value.is_int() {
+            break;
+        }
+        value *= RBig::from(10);
+    }
+    if value.is_int() { value.numerator().to_string().trim_matches(['-', '0']).len() } else { MOST }
 }
 
 /// A function of forms, with its value where that is exact.

@@ -63,7 +63,7 @@ const SILENT: [&str; 16] = [
     "triangle",
 ];
 
-const SIGNS: [(&str, char); 40] = [
+const SIGNS: [(&str, char); 41] = [
     ("cdot", '*'),
     ("times", '*'),
     ("ast", '*'),
@@ -104,6 +104,7 @@ const SIGNS: [(&str, char); 40] = [
     ("in", '∈'),
     ("colon", ':'),
     ("over", '/'),
+    ("choose", '∷'),
 ];
 
 const GREEK: [(&str, char); 26] = [
@@ -264,8 +265,13 @@ impl Lexed {
                 whole.push_str(&after[..n]);
                 exponent = -(n as i64);
                 rest = &after[n..];
+                if let Some((period, after)) = repeated(rest) {
+                    return self.repeating(&whole, n, period, spaced).map(|()| after);
+                }
             } else if after.starts_with(|c: char| c.is_alphanumeric()) {
                 return None;
+            } else if let Some((period, after)) = repeated(after) {
+                return self.repeating(&whole, 0, period, spaced).map(|()| after);
             } else {
                 rest = after;
             }
@@ -287,6 +293,20 @@ impl Lexed {
         let value = decimal(whole.trim_start_matches('0'), exponent)?;
         self.push(Token::Number(value, point, whole.into()), spaced)?;
         Some(rest)
+    }
+
+    /// A decimal whose `period` repeats after `decimals` digits behind the point, exactly.
+    fn repeating(&mut self, digits: &str, decimals: usize, period: &str, spaced: bool) -> Option<()> {
+        if digits.len() + period.len() > MAX_DIGITS {
+            return None;
+        }
+        let value = |digits: &str| decimal(digits.trim_start_matches('0'), 0);
+        let ten = |n: usize| decimal("1", n as i64);
+        // 0.1\overline{6} is (16 - 1) / (10 · 9).
+        let apart = value(&format!("{digits}{period}"))? - value(digits)?;
+        let below = ten(decimals)? * (ten(period.len())? - RBig::ONE);
+        // Exact, so no rounded decimal; the digits only matter where an index is read.
+        self.push(Token::Number(apart / below, false, digits.into()), spaced)
     }
 
     fn letters<'t>(&mut self, text: &'t str, spaced: bool) -> Option<&'t str> {
@@ -430,6 +450,13 @@ impl Lexed {
         }
         Some(rest)
     }
+}
+
+/// Digits under a bar, and what follows them.
+fn repeated(text: &str) -> Option<(&str, &str)> {
+    let command = text.strip_prefix("\\overline").or_else(|| text.strip_prefix("\\bar"))?;
+    let (digits, rest) = braced(command)?;
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some((digits, rest))
 }
 
 /// What stands in the braces that follow, and what follows these.
@@ -834,7 +861,10 @@ impl Reader {
         if self.eat(close) {
             return (close == '⦄').then_some(Expr::Set(Vec::new()));
         }
-        let inside = self.list()?;
+        let mut inside = self.list()?;
+        if close == '}' && self.eat('∷') {
+            inside = Expr::Function("binom", vec![inside, self.sum()?]);
+        }
         if !self.eat(close) {
             return None;
         }

@@ -12,7 +12,7 @@ pub(super) fn score(asked: &Asked) -> Score {
 /// VLMEvalKit: the completion without white space around, the best gold.
 pub(super) fn score_vlmeval(asked: &Asked) -> Score {
     let answer = asked.completion.trim_matches(python::is_space);
-    let right = asked.golds.iter().any(|gold| relaxed(answer, gold.trim_matches(python::is_space)));
+    let right = asked.golds.iter().any(|gold| relaxed(answer, gold));
     Score::all_or_nothing(right, answer.to_owned())
 }
 

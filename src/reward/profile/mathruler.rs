@@ -1,12 +1,15 @@
 //! mathruler 0.1.0 (the grader of prm800k with its two normalisations) on the last box, and verl's `geo3k` and EasyR1's `math`
 //! rewards made of it: `0.9 · accuracy + 0.1 · format`.
 
+mod latex2text;
+
 use dashu_ratio::RBig;
 
 use super::{
     super::math::{
         Expr, equal,
         form::{Work, decimal},
+        in_floats, rounded_root, significant,
     },
     Asked, Score, hendrycks, python,
 };
@@ -326,6 +329,19 @@ fn equal_under_sympy(gold: &str, answer: &str) -> bool {
         return false;
     }
     let (Some(gold), Some(answer)) = (sympy(gold), sympy(answer)) else { return false };
+    // A root of a float is rounded, and so is what it is a part of.
+    if rounded_root(&gold) != rounded_root(&answer) {
+        return false;
+    }
+    let floats = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
+    // Floats with more digits have more precision.
+    let long = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(value) if significant(value) > 15));
+    if !(long(&gold) || long(&answer))
+        && (floats(&gold) || floats(&answer))
+        && let (Some(a), Some(b)) = (in_floats(&gold), in_floats(&answer))
+    {
+        return a == b;
+    }
     let work = &mut Work::new();
     let (Some(a), Some(b)) = (gold.form(work), answer.form(work)) else { return false };
     // A float is as precise as it has digits, so that 1.3333333333333333 is not 4/3.
@@ -398,7 +414,8 @@ impl Sympy<'_> {
                 return None;
             } else if self.eat("/") {
                 left = Expr::Quotient(left.into(), self.unary()?.into());
-            } else if self.rest.starts_with(|c: char| c == '(' || c.is_alphabetic()) {
+            } else if self.rest.starts_with(|c: char| c == '(' || c.is_alphanumeric() || c == '.') {
+                // Juxtaposition; digits come here only after a bracket or a factorial.
                 left = Expr::Product(vec![left, self.power()?]);
             } else {
                 return Some(left);
@@ -528,7 +545,7 @@ impl Sympy<'_> {
 fn plain_text(latex: &str) -> String {
     let latex = latex.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\frac", " \\frac");
     let mut out = String::with_capacity(latex.len());
-    if to_text(&latex, &mut out, 0).is_none() {
+    if latex2text::convert(&latex, &mut out, 0).is_none() {
         // The original keeps the text where its converter fails.
         return latex;
     }
@@ -537,183 +554,4 @@ fn plain_text(latex: &str) -> String {
         out = out.replace(sign, name);
     }
     out.trim_matches(python::is_space).to_owned()
-}
-
-#[rustfmt::skip]
-const SIGNS: [(&str, &str); 86] = [
-    ("cdot", "·"), ("times", "×"), ("pi", "π"), ("infty", "∞"), ("le", "≤"), ("leq", "≤"), ("ge", "≥"), ("geq", "≥"),
-    ("neq", "≠"), ("pm", "±"), ("mp", "∓"), ("cup", "∪"), ("cap", "∩"), ("in", "∈"), ("alpha", "α"), ("beta", "β"),
-    ("theta", "θ"), ("lambda", "λ"), ("mu", "μ"), ("phi", "ϕ"), ("varphi", "φ"), ("emptyset", "∅"), ("varnothing", "∅"),
-    ("quad", "  "), ("ldots", "…"), ("dots", "…"), ("cdots", "⋯"), ("to", "→"), ("rightarrow", "→"), ("Rightarrow", "⇒"),
-    ("equiv", "≡"), ("approx", "≈"), ("sim", "∼"), ("angle", "∠"), ("circ", "∘"), ("sin", "sin"), ("cos", "cos"),
-    ("tan", "tan"), ("log", "log"), ("ln", "ln"), ("exp", "exp"), ("lim", "lim"), ("sum", "∑"), ("int", "∫"),
-    ("prod", "∏"), ("lfloor", "⌊"), ("rfloor", "⌋"), ("lceil", "⌈"), ("rceil", "⌉"), ("langle", "⟨"), ("rangle", "⟩"),
-    ("lvert", "|"), ("rvert", "|"), ("vert", "|"), ("mid", "|"), ("parallel", "∥"), ("perp", "⊥"), ("forall", "∀"),
-    ("exists", "∃"), ("subset", "⊂"), ("subseteq", "⊆"), ("setminus", "∖"), ("div", "÷"), ("ast", "∗"), ("star", "⋆"),
-    ("bullet", "∙"), ("prime", "'"), ("gamma", "γ"), ("delta", "δ"), ("Delta", "Δ"), ("omega", "ω"), ("Omega", "Ω"),
-    ("sigma", "σ"), ("rho", "ρ"), ("tau", "τ"), ("epsilon", "ϵ"), ("varepsilon", "ε"), ("zeta", "ζ"), ("eta", "η"),
-    ("kappa", "κ"), ("nu", "ν"), ("xi", "ξ"), ("chi", "χ"), ("psi", "ψ"), ("Gamma", "Γ"), ("lbrace", "{"),
-];
-
-fn to_text(latex: &str, out: &mut String, depth: usize) -> Option<()> {
-    if depth > 40 {
-        return None;
-    }
-    let mut rest = latex;
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '\\' => rest = macro_to_text(rest, out, depth)?,
-            '{' | '}' => {
-                if c == '}' {
-                    continue;
-                }
-                let (inside, after) = group(rest);
-                to_text(inside, out, depth + 1)?;
-                rest = after;
-            }
-            '$' => (),
-            '~' => out.push('\u{a0}'),
-            '%' => rest = rest.split_once('\n').map_or("", |(_, after)| after),
-            c => out.push(c),
-        }
-    }
-    Some(())
-}
-
-/// Up to the brace that closes, and what follows it.
-fn group(text: &str) -> (&str, &str) {
-    let mut depth = 0_i64;
-    let mut escaped = false;
-    for (i, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => {
-                escaped = false;
-                continue;
-            }
-            b'\\' => {
-                escaped = true;
-                continue;
-            }
-            b'{' => depth += 1,
-            b'}' => depth -= 1,
-            _ => (),
-        }
-        if depth < 0 {
-            return (&text[..i], &text[i + 1..]);
-        }
-    }
-    (text, "")
-}
-
-/// One argument: a group, a macro, or a character.
-fn argument<'t>(text: &'t str, out: &mut String, depth: usize) -> Option<&'t str> {
-    let text = text.trim_start();
-    if let Some(rest) = text.strip_prefix('{') {
-        let (inside, after) = group(rest);
-        to_text(inside, out, depth + 1)?;
-        return Some(after);
-    }
-    if let Some(rest) = text.strip_prefix('\\') {
-        return macro_to_text(rest, out, depth + 1);
-    }
-    let c = text.chars().next()?;
-    out.push(c);
-    Some(&text[c.len_utf8()..])
-}
-
-fn macro_to_text<'t>(text: &'t str, out: &mut String, depth: usize) -> Option<&'t str> {
-    if depth > 40 {
-        return None;
-    }
-    let Some(c) = text.chars().next() else { return Some(text) };
-    if !c.is_ascii_alphabetic() {
-        let rest = &text[c.len_utf8()..];
-        match c {
-            ',' | ';' | ':' | ' ' => out.push(' '),
-            '\\' => out.push('\n'),
-            '{' | '}' | '%' | '$' | '&' | '_' | '#' => out.push(c),
-            _ => (),
-        }
-        return Some(rest);
-    }
-    let end = text.bytes().position(|b| !b.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    let rest = rest.trim_start();
-    match name {
-        "frac" => {
-            let rest = argument(rest, out, depth)?;
-            out.push('/');
-            argument(rest, out, depth)
-        }
-        "sqrt" => {
-            let rest = match rest.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
-                Some((_, after)) => after,
-                None => rest,
-            };
-            out.push_str("√(");
-            let rest = argument(rest, out, depth)?;
-            out.push(')');
-            Some(rest)
-        }
-        "text" | "mathrm" | "textbf" | "textit" | "boxed" | "overline" | "operatorname" | "textrm"
-        | "mathsf" => argument(rest, out, depth),
-        "left" | "right" => {
-            let mut chars = rest.chars();
-            match chars.next() {
-                Some('.') => Some(chars.as_str()),
-                _ => Some(rest),
-            }
-        }
-        "mathbb" => {
-            let mut inside = String::new();
-            let rest = argument(rest, &mut inside, depth)?;
-            for c in inside.chars() {
-                out.push(match c {
-                    'R' => 'ℝ',
-                    'Z' => 'ℤ',
-                    'N' => 'ℕ',
-                    'Q' => 'ℚ',
-                    'C' => 'ℂ',
-                    other => other,
-                });
-            }
-            Some(rest)
-        }
-        "mbox" => {
-            let mut inside = String::new();
-            argument(rest, &mut inside, depth)
-        }
-        "begin" | "end" => {
-            let mut inside = String::new();
-            let after = argument(rest, &mut inside, depth)?;
-            if name == "begin" && inside.contains("matrix") {
-                let close = format!("\\end{{{inside}}}");
-                let (body, after) = after.split_once(&close)?;
-                let mut cells = String::new();
-                for (i, row) in body.split("\\\\").enumerate() {
-                    if i > 0 {
-                        cells.push(';');
-                    }
-                    for cell in row.split('&') {
-                        cells.push(' ');
-                        let mut text = String::new();
-                        to_text(cell.trim(), &mut text, depth + 1)?;
-                        cells.push_str(text.trim());
-                    }
-                }
-                out.push('[');
-                out.push_str(&cells);
-                out.push_str(" ]");
-                return Some(after);
-            }
-            Some(after)
-        }
-        name => {
-            if let Some((_, sign)) = SIGNS.iter().find(|(known, _)| *known == name) {
-                out.push_str(sign);
-            }
-            Some(rest)
-        }
-    }
 }

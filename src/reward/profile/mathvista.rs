@@ -8,16 +8,17 @@
 use super::{super::anls::distance, Asked, Score, python};
 
 pub(super) fn score(asked: &Asked) -> Score {
-    let response = asked.completion;
+    let response = asked.completion.trim_matches(python::is_space);
     let Some(gold) = asked.golds.first() else { return Score::unparsed() };
     let quoted = response.find("The answer is \"").and_then(|at| {
         let rest = &response[at + "The answer is \"".len()..];
         let line = rest.split('\n').next().unwrap_or("");
         line.rfind("\".").map(|end| &line[..end])
     });
-    if response.is_empty() {
+    if response.is_empty() && asked.options.is_empty() {
         return Score::missing();
     }
+    // With options even an empty answer is some option: the nearest.
     if !asked.options.is_empty() {
         let extracted =
             if asked.options.iter().any(|o| o == response) { response } else { quoted.unwrap_or(response) };

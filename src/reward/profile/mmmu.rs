@@ -219,13 +219,28 @@ fn numbers(text: &str) -> Vec<&str> {
 
 /// VLMEvalKit's inference of a choice: exactly one option letter among the words, near the end; else exactly one option's
 /// text in a short answer. An answer it would ask a judge about is wrong here.
+/// What models write that will not answer, as VLMEvalKit knows it.
+const REFUSALS: [&str; 4] = [
+    "Sorry, I can't help with images of people yet.",
+    "I can't process this file.",
+    "I'm sorry, but without the image provided",
+    "Cannot determine the answer",
+];
+
+/// VLMEvalKit's `can_infer`.
 pub(super) fn score_vlmeval(asked: &Asked) -> Score {
     let spaced: String =
         asked.completion.chars().map(|c| if ".()[],:;!*#{}".contains(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split(python::is_space).filter(|w| !w.is_empty()).collect();
     let letters: Vec<String> = ('A'..='Z').take(asked.options.len()).map(String::from).collect();
     let present: Vec<&String> = letters.iter().filter(|l| words.contains(&l.as_str())).collect();
+    let refusal = REFUSALS.iter().any(|refusal| asked.completion.contains(refusal));
     let by_letter = match present.as_slice() {
+        // A failed request is looked through for texts only.
+        _ if asked.completion.contains("Failed to obtain answer via API") => None,
+        // `Z` stands for no option.
+        _ if refusal => Some("Z".to_owned()),
+        [] if words.contains(&"Z") => Some("Z".to_owned()),
         [only] => {
             let at = words.iter().position(|w| w == only).expect("present") as i64;
             (at > words.len() as i64 - 5).then(|| (*only).clone())

@@ -510,6 +510,35 @@ fn anchors(text: &str) -> impl Iterator<Item = usize> + '_ {
     )
 }
 
+/// Ends of the numbers that begin at `start`, in the order in which the pattern tries them: groups of three, decimals, digits.
+fn number_ends(text: &str, start: usize) -> impl Iterator<Item = usize> {
+    const MOST: usize = 64;
+    let digits = |at: usize| text[at..].bytes().take_while(u8::is_ascii_digit).take(MOST).count();
+    let from = start + usize::from(text[start..].starts_with('-'));
+    let first = digits(from);
+    let mut ends = Vec::new();
+    let decimals = |at: usize, point: &[char], ends: &mut Vec<usize>| {
+        if text[at..].starts_with(point) {
+            ends.extend((1..=digits(at + 1)).rev().map(|n| at + 1 + n));
+        }
+    };
+    if (1..=3).contains(&first) && !text[from..].starts_with('0') {
+        let mut groups = Vec::new();
+        let mut at = from + first;
+        while groups.len() < MOST && text[at..].starts_with([' ', ',']) && digits(at + 1) >= 3 {
+            at += 4;
+            groups.push(at);
+        }
+        for at in groups.into_iter().rev() {
+            decimals(at, &['.'], &mut ends);
+            ends.push(at);
+        }
+    }
+    decimals(from + first, if first > 0 { &['.', ','] } else { &['.'] }, &mut ends);
+    ends.extend((1..=first).rev().map(|n| from + n));
+    ends.into_iter()
+}
+
 fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
     if priority == 300 {
         let mut done = 0;
@@ -545,6 +574,15 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
         Some((full, What::Number(text[start..end].to_owned(), percent)))
     };
     let no_equals = |end: usize| !text[end..].trim_start().starts_with('=');
+    // Where an equals sign follows, the pattern goes back to as much of the number as has none after it.
+    let settled = |at: usize| -> Option<(usize, What)> {
+        if let Some(whole) = either(at).filter(|(end, _)| no_equals(*end)) {
+            return Some(whole);
+        }
+        let (start, ..) = anchored_number(text, at).filter(|_| at > 0)?;
+        let end = number_ends(text, start).find(|end| no_equals(*end))?;
+        Some((end, What::Number(text[start..end].to_owned(), false)))
+    };
     let mut done = 0;
     for (start, from) in leads(text, priority) {
         if start < done {
@@ -565,14 +603,14 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
                 (0..=spaces)
                     .rev()
                     .filter(|s| text.is_char_boundary(i + 1 + s))
-                    .find_map(|s| either(i + 1 + s).filter(|(end, _)| no_equals(*end)))
+                    .find_map(|s| settled(i + 1 + s))
             });
             after_equals.or_else(|| {
                 let mut places: Vec<usize> = window.iter().copied().take(51).collect();
                 if line < text.len() && places.len() < 51 {
                     places.push(line);
                 }
-                places.into_iter().find_map(|at| either(at).filter(|(end, _)| no_equals(*end)))
+                places.into_iter().find_map(settled)
             })
         };
         let Some((mut end, what)) = found else { continue };

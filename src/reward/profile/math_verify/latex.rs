@@ -492,15 +492,15 @@ enum Token {
 
 /// Commands and signs, longest first where one begins another.
 #[rustfmt::skip]
-const SIGNS: [(&str, &str); 119] = [
+const SIGNS: [(&str, &str); 121] = [
     ("\\{\\}", "∅"), ("\\emptyset", "∅"), ("∅", "∅"),
     ("^{\\circ}", "°"), ("^\\circ", "°"), ("^{\\degree}", "°"), ("^\\degree", "°"), ("^{T}", "T"), ("^T", "T"), ("'", "T"),
     ("\\,", ""), ("\\thinspace", ""), ("\\:", ""), ("\\medspace", ""), ("\\;", ""), ("\\thickspace", ""),
-    ("\\quad", ""), ("\\qquad", ""), ("\\!", ""), ("\\negthinspace", ""), ("\\$", ""), ("\\vspace", ""),
+    ("\\quad", ""), ("\\qquad", ""), ("\\!", ""), ("\\negthinspace", ""), ("\\$", ""), ("\\vspace", ""), ("\\phantom", ""),
     ("+", "+"), ("-", "-"), ("−", "-"), ("∸", "-"), ("∔", "+"), ("⊕", "+"),
     ("*", "*"), ("×", "*"), ("⋅", "*"), ("∗", "*"), ("⋆", "*"), ("∘", "*"), ("∙", "*"), ("⊗", "*"),
     ("\\times", "*"), ("\\cdot", "*"), ("/", "/"), ("÷", "/"), ("∕", "/"), ("\\over", "/"), ("\\div", "/"),
-    ("\\mod", "mod"), ("(", "("), (")", ")"), ("\\(", "\\("), ("\\)", "\\)"), ("{", "{"), ("}", "}"), ("\\{", "⦃"),
+    ("\\mod", "mod"), ("\\choose", "choose"), ("(", "("), (")", ")"), ("\\(", "\\("), ("\\)", "\\)"), ("{", "{"), ("}", "}"), ("\\{", "⦃"),
     ("\\}", "⦄"), ("\\lbrace", "⦃"), ("\\rbrace", "⦄"), ("[", "["), ("]", "]"), ("\\lbrack", "["), ("\\rbrack", "]"),
     ("\\boxed", "boxed"), ("|", "|"), ("\\lvert", "l|"), ("\\rvert", "r|"), ("\\vert", "|"), ("\\|", "‖"),
     ("\\lfloor", "⌊"), ("\\rfloor", "⌋"), ("\\lceil", "⌈"), ("\\rceil", "⌉"),
@@ -794,6 +794,68 @@ pub(super) fn read(text: &str) -> Option<Expr> {
 }
 
 fn read_whole(text: &str) -> Option<Expr> {
+    let expr = read_real(text)?;
+    // To sympy a name that may be complex is another than the real one, unless both stand alone.
+    let alone = matches!(expr, Expr::Symbol(_));
+    Some(if !alone && may_be_complex(text) { renamed(expr) } else { expr })
+}
+
+/// Ends the names of a text in which something may be complex.
+pub(super) const COMPLEX: char = '\u{2102}';
+
+fn may_be_complex(text: &str) -> bool {
+    const MARKS: [&str; 14] = [
+        "\\mathbb{C}",
+        "\\text{i}",
+        "\\mathrm{i}",
+        "\\det",
+        "\\operatorname{tr}",
+        "\\operatorname{rank}",
+        "\\text{rank}",
+        "\\arg{",
+        "\\Re{",
+        "\\Im{",
+        "\\operatorname{Re}",
+        "\\operatorname{Im}",
+        "\\text{Re}",
+        "\\text{Im}",
+    ];
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let stands = |name: &str, behind_command: bool| {
+        text.match_indices(name).any(|(at, _)| {
+            !word(text[at + name.len()..].chars().next())
+                && (behind_command || !word(text[..at].chars().next_back()))
+        })
+    };
+    stands("i", false) || stands("\\imath", true) || MARKS.iter().any(|mark| text.contains(mark))
+}
+
+fn renamed(expr: Expr) -> Expr {
+    let one = |e: Box<Expr>| Box::new(renamed(*e));
+    let all = |list: Vec<Expr>| list.into_iter().map(renamed).collect();
+    match expr {
+        Expr::Symbol(name) => Expr::Symbol(format!("{name}{COMPLEX}").into()),
+        Expr::Negative(a) => Expr::Negative(one(a)),
+        Expr::Root(n, a) => Expr::Root(n, one(a)),
+        Expr::Percent(a) => Expr::Percent(one(a)),
+        Expr::Quotient(a, b) => Expr::Quotient(one(a), one(b)),
+        Expr::Power(a, b) => Expr::Power(one(a), one(b)),
+        Expr::SetOperation(sign, a, b) => Expr::SetOperation(sign, one(a), one(b)),
+        Expr::PlusMinus(a, b) => Expr::PlusMinus(a.map(one), one(b)),
+        Expr::Sum(list) => Expr::Sum(all(list)),
+        Expr::Product(list) => Expr::Product(all(list)),
+        Expr::Function(name, list) => Expr::Function(name, all(list)),
+        Expr::List(list) => Expr::List(all(list)),
+        Expr::Set(list) => Expr::Set(all(list)),
+        Expr::Tuple(open, list, close) => Expr::Tuple(open, all(list), close),
+        Expr::Ratio(list) => Expr::Ratio(all(list)),
+        Expr::Relation(list, signs) => Expr::Relation(all(list), signs),
+        Expr::Matrix(rows) => Expr::Matrix(rows.into_iter().map(all).collect()),
+        other => other,
+    }
+}
+
+fn read_real(text: &str) -> Option<Expr> {
     let mut reader = Reader { tokens: lex(text)?, at: 0, depth: 0 };
     if reader.tokens.is_empty() {
         return None;
@@ -1361,7 +1423,10 @@ impl Reader {
             if let Some(close) = close {
                 return self.attempt(|this| {
                     this.at += 1;
-                    let inside = this.expr()?;
+                    let mut inside = this.expr()?;
+                    if close == "}" && this.eat("choose") {
+                        inside = Expr::Function("binom", vec![inside, this.expr()?]);
+                    }
                     this.eat(close).then_some(inside)
                 });
             }

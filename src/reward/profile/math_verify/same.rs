@@ -2,10 +2,13 @@
 
 use dashu_ratio::RBig;
 
+use super::latex::COMPLEX;
 use crate::reward::math::{
     Expr, Relation, equal,
     form::{Atom, Form, Work},
+    in_floats,
     interval::Interval,
+    rounded_root,
 };
 
 /// Whether an expression is made of symbols only.
@@ -56,10 +59,64 @@ fn order(a: &Form, b: &Form, work: &mut Work) -> Option<std::cmp::Ordering> {
     Interval::of(&difference, 128, &|_| None)?.sign().map(|s| s.cmp(&0))
 }
 
+/// The sign of what is infinite: ∞, and sums and multiples of it.
 fn infinite(expr: &Expr) -> Option<i32> {
     match expr {
         Expr::Infinity => Some(1),
-        Expr::Negative(inner) if **inner == Expr::Infinity => Some(-1),
+        Expr::Negative(inner) => infinite(inner).map(|sign| -sign),
+        Expr::Sum(terms) => {
+            let mut signs = terms.iter().filter_map(infinite);
+            let first = signs.next()?;
+            signs.all(|sign| sign == first).then_some(first)
+        }
+        Expr::Product(factors) => {
+            let mut sign = None;
+            let mut others = 1;
+            for factor in factors {
+                match (infinite(factor), factor) {
+                    (Some(own), _) => sign = Some(sign.unwrap_or(1) * own),
+                    (None, Expr::Number(n) | Expr::Decimal(n)) if *n > RBig::ZERO => (),
+                    (None, Expr::Number(n) | Expr::Decimal(n)) if *n < RBig::ZERO => others = -others,
+                    _ => return None,
+                }
+            }
+            sign.map(|sign| sign * others)
+        }
+        _ => None,
+    }
+}
+
+/// A multiple of a matrix, multiplied out.
+fn multiplied(expr: &Expr) -> Option<Expr> {
+    let each = |rows: &[Vec<Expr>], of: &dyn Fn(&Expr) -> Expr| {
+        Expr::Matrix(rows.iter().map(|row| row.iter().map(of).collect()).collect())
+    };
+    let is_matrix = |e: &Expr| matches!(e, Expr::Matrix(_));
+    match expr {
+        Expr::Negative(inner) => match &**inner {
+            Expr::Matrix(rows) => Some(each(rows, &|e| Expr::Negative(e.clone().into()))),
+            _ => None,
+        },
+        Expr::Product(factors) if factors.iter().filter(|f| is_matrix(f)).count() == 1 => {
+            let at = factors.iter().position(is_matrix)?;
+            let Expr::Matrix(rows) = &factors[at] else { return None };
+            let scalars = |e: &Expr| {
+                let mut all = factors.clone();
+                all[at] = e.clone();
+                Expr::Product(all)
+            };
+            Some(each(rows, &scalars))
+        }
+        _ => None,
+    }
+}
+
+/// The value of a root of a decimal, alone or as a factor: sympy takes it at once, where it leaves those inside of fractions exact.
+fn rounded_factor(expr: &Expr) -> Option<f64> {
+    let root = |e: &Expr| matches!(e, Expr::Root(2, _)) && rounded_root(e);
+    match expr {
+        Expr::Product(factors) if factors.iter().any(root) => in_floats(expr),
+        one if root(one) => in_floats(one),
         _ => None,
     }
 }
@@ -134,7 +191,7 @@ fn compare(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
 
 fn symbols(gold: &Expr, answer: &Expr) -> bool {
     let text = |e: &Expr| match e {
-        Expr::Symbol(name) => Some(name.to_string()),
+        Expr::Symbol(name) => Some(name.trim_end_matches(COMPLEX).to_owned()),
         Expr::E => Some("e".to_owned()),
         _ => None,
     };
@@ -166,6 +223,12 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     if infinite(gold).is_some() || infinite(answer).is_some() {
         return infinite(gold) == infinite(answer);
     }
+    if let Some(gold) = multiplied(gold) {
+        return scalars(&gold, answer, work);
+    }
+    if let Some(answer) = multiplied(answer) {
+        return scalars(gold, &answer, work);
+    }
     if let (Expr::Matrix(a), Expr::Matrix(b)) = (gold, answer) {
         return a.len() == b.len()
             && a.iter().zip(b).all(|(a, b)| {
@@ -180,6 +243,28 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         return true;
     }
     let float = |e: &Expr| matches!(hundredths(e), Expr::Decimal(_));
+    let any_float = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
+    if !float(gold) && !float(answer) {
+        for (rounded, exact) in [(gold, answer), (answer, gold)] {
+            if let Some(value) = rounded_factor(rounded)
+                && !rounded_root(exact)
+                && let (Some(exact), Ok(value)) = (form(exact, work), RBig::try_from(value))
+            {
+                // What the difference is chopped at: 2^-54.
+                let apart =
+                    exact.plus(&Form::constant(-value), work).and_then(|d| Interval::of(&d, 256, &|_| None));
+                return apart.is_some_and(|apart| apart.middle().abs() < 0.5_f64.powi(54));
+            }
+        }
+        for (exact, other) in [(gold, answer), (answer, gold)] {
+            if matches!(exact, Expr::Number(_))
+                && any_float(other)
+                && let (Some(a), Some(b)) = (in_floats(exact), in_floats(other))
+            {
+                return a == b;
+            }
+        }
+    }
     let (Some(a), Some(b)) = (form(gold, work), form(answer, work)) else { return false };
     if float(gold) || float(answer) {
         let whole = |form: &Form| form.rational().filter(RBig::is_int);
@@ -197,8 +282,17 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         return true;
     }
     // Floats inside of expressions are compared to fifteen digits.
-    let any_float = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
     if any_float(gold) || any_float(answer) {
+        if let (Some(x), Some(y)) = (a.rational(), b.rational())
+            && (float(gold) || float(answer))
+        {
+            // As precise as the longer of both is written, and fifteen digits at least.
+            let digits =
+                [&x, &y].map(|v| v.numerator().to_string().len()).into_iter().max().unwrap_or(0).max(15);
+            let bound = RBig::from_parts(1.into(), dashu_int::UBig::from(10_u8).pow(digits));
+            let size = |value: RBig| if value < RBig::ZERO { -value } else { value };
+            return size(&x - &y) <= bound * size(x).max(size(y));
+        }
         let value = |form: &Form| Interval::of(form, 128, &|_| None).map(|i| i.middle());
         if let (Some(x), Some(y)) = (value(&a), value(&b)) {
             let atom = float(gold) || float(answer);
