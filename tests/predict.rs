@@ -7,7 +7,8 @@ use modo::{
     name::Name,
     optimize::{
         Surface, default_optimizer,
-        next_runs::next_runs,
+        goal::{Aim, Goal, Guardrail},
+        next_runs::{Batch, next_runs},
         proposal::{Proposal, Settings, propose},
     },
     predict::{
@@ -248,7 +249,8 @@ fn judge(method: &dyn Method, targets: &[Vec<Observation>]) -> Assessment {
 fn best(method: &dyn Method, targets: &[Vec<Observation>], assessment: &Assessment) -> Proposal {
     let surface = Surface::fit(method, targets, &vec![1.0; targets.len()]).unwrap();
     let optimizer = default_optimizer();
-    let settings = Settings { optimizer: optimizer.as_ref(), caution: 0.0, seed: Seed::new(1) };
+    let goal = Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: Vec::new() };
+    let settings = Settings { optimizer: optimizer.as_ref(), goal: &goal, seed: Seed::new(1) };
     propose(&surface, assessment, &targets[0], &Region::simplex(&embedded()).unwrap(), &settings)
 }
 
@@ -270,20 +272,92 @@ fn twenty_two_noisy_runs_of_the_papers_mixtures_find_a_mixture_better_than_unifo
     assert!(
         proposal.new_run.low < proposal.predicted.low && proposal.predicted.low < proposal.predicted.mean
     );
-    let suggestions = next_runs(
-        method.as_ref(),
-        &targets,
-        &[1.0],
-        &Region::simplex(&embedded()).unwrap(),
-        default_optimizer().as_ref(),
-        3,
-        Seed::new(1),
-    )
-    .unwrap();
-    assert_eq!(suggestions.len(), 3);
-    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
-    assert!(apart(&suggestions[0].shares, &suggestions[1].shares) > 0.01, "{suggestions:?}");
-    assert!(suggestions.iter().all(|s| s.expected_improvement >= 0.0));
+    for batch in [Batch::ConstantLiar, Batch::NoisyImprovement] {
+        let suggestions = next_runs(
+            method.as_ref(),
+            &targets,
+            &[1.0],
+            &Region::simplex(&embedded()).unwrap(),
+            default_optimizer().as_ref(),
+            (batch, 3),
+            Seed::new(1),
+        )
+        .unwrap();
+        assert_eq!(suggestions.len(), 3);
+        let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
+        assert!(apart(&suggestions[0].shares, &suggestions[1].shares) > 0.01, "{suggestions:?}");
+        assert!(suggestions.iter().all(|s| s.expected_improvement >= 0.0));
+        // The first is worth a run: its truth is above that of most of what was tried.
+        let truth = planted(&suggestions[0].shares);
+        assert!(eleven().iter().filter(|tried| planted(tried) < truth).count() >= 9, "{batch:?} {truth}");
+    }
+}
+
+#[test]
+fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
+    // The first target wants the first dataset, the second the second; half of each loses a little in both.
+    let mut rng = Seed::new(11).rng();
+    let tried: Vec<Vec<f64>> =
+        eleven().into_iter().chain((0..9).map(|_| random_shares(5, &mut rng))).collect();
+    let one = observe(&tried, 2, |w| w[0].sqrt(), 0.01, &mut rng);
+    let other = observe(&tried, 2, |w| w[1].sqrt(), 0.01, &mut rng);
+    let (method, targets) = (by_name("gp3_cube").unwrap(), [one, other]);
+    let settings = skill::Settings { n_permutations: 39, ..skill::Settings::default() };
+    let assessment = assess(method.as_ref(), &targets, &[1.0, 0.0], &settings).unwrap();
+    let surface = Surface::fit(method.as_ref(), &targets, &[1.0, 0.0]).unwrap();
+    let (optimizer, region) = (default_optimizer(), Region::simplex(&embedded()).unwrap());
+    let best = |goal: &Goal| {
+        let settings = Settings { optimizer: optimizer.as_ref(), goal, seed: Seed::new(1) };
+        propose(&surface, &assessment, &targets[0], &region, &settings)
+    };
+    let free = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: Vec::new() });
+    assert!(free.shares[0] > 0.9, "{:?}", free.shares);
+    let rail = |within: f64, chance: f64| Guardrail {
+        name: "other".to_owned(),
+        members: vec![(1, 1.0)],
+        within,
+        chance,
+        than: vec![0.2; 5],
+        than_words: "uniform shares".to_owned(),
+        skill: assessment.targets[1].clone(),
+        unit: 0.2,
+    };
+    let guarded = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.1, 0.9)] });
+    // √.2 − .1 = .347: a share of .121 would keep it exactly if the surface were known.
+    assert!((0.1..0.2).contains(&guarded.shares[1]) && guarded.shares[0] > 0.7, "{:?}", guarded.shares);
+    let kept = &guarded.guardrails[0];
+    assert!(kept.kept && kept.binding && (kept.chance - 0.9).abs() < 0.01, "{kept:?}");
+    assert!(guarded.binding[0].starts_with("guardrail: `other` not below uniform shares by more than 0.1"));
+    assert!(guarded.violation <= 1e-9 && guarded.local_gain < 1e-3 && guarded.gain.mean < free.gain.mean);
+    // The surer, the dearer.
+    let surer = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.1, 0.999)] });
+    assert!(surer.shares[1] > guarded.shares[1] && surer.gain.mean < guarded.gain.mean);
+    // Nothing may be lost, with certainty: uniform shares are what is left, or near them in that dataset.
+    let strict = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.0, 0.9)] });
+    assert!(strict.guardrails[0].kept && strict.shares[1] > 0.2 - 1e-6, "{strict:?}");
+    // The worst of both: half of each, by symmetry.
+    let aim = Aim::Worst { members: vec![(0, 1.0), (1, 1.0)], over: vec![0.2; 5] };
+    let worst = best(&Goal { aim, guardrails: Vec::new() });
+    assert!(
+        (worst.shares[0] - 0.5).abs() < 0.05 && (worst.shares[1] - 0.5).abs() < 0.05,
+        "{:?}",
+        worst.shares
+    );
+    let gain = worst.worst.unwrap().gain.mean;
+    assert!((gain - (0.5_f64.sqrt() - 0.2_f64.sqrt())).abs() < 0.03, "{gain}");
+    // A guardrail that no allowed mixture keeps leaves uniform shares and says so.
+    let impossible = Guardrail { than: vec![0.0, 1.0, 0.0, 0.0, 0.0], within: 0.0, ..rail(0.0, 0.9) };
+    let capped: Region = toml::from_str::<modo::mixture::constraint::Constraints>("max = { refer = 0.5 }")
+        .unwrap()
+        .region(&embedded(), None)
+        .unwrap();
+    let goal = Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![impossible] };
+    let settings = Settings { optimizer: optimizer.as_ref(), goal: &goal, seed: Seed::new(1) };
+    let none = propose(&surface, &assessment, &targets[0], &capped, &settings);
+    assert!(none.shares.iter().all(|s| (s - 0.2).abs() < 1e-9), "{:?}", none.shares);
+    assert!(
+        none.note.as_ref().unwrap().starts_with("uniform shares are kept: no allowed mixture was found with")
+    );
 }
 
 #[test]

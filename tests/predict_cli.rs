@@ -235,6 +235,261 @@ fn proposed_runs_become_runs_of_the_sweep() {
 }
 
 #[test]
+fn other_objectives_and_guardrails_of_an_experiment_come_from_options_and_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = experiment(folder.path(), |shares| 0.2 * shares["science"].sqrt());
+    let (aimed, _) =
+        predicted(folder.path(), &["--maximize", "chart=2,science_test=1", "--guardrail", "In-Score=0.01"]);
+    assert_eq!(aimed["objective"], "2 chart + 1 science_test, sampled");
+    let rail = &aimed["proposal"]["mixture"]["guardrails"][0];
+    assert!(rail["name"] == "In-Score" && rail["kept"] == true && rail["asked"] == 0.9, "{rail}");
+    let (worst, _) = predicted(folder.path(), &["--maximize", "chart,science_test", "--worst"]);
+    assert!(worst["objective"].as_str().unwrap().starts_with("the worst of chart, science_test"));
+    assert!(worst["proposal"]["mixture"]["worst"]["gain"]["mean"].as_f64().unwrap() > 0.0);
+    // The same in the plan.
+    let plan = PLAN.replace(
+        "aggregate = \"overall\"",
+        "weights = { chart = 2, science_test = 1 }\nguardrails = [{ score = \"In-Score\", within = 0.01 }]",
+    );
+    fs::write(experiment.join("plan.toml"), plan).unwrap();
+    let (planned, _) = predicted(folder.path(), &[]);
+    assert_eq!(planned["proposal"], aimed["proposal"]);
+    for (options, expected) in [
+        (vec!["--guardrail", "chrt=0.01"], "there is no score `chrt`"),
+        (vec!["--guardrail", "chart"], "`chart` is no guardrail"),
+        (vec!["--guardrail", "chart=-1"], "allows a loss of -1; it must be 0 or more"),
+        (vec!["--guardrail", "chart=0.1@90"], "asks for a chance of 90"),
+        (vec!["--maximize", "chrt"], "no run was scored on the benchmark `chrt`"),
+        (vec!["--maximize", "chart", "--worst"], "the worst case needs at least two scores"),
+        (vec!["--without", "nobody"], "no run is called `nobody`"),
+    ] {
+        let out = modo(folder.path(), &[&["predict"], options.as_slice()].concat());
+        assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
+        assert!(stderr(&out).contains(expected), "{}", stderr(&out));
+    }
+}
+
+#[test]
+fn runs_stay_when_a_dataset_joins_and_those_of_another_kind_are_left_out_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let lift = |shares: &BTreeMap<String, f64>| 0.2 * shares["science"].sqrt();
+    let experiment = experiment(folder.path(), lift);
+    // Two runs of another budget, and one that was never finished.
+    let two = PLAN
+        .replace("steps            = 10", "steps            = 20")
+        .replace("[\"uniform\", \"single\", \"exclude_one\"]", "[\"uniform\"]");
+    experiment_of(&two, folder.path(), lift);
+    fs::write(experiment.join("plan.toml"), PLAN).unwrap();
+    let spec = RunSpec { seed: 7, ..specs_of(&experiment).remove(0) };
+    let _attempt = RunFolder::create(&experiment, &spec).unwrap().claim().unwrap();
+    let (before, _) = predicted(folder.path(), &[]);
+    assert_eq!(before["runs"].as_array().unwrap().len(), 14);
+    let why: Vec<&str> =
+        before["left_out"].as_array().unwrap().iter().map(|one| one["why"].as_str().unwrap()).collect();
+    assert_eq!(why.len(), 3, "{why:?}");
+    let other = "another budget, 20 steps of 8 prompt groups; the plan has 10 of 8";
+    assert_eq!(why.iter().filter(|why| **why == other).count(), 2, "{why:?}");
+    assert!(why.iter().any(|why| why.starts_with("it is still running at step 0 of 10")), "{why:?}");
+    assert!(before["notes"][0].as_str().unwrap().contains("left out (uniform"), "{}", before["notes"]);
+
+    // A dataset joins: all runs stay, and the sweep does what is new alone.
+    let joined = PLAN.replace("\"science\"]", "\"science\", \"spatial\"]");
+    fs::write(experiment.join("plan.toml"), joined).unwrap();
+    let (after, _) = predicted(folder.path(), &[]);
+    assert_eq!(after["runs"].as_array().unwrap().len(), 14);
+    assert!(after["runs"].as_array().unwrap().iter().all(|run| run["shares"][3] == 0.0));
+    assert!(after["notes"].to_string().contains("14 runs of an earlier list of datasets are used too"));
+    let out = modo(folder.path(), &["sweep", "--dry-run", "--json"]);
+    let planned = json(&out.stdout);
+    // Nine mixtures twice, of which the three single ones and the one without the new dataset are there.
+    assert_eq!(
+        (planned["missing"].as_u64(), planned["done_before"].as_u64()),
+        (Some(10), Some(8)),
+        "{planned}"
+    );
+    // It leaves again, and with it nothing.
+    fs::write(experiment.join("plan.toml"), PLAN).unwrap();
+    let (again, _) = predicted(folder.path(), &["--without", "uniform"]);
+    assert_eq!(again["runs"].as_array().unwrap().len(), 12);
+}
+
+/// The specs of an experiment's plan.
+fn specs_of(experiment: &Path) -> Vec<RunSpec> {
+    let plan = Plan::read(experiment).unwrap();
+    let catalog = Catalog::embedded();
+    let named = plan.train.iter().chain(&plan.benchmarks);
+    let tables: BTreeMap<Name, toml::Table> =
+        named.map(|name| (name.clone(), catalog.table(name).unwrap().clone())).collect();
+    let name = Plan::experiment_name(experiment).unwrap();
+    let sources = Sources { experiment: &name, base_hash: UNTRAINED, tables: &tables };
+    specs(&plan, sources, &points(&plan, |_, _| Ok(Vec::new())).unwrap()).unwrap()
+}
+
+#[test]
+fn an_adaptive_sweep_trains_on_what_it_proposes_until_the_budget_is_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    // One real step of a tiny run; the runs before it are planted.
+    let plan = PLAN
+        .replace("steps            = 10", "steps            = 1")
+        .replace("prompts_per_step = 8", "prompts_per_step = 1")
+        .replace("questions = 100", "questions = 2\ncompletions = 1")
+        .replace("name = \"grpo\"", "name = \"grpo\"\ngroup = 2\nmax_new_tokens = 4");
+    let experiment = experiment_of(&plan, folder.path(), |shares| 0.2 * shares["science"].sqrt());
+    let out = modo(folder.path(), &["sweep", "--adaptive", "--budget", "10"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(stderr(&out).contains("the plan and its proposals alone are 14 runs"), "{}", stderr(&out));
+    let reached =
+        modo(folder.path(), &["sweep", "--adaptive", "--budget", "20", "--target", "0.4", "--json"]);
+    assert!(
+        json(&reached.stdout)["ended"].as_str().unwrap().contains("reaches the target"),
+        "{}",
+        stderr(&reached)
+    );
+    assert!(!experiment.join("proposed.json").exists());
+
+    let out = modo(folder.path(), &["sweep", "--adaptive", "--budget", "16", "--batch", "1", "--json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let answer = json(&out.stdout);
+    let ended = answer["ended"].as_str().unwrap();
+    // An untrained model scores 0: after such runs the signal may be gone, and that ends it as well.
+    let batches = answer["batches"].as_array().unwrap().len();
+    let proposed = json(&fs::read(experiment.join("proposed.json")).unwrap()).as_array().unwrap().len();
+    assert_eq!(batches, proposed + 1, "{answer}");
+    assert!(
+        (ended.contains("budget of 16 runs is spent") && proposed == 2)
+            || (ended.contains("without a signal") && proposed == 1),
+        "{answer}"
+    );
+    assert_eq!(
+        fs::read_dir(experiment.join("runs"))
+            .unwrap()
+            .filter(|e| { e.as_ref().unwrap().path().join("result.json").is_file() })
+            .count(),
+        14 + proposed
+    );
+    // Started again it has nothing to do.
+    let again = modo(folder.path(), &["sweep", "--adaptive", "--budget", "16", "--batch", "1", "--json"]);
+    let again = json(&again.stdout);
+    assert_eq!((again["done"].as_u64(), again["ended"].as_str()), (Some(0), Some(ended)), "{again}");
+}
+
+#[test]
+fn an_outlier_is_flagged_used_and_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = tables(|w| 1.0 + w[0].sqrt(), 30);
+    let off = b.lines().map(|line| if line.starts_with("r7,") { "r7,4.0,x" } else { line });
+    fs::write(folder.path().join("a.csv"), a).unwrap();
+    fs::write(folder.path().join("b.csv"), off.collect::<Vec<_>>().join("\n")).unwrap();
+    let given = ["--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score"];
+    let (with, _) = predicted(folder.path(), &given);
+    let outliers = with["outliers"].as_array().unwrap();
+    assert_eq!((outliers.len(), &outliers[0]["run"]), (1, &Value::from("r7")), "{outliers:?}");
+    assert!(with["notes"].to_string().contains("--without r7"), "{}", with["notes"]);
+    let (without, said) = predicted(folder.path(), &[&given[..], &["--without", "r7"]].concat());
+    assert!(
+        without["outliers"].as_array().unwrap().is_empty() && said.contains("1 rows are left out (r7)"),
+        "{said}"
+    );
+    assert_eq!(without["left_out"][0]["run"], "r7");
+    assert_eq!(without["runs"].as_array().unwrap().len(), 29);
+}
+
+#[test]
+fn rows_of_another_budget_and_the_papers_rules_come_from_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    // The paper's seed runs: datasets used, In-Score, Out-Score (arXiv:2505.24871, Table 2), and two shorter ones.
+    let seeds = [
+        ("1", 0.3254, 0.4589),
+        ("2", 0.3180_f64, 0.4219),
+        ("3", 0.2232, 0.4753),
+        ("4", 0.1990, 0.4915),
+        ("5", 0.3274, 0.4263),
+        ("2345", 0.5590, 0.5146),
+        ("1345", 0.5432, 0.4783),
+        ("1245", 0.5767, 0.4889),
+        ("1235", 0.5463, 0.4721),
+        ("1234", 0.4787, 0.4930),
+        ("12345", 0.5638, 0.4609),
+    ];
+    let (mut a, mut b) = ("run,coco,lisa,geoqav,sat,scienceqa\n".to_owned(), "run,in,out,steps\n".to_owned());
+    for (digits, inside, outside) in seeds {
+        let share = |digit: char| if digits.contains(digit) { 1.0 / digits.len() as f64 } else { 0.0 };
+        let shares: Vec<String> = "12345".chars().map(|digit| share(digit).to_string()).collect();
+        for (id, steps) in [(digits.to_owned(), 2000), (format!("{digits}s"), 500)] {
+            if steps == 2000 || digits.len() == 5 {
+                writeln!(a, "m{id},{}", shares.join(",")).unwrap();
+                writeln!(b, "m{id},{inside},{outside},{steps}").unwrap();
+            }
+        }
+    }
+    fs::write(folder.path().join("a.csv"), a).unwrap();
+    fs::write(folder.path().join("b.csv"), b).unwrap();
+    let given = [
+        "--mixtures",
+        "a.csv",
+        "--scores",
+        "b.csv",
+        "--maximize",
+        "in",
+        "--in-score",
+        "in",
+        "--out-score",
+        "out",
+    ];
+    let (answer, said) = predicted(folder.path(), &[&given[..], &["--budget", "steps"]].concat());
+    assert!(said.contains("1 rows are left out (m12345s): `steps` is 500, of most runs 2000"), "{said}");
+    let norm = answer["heuristics"].as_array().unwrap().iter().find(|rule| rule["rule"] == "norm").unwrap();
+    for (share, expected) in
+        norm["shares"].as_array().unwrap().iter().zip([0.1255, 0.2327, 0.2014, 0.2510, 0.1893])
+    {
+        assert!((share.as_f64().unwrap() - expected).abs() < 1e-4, "{norm}");
+    }
+}
+
+#[test]
+fn first_mixtures_of_any_design_come_without_an_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "rows = { a = 100, b = 300 }\nmax = { b = 0.8 }\n").unwrap();
+    for design in [
+        "seed_mixtures",
+        "space_filling",
+        "dirichlet{around = \"natural\", strength = 3}",
+        "d_optimal",
+        "greedy_variance",
+    ] {
+        let given = [
+            "propose",
+            "--among",
+            "a,b",
+            "--runs",
+            "6",
+            "--constraints",
+            "c.toml",
+            "--out",
+            "m.csv",
+            "--design",
+            design,
+        ];
+        let out = modo(folder.path(), &given);
+        assert_eq!(out.status.code(), Some(0), "{design}: {}", stderr(&out));
+        let text = fs::read_to_string(folder.path().join("m.csv")).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("id,a,b"));
+        for line in lines {
+            let cells: Vec<f64> = line.split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
+            assert!(cells[1] <= 0.8 + 1e-6 && (cells[0] + cells[1] - 1.0).abs() < 1e-9, "{design}: {line}");
+        }
+    }
+    for (design, expected) in
+        [("best", "no design is called `best`"), ("dirichlet{strengh = 1}", "unknown field `strengh`")]
+    {
+        let out = modo(folder.path(), &["propose", "--among", "a,b", "--design", design]);
+        assert_eq!(out.status.code(), Some(2));
+        assert!(stderr(&out).contains(expected), "{}", stderr(&out));
+    }
+}
+
+#[test]
 fn bad_tables_say_what_where_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let good = tables(|w| w[0], 6);
@@ -344,9 +599,14 @@ fn tables(score: impl Fn(&[f64; 3]) -> f64, count: usize) -> (String, String) {
 
 /// An experiment whose runs are all done; `lift`: what the shares add to every benchmark.
 fn experiment(root: &Path, lift: impl Fn(&BTreeMap<String, f64>) -> f64) -> PathBuf {
+    experiment_of(PLAN, root, lift)
+}
+
+/// The same of another plan; runs that are there from before stay.
+fn experiment_of(text: &str, root: &Path, lift: impl Fn(&BTreeMap<String, f64>) -> f64) -> PathBuf {
     let experiment = root.join("experiments/quickstart");
     fs::create_dir_all(&experiment).unwrap();
-    fs::write(experiment.join("plan.toml"), PLAN).unwrap();
+    fs::write(experiment.join("plan.toml"), text).unwrap();
     let plan = Plan::read(&experiment).unwrap();
     let catalog = Catalog::embedded();
     let named = plan.train.iter().chain(&plan.benchmarks);
@@ -354,7 +614,7 @@ fn experiment(root: &Path, lift: impl Fn(&BTreeMap<String, f64>) -> f64) -> Path
         named.map(|name| (name.clone(), catalog.table(name).unwrap().clone())).collect();
     let name = Plan::experiment_name(&experiment).unwrap();
     let sources = Sources { experiment: &name, base_hash: UNTRAINED, tables: &tables };
-    let points = points(&plan, |_, _, _| Ok(Vec::new())).unwrap();
+    let points = points(&plan, |_, _| Ok(Vec::new())).unwrap();
     let mut rng = Seed::new(2).rng();
     for spec in specs(&plan, sources, &points).unwrap() {
         let shares = spec.mixture.shares().map(|(name, share)| (name.to_string(), share)).collect();
@@ -363,6 +623,13 @@ fn experiment(root: &Path, lift: impl Fn(&BTreeMap<String, f64>) -> f64) -> Path
         run.claim().unwrap().commit(&record).unwrap();
     }
     experiment
+}
+
+/// `prediction.json` and what was said, of options on the default experiment.
+fn predicted(folder: &Path, options: &[&str]) -> (Value, String) {
+    let out = modo(folder, &[&["predict", "--json", "--next", "1"], options].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    (json(&out.stdout), stderr(&out))
 }
 
 fn record(spec: &RunSpec, level: f64, rng: &mut impl Rng) -> RunRecord {

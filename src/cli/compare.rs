@@ -57,7 +57,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
-    let columns = Columns { id: args.id.as_deref(), maximize: &args.targets, minimize: &[] };
+    let columns = Columns { id: args.id.as_deref(), wanted: &args.targets, budget: None, without: &[] };
     let joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
     let targets = joined.observations();
     let all = PREDICTORS.entries.iter().map(|entry| entry.name.to_owned()).collect();
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     let found = targets.first().map_or(0, Vec::len);
     printer.line(format!("{found} runs, {} targets\n", targets.len()))?;
     printer.line(format!(
-        "Cross-validation, {} folds: mean ± standard error over folds; errors in standard deviations",
+        "Cross-validation, {} folds: mean ± standard error over folds\nerror: mean absolute error in standard deviations of the scores",
         args.folds
     ))?;
     let columns = [
@@ -127,7 +127,7 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     let best = best.max_by(|a, b| a.0.rank_correlation.mean.total_cmp(&b.0.rank_correlation.mean));
     let (_, best) = best.ok_or_else(|| Error::input("no predictor could be fitted")).input()?;
     printer.line(format!(
-        "\nhighest rank correlation: `{best}`; picking among predictors by it flatters the pick where runs are few"
+        "\nhighest rank correlation: `{best}`\npicking among predictors by it flatters the pick where runs are few"
     ))
 }
 

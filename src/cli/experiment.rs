@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     data::{Catalog, DatasetConfig, Portion},
-    decide::Prediction,
+    decide::{Prediction, same_run},
     error::{Context as _, Error, Result},
+    ledger::folders,
     mixture::{
         Mixture,
-        constraint::{Constraints, Range, Supply},
-        design::DESIGNS,
+        constraint::{Constraints, Supply},
     },
     name::Name,
     run::RunSpec,
@@ -93,28 +93,13 @@ impl Experiment {
         Sources { experiment: &self.name, base_hash: &self.base_hash, tables: &self.tables }
     }
 
-    /// The constraints of the plan, as predictors and designs take them.
-    pub(super) fn constraints(&self) -> Constraints {
-        if let Some(given) = &self.constraints {
-            return given.clone();
-        }
-        let limits = &self.plan.constraints;
-        let mut constraints = Constraints { max_passes: limits.max_passes, ..Constraints::default() };
-        for name in &self.plan.train {
-            let (min, max) = (limits.min.get(name), limits.max.get(name));
-            if min.is_some() || max.is_some() {
-                let range = Range { min: min.copied().unwrap_or(0.0), max: max.copied().unwrap_or(1.0) };
-                constraints.shares.insert(name.clone(), range);
-            }
-        }
-        constraints
+    /// The constraints of the plan, or what stands for them.
+    pub(super) fn constraints(&self) -> &Constraints {
+        self.constraints.as_ref().unwrap_or(&self.plan.constraints)
     }
 
-    /// Rows of each training dataset, for caps on passes; opened only where the plan caps them.
-    pub(super) fn supply(&self, context: &Context) -> Result<Option<Supply>> {
-        if self.constraints().max_passes.is_none() {
-            return Ok(None);
-        }
+    /// Rows of each training dataset and the length of the longest run that a proposal may be used for.
+    pub(super) fn supply(&self, context: &Context) -> Result<Supply> {
         let mut rows = BTreeMap::new();
         for name in &self.plan.train {
             let config: &DatasetConfig = self.catalog.get(name)?;
@@ -124,10 +109,21 @@ impl Experiment {
                 source::open(name, config, &context.data_root, Portion::All, cache)?.len(),
             );
         }
-        // The longest run that a proposal may be used for.
         let full = self.plan.confirm.and_then(|confirm| confirm.steps).unwrap_or(0);
         let total_groups = self.plan.budget.steps.max(full) * self.plan.budget.prompts_per_step;
-        Ok(Some(Supply { rows, total_groups }))
+        Ok(Supply { rows, total_groups })
+    }
+
+    /// [`Self::supply`] where the constraints or the design ask for it and do not say it themselves.
+    fn needed_supply(&self, context: &Context) -> Result<Option<Supply>> {
+        let constraints = self.constraints();
+        if let Some(supply) = constraints.supply() {
+            return Ok(Some(supply));
+        }
+        let natural =
+            |table: &toml::Table| table.get("around").and_then(toml::Value::as_str) == Some("natural");
+        let asked = constraints.max_passes.is_some() || self.plan.design.fill.iter().any(natural);
+        asked.then(|| self.supply(context)).transpose()
     }
 
     /// Where mixtures stand that were proposed after the plan.
@@ -163,11 +159,13 @@ impl Experiment {
 
     /// The runs of the sweep: those of the plan, then those proposed.
     pub(super) fn sweep_specs(&self, context: &Context) -> Result<Vec<RunSpec>> {
-        let supply = self.supply(context)?;
+        let supply = self.needed_supply(context)?;
         let region = self.constraints().region(&self.plan.train, supply.as_ref()).input()?;
-        let mut points = sweep::points(&self.plan, |_, count, seed| {
-            let table = toml::Table::from_iter([("mixtures".to_owned(), toml::Value::from(count as i64))]);
-            let design = (DESIGNS.get("space_filling").input()?.build)(table).input()?;
+        let natural: Option<BTreeMap<Name, f64>> =
+            supply.map(|s| s.rows.into_iter().map(|(name, rows)| (name, rows as f64)).collect());
+        let mut points = sweep::points(&self.plan, |table, seed| {
+            let design = sweep::build_design(table, natural.as_ref())
+                .map_err(|what| Error::input(what).at("table [design], key `fill`"))?;
             Ok(design.mixtures(&region, seed).input()?.into_iter().map(|p| p.mixture).collect())
         })?;
         for Proposed { label, mixture } in self.proposed()? {
@@ -176,6 +174,23 @@ impl Experiment {
             }
         }
         sweep::specs(&self.plan, self.sources(), &points)
+    }
+
+    /// Those of `specs` that no finished run of the folder stands for: a run of an earlier list of datasets, which
+    /// differs in datasets of no share alone, is not done again.
+    pub(super) fn without_done_before(&self, specs: Vec<RunSpec>) -> Result<Vec<RunSpec>> {
+        let mut done = Vec::new();
+        for folder in folders(&self.folder).failed()?.into_iter().flatten() {
+            if let (Ok(spec), Ok(Some(_))) = (folder.spec(), folder.result()) {
+                done.push(spec);
+            }
+        }
+        let stands_for = |spec: &RunSpec| {
+            let id = spec.id();
+            done.iter().any(|other| other.id() != id && same_run(other, spec))
+                && !done.iter().any(|other| other.id() == id)
+        };
+        Ok(specs.into_iter().filter(|spec| !stands_for(spec)).collect())
     }
 
     /// Runs with fresh seeds, scored on report questions: `seeds` of each mixture, in pairs.

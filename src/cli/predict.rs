@@ -12,13 +12,18 @@ use super::{
     printer::Printer,
 };
 use crate::{
-    decide::{self, Objective, Prediction, Question, decide},
+    decide::{self, Objective, Prediction, Question, Screened, TargetRuns, decide, screen},
     error::{Context as _, Error, Result},
     ledger::{self, Ledger, Target},
     mixture::constraint::Constraints,
+    name::Name,
+    optimize::{
+        goal::{self, Rail},
+        next_runs::Batch,
+    },
     run::Part,
     store,
-    sweep::plan::Aggregate,
+    sweep::plan::{Aggregate, Plan},
 };
 
 /// The table of runs in the experiment's folder.
@@ -37,6 +42,8 @@ Examples:
   modo predict --mixtures a.csv --scores b.csv --maximize accuracy
   modo predict --mixtures a.csv --scores b.csv --minimize loss --out mix.json
   modo predict --mixtures a.csv --scores b.csv --at asked.csv --out new.csv
+  modo predict --maximize chart=2,science_test=1 --guardrail Overall=0.01
+  modo predict --mixtures a.csv --scores b.csv --maximize x,y --worst
 
 Tables are CSV, Parquet or JSON lines with one row per run. A column of numbers
 that only the mixtures have is a dataset's share, one that only the scores have
@@ -59,12 +66,34 @@ pub(super) struct Args {
     /// Column that joins the two tables [default: the first one that both have].
     #[arg(long, value_name = "COLUMN", requires = "mixtures")]
     id: Option<String>,
-    /// Columns of the scores to make large, weighed alike.
-    #[arg(long, value_name = "COLUMNS", requires = "mixtures", value_delimiter = ',')]
+    /// Scores to make large, weighed alike or as `NAME=WEIGHT`: columns, or benchmarks of an experiment instead of its
+    /// plan's objective.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     maximize: Vec<String>,
-    /// Columns of the scores to make small, weighed alike.
-    #[arg(long, value_name = "COLUMNS", requires = "mixtures", value_delimiter = ',')]
+    /// Scores to make small.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     minimize: Vec<String>,
+    /// Of the scores named, make the smallest gain over uniform shares large instead of their mean.
+    #[arg(long)]
+    worst: bool,
+    /// A score that may be worse by LOSS at most, with a chance of 0.9 or another `@CHANCE`; may be given again.
+    #[arg(long = "guardrail", value_name = "NAME=LOSS[@CHANCE]", action = clap::ArgAction::Append)]
+    guardrails: Vec<String>,
+    /// What guardrails compare with.
+    #[arg(long, value_name = "MIXTURE", value_enum, default_value_t = Than::Uniform)]
+    than: Than,
+    /// Runs to leave out, by id or label.
+    #[arg(long, value_name = "RUNS", value_delimiter = ',')]
+    without: Vec<String>,
+    /// Column of either table that says how long a run trained: rows of another than the commonest value are left out.
+    #[arg(long, value_name = "COLUMN", requires = "mixtures")]
+    budget: Option<String>,
+    /// Column with the paper's In-Score, for its rules; goes with `--out-score`.
+    #[arg(long, value_name = "COLUMN", requires = "mixtures", requires = "out_score")]
+    in_score: Option<String>,
+    /// Column with the paper's Out-Score.
+    #[arg(long, value_name = "COLUMN", requires = "mixtures", requires = "in_score")]
+    out_score: Option<String>,
     /// Table of mixtures to predict the scores of.
     #[arg(long, value_name = "FILE", requires = "mixtures")]
     at: Option<PathBuf>,
@@ -86,9 +115,157 @@ pub(super) struct Args {
     /// How many runs to suggest.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(..=50))]
     next: u16,
+    /// How the runs suggested are kept apart.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar)]
+    by: By,
     /// Print what `prediction.json` holds instead of tables.
     #[arg(long)]
     json: bool,
+}
+
+/// What guardrails compare with.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Than {
+    /// Equal shares.
+    Uniform,
+    /// The mixture of the highest mean score.
+    Best,
+    /// Shares in proportion to the datasets' sizes.
+    Natural,
+}
+
+/// How the runs of a batch are kept apart.
+#[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum By {
+    /// Expected improvement; each suggestion counts as a mediocre run for the next.
+    #[default]
+    Liar,
+    /// Expected improvement over what all runs may truly score, for noisy scores.
+    Noisy,
+}
+
+impl From<By> for Batch {
+    fn from(by: By) -> Self {
+        match by {
+            By::Liar => Self::ConstantLiar,
+            By::Noisy => Self::NoisyImprovement,
+        }
+    }
+}
+
+/// What is asked of an experiment beyond its plan.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// How many runs to suggest.
+    pub(super) next: usize,
+    pub(super) by: By,
+    /// Benchmarks and their weights instead of the plan's objective.
+    aims: Vec<(String, f64)>,
+    worst: bool,
+    guardrails: Vec<Rail>,
+    without: Vec<String>,
+}
+
+impl Asked {
+    /// So many runs, and what the plan says.
+    pub(super) fn next(next: usize, by: By) -> Self {
+        Self { next, by, ..Self::default() }
+    }
+}
+
+impl Args {
+    /// What the guardrails say; scores that are to be made small, or that stand beside such alone, are good when
+    /// small. `is_score`: whether there is a score of that name, which may hold a `=` itself.
+    fn rails(&self, aims: &[(String, f64)], is_score: impl Fn(&str) -> bool) -> Result<Vec<Rail>> {
+        let than = match self.than {
+            Than::Uniform => goal::Than::Uniform,
+            Than::Best => goal::Than::Best,
+            Than::Natural => goal::Than::Natural,
+        };
+        let rail = |text: &String| {
+            let wrong = || {
+                Error::input(format!("`{text}` is no guardrail"))
+                    .at("option `--guardrail`")
+                    .hint("write NAME=LOSS or NAME=LOSS@CHANCE, such as `chart=0.01@0.9`")
+            };
+            let (score, rest) = text.rsplit_once('=').ok_or_else(wrong)?;
+            let (within, chance) = rest.split_once('@').map_or((rest, None), |(w, c)| (w, Some(c)));
+            let within = within.trim().parse().map_err(|_| wrong())?;
+            let chance = chance.map_or(Ok(goal::nine_of_ten()), |c| c.trim().parse().map_err(|_| wrong()))?;
+            let own = aims.iter().find(|(name, _)| name == score).map(|(_, weight)| *weight < 0.0);
+            let minimize =
+                own.unwrap_or_else(|| aims.iter().all(|(_, weight)| *weight < 0.0) && !aims.is_empty());
+            let rail = Rail { score: score.to_owned(), minimize, within, chance, than };
+            rail.check().map_err(|what| Error::input(what).at("option `--guardrail`"))?;
+            if !is_score(score) {
+                return Err(Error::input(format!("there is no score `{score}`")).at("option `--guardrail`"));
+            }
+            Ok(rail)
+        };
+        self.guardrails.iter().map(rail).collect()
+    }
+
+    /// Scores with their weights, those to be made small with negative ones: alike and of a sum of 1, or as given.
+    fn aims(&self, is_score: impl Fn(&str) -> bool) -> Result<Vec<(String, f64)>> {
+        let mut aims: Vec<(String, f64)> = Vec::new();
+        let mut given = false;
+        for (names, sign) in [(&self.maximize, 1.0), (&self.minimize, -1.0)] {
+            for text in names {
+                let weighted = text.rsplit_once('=').filter(|_| !is_score(text));
+                let (name, weight) = match weighted {
+                    None => (text.as_str(), 1.0),
+                    Some((name, weight)) => {
+                        given = true;
+                        let weight: Option<f64> = weight.trim().parse().ok();
+                        let weight = weight.filter(|w| *w > 0.0 && w.is_finite()).ok_or_else(|| {
+                            Error::input(format!("`{text}` has no weight above 0"))
+                                .at("options `--maximize` and `--minimize`")
+                        })?;
+                        (name, weight)
+                    }
+                };
+                if let Some((_, other)) = aims.iter().find(|(own, _)| own == name) {
+                    let what = if (*other < 0.0) == (sign < 0.0) {
+                        "is named twice"
+                    } else {
+                        "cannot be both large and small"
+                    };
+                    return Err(
+                        Error::input(format!("`{name}` {what}")).at("options `--maximize` and `--minimize`")
+                    );
+                }
+                aims.push((name.to_owned(), sign * weight));
+            }
+        }
+        if self.worst && aims.len() < 2 {
+            return Err(Error::input("the worst case needs at least two scores")
+                .at("option `--worst`")
+                .hint("name them with `--maximize` and `--minimize`"));
+        }
+        if !given {
+            let each = 1.0 / aims.len().max(1) as f64;
+            aims.iter_mut().for_each(|(_, weight)| *weight *= each);
+        }
+        Ok(aims)
+    }
+}
+
+/// An objective in words: `mean of a, -b`, `2 a - b`, `the worst of a, b`.
+fn words(aims: &[(String, f64)], worst: bool) -> String {
+    let signed = |(name, weight): &(String, f64)| {
+        if *weight < 0.0 { format!("-{name}") } else { name.clone() }
+    };
+    let names = aims.iter().map(signed).collect::<Vec<_>>().join(", ");
+    let alike = aims.iter().all(|(_, weight)| (weight.abs() - aims[0].1.abs()).abs() < 1e-12);
+    match (worst, alike, aims.len()) {
+        (true, ..) => format!("the worst of {names}, in standard deviations of each"),
+        (_, true, 1) => names,
+        (_, true, _) => format!("mean of {names}"),
+        _ => {
+            let term = |(name, weight): &(String, f64)| format!("{weight} {name}");
+            aims.iter().map(term).collect::<Vec<_>>().join(" + ").replace("+ -", "- ")
+        }
+    }
 }
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
@@ -102,7 +279,22 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         experiment.plan.predictor = only_name(name);
     }
     experiment.constraints = constraints(args.constraints.as_deref())?;
-    let (prediction, damaged) = predict(&experiment, context, usize::from(args.next))?;
+    let is_score = |name: &str| {
+        let aggregates = [Target::Overall, Target::In, Target::Out];
+        experiment.plan.benchmarks.iter().any(|one| one.as_str() == name)
+            || aggregates.iter().any(|one| one.to_string() == name)
+    };
+    let aims = args.aims(is_score)?;
+    let guardrails = args.rails(&aims, is_score)?;
+    let asked = Asked {
+        next: usize::from(args.next),
+        by: args.by,
+        guardrails,
+        worst: args.worst,
+        without: args.without.clone(),
+        aims,
+    };
+    let (prediction, damaged) = predict(&experiment, context, &asked)?;
     for reason in damaged {
         printer.warn(format!("a run is left out: {reason}"));
     }
@@ -120,47 +312,100 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     ))
 }
 
-/// Rebuilds the ledger from the run folders, writes `ledger.parquet` and decides as the plan says. `next`: how many
-/// runs to suggest. Gives with it why any run folder could not be read.
+/// Rebuilds the ledger from the run folders, writes `ledger.parquet` and decides as the plan and `asked` say. Gives with
+/// it why any run folder could not be read.
 pub(super) fn predict(
     experiment: &Experiment,
     context: &Context,
-    next: usize,
+    asked: &Asked,
 ) -> Result<(Prediction, Vec<String>)> {
     let plan = &experiment.plan;
-    let (ledger, damaged) = Ledger::from_runs(&experiment.folder).failed()?;
+    let (mut ledger, damaged) = Ledger::from_runs(&experiment.folder).failed()?;
     let damaged = damaged.iter().map(|one| one.reason.to_string()).collect();
     ledger.write(&experiment.folder.join(LEDGER)).failed()?;
+    let hash = ledger.hash();
     // Runs of an earlier version of the plan are in the same folders.
-    let protocol = experiment.sweep_specs(context)?.first().map(ledger::protocol);
+    let specs = experiment.sweep_specs(context)?;
+    let mut screened = Screened::default();
+    if let Some(spec) = specs.first() {
+        screened = screen(&experiment.folder, spec, &asked.without).failed()?;
+        ledger = screened.apply(&ledger, spec, Part::Selection);
+    }
+    let named = |one: &&String| screened.left_out.iter().any(|run| run.run == **one || run.label == **one);
+    if let Some(unknown) = asked.without.iter().find(|one| !named(one)) {
+        return Err(Error::input(format!("no run is called `{unknown}`")).at("option `--without`"));
+    }
+    let protocol = specs.first().map(ledger::protocol);
     let chosen = decide::from_ledger(&ledger, &plan.train, Part::Selection, protocol.as_deref());
-    let supply = experiment.supply(context)?;
+    let notes: Vec<String> = screened.notes().into_iter().chain(chosen.notes).collect();
+    // Data need not be at hand to decide on runs that are done; then natural shares are not known.
+    let supply = match experiment.supply(context) {
+        Ok(supply) => Some(supply),
+        Err(error) if experiment.constraints().max_passes.is_some() => return Err(error),
+        Err(_) => None,
+    };
+    let mut guardrails = plan.objective.guardrails.clone();
+    guardrails.retain(|rail| asked.guardrails.iter().all(|other| other.score != rail.score));
+    guardrails.extend(asked.guardrails.iter().cloned());
     let question = Question {
         datasets: &chosen.datasets,
-        ledger: ledger.hash(),
+        ledger: hash,
         runs: chosen.runs,
+        left_out: screened.left_out,
+        objective: objective(plan, asked, &chosen.targets)?,
         targets: chosen.targets,
-        objective: Objective::Aggregate {
-            of: match plan.objective.aggregate {
-                Aggregate::Overall => Target::Overall,
-                Aggregate::In => Target::In,
-                Aggregate::Out => Target::Out,
-            },
-            decoding: plan.objective.decoding,
-        },
-        constraints: &experiment.constraints(),
+        guardrails,
+        constraints: experiment.constraints(),
         supply: supply.as_ref(),
         predictor: &plan.predictor,
         n_permutations: PERMUTATIONS,
-        next,
+        next: (asked.by.into(), asked.next),
         seed: plan.design.seed,
     };
     let mut prediction = decide(&question).map_err(|error| {
-        let left_out = chosen.notes.iter().fold(error, Error::at);
+        let left_out = notes.iter().fold(error, Error::at);
         left_out.at(experiment.folder.display()).hint("`modo sweep` finishes the plan's runs")
     })?;
-    prediction.notes.splice(0..0, chosen.notes);
+    prediction.notes.splice(0..0, notes);
     Ok((prediction, damaged))
+}
+
+/// The objective of the options where they name one, else of the plan.
+fn objective(plan: &Plan, asked: &Asked, targets: &[TargetRuns]) -> Result<Objective> {
+    let from = &plan.objective;
+    let mut aims: Vec<(String, f64)> = asked.aims.clone();
+    let mut worst = asked.worst;
+    if aims.is_empty() {
+        aims = from.weights.iter().map(|(name, weight)| (name.to_string(), *weight)).collect();
+    }
+    if aims.is_empty() && !from.worst_of.is_empty() {
+        let each = 1.0 / from.worst_of.len() as f64;
+        aims = from.worst_of.iter().map(|name| (name.to_string(), each)).collect();
+        worst = true;
+    }
+    if aims.is_empty() {
+        let of = match from.aggregate {
+            Aggregate::Overall => Target::Overall,
+            Aggregate::In => Target::In,
+            Aggregate::Out => Target::Out,
+        };
+        return Ok(Objective::Aggregate { of, decoding: from.decoding });
+    }
+    let takes =
+        |target: &TargetRuns, name: &str| target.decoding == Some(from.decoding) && target.name == name;
+    if let Some((name, _)) =
+        aims.iter().find(|(name, _)| !targets.is_empty() && !targets.iter().any(|target| takes(target, name)))
+    {
+        let known: Vec<&str> = plan.benchmarks.iter().map(Name::as_str).collect();
+        return Err(Error::input(format!("no run was scored on the benchmark `{name}`"))
+            .hint(format!("there are `{}`", known.join("`, `"))));
+    }
+    let weight = |target: &TargetRuns| {
+        aims.iter().find(|(name, _)| takes(target, name)).map_or(0.0, |(_, weight)| *weight)
+    };
+    let weights = targets.iter().map(weight).collect();
+    let words = format!("{}, {}", words(&aims, worst), decide::word(from.decoding));
+    Ok(if worst { Objective::Worst { words, weights } } else { Objective::Weighted { words, weights } })
 }
 
 /// Writes `prediction.json` in the experiment's folder, and the mixture to `best`.
@@ -171,7 +416,7 @@ pub(super) fn write(experiment: &Path, best: &Path, prediction: &Prediction) -> 
 }
 
 /// The constraints in a file.
-fn constraints(path: Option<&Path>) -> Result<Option<Constraints>> {
+pub(super) fn constraints(path: Option<&Path>) -> Result<Option<Constraints>> {
     let Some(path) = path else { return Ok(None) };
     let text = std::fs::read_to_string(path).input().at(path.display())?;
     toml::from_str(&text).map(Some).input().at(path.display())

@@ -11,7 +11,8 @@ use indicatif::HumanDuration;
 use super::{
     Context,
     experiment::Experiment,
-    mixtures, predict,
+    mixtures,
+    predict::{self, Asked, By},
     printer::Printer,
     report::{self, BASE},
 };
@@ -66,7 +67,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     score_base(&experiment, &specs, context, printer, stop)?;
 
     printer.note("3/5  predicting scores of mixtures");
-    let (prediction, damaged) = predict::predict(&experiment, context, NEXT)?;
+    let (prediction, damaged) = predict::predict(&experiment, context, &Asked::next(NEXT, By::default()))?;
     for reason in damaged {
         printer.warn(format!("a run is left out: {reason}"));
     }

@@ -8,13 +8,14 @@ use serde_json::json;
 use super::{
     Context,
     experiment::{Experiment, check_experiment, folder},
-    predict,
+    predict::{self, Asked, By},
     printer::{Column, Printer},
 };
 use crate::{
-    error::{Context as _, Result},
+    error::{Context as _, Error, Result},
     ledger::Ledger,
     predict::skill::Verdict,
+    run::RunSpec,
     sweep::forecast,
 };
 
@@ -43,6 +44,9 @@ pub(super) struct Args {
     /// Runs per batch.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]
     batch: u16,
+    /// How the runs of a batch are kept apart.
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar)]
+    by: By,
     /// Stop when the best mixture tried reaches this score of the objective, luck of the best taken off.
     #[arg(long, value_name = "SCORE", requires = "adaptive")]
     target: Option<f64>,
@@ -56,6 +60,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     check_experiment(&folder)?;
     let experiment = Experiment::open(&folder, context)?;
     let specs = experiment.sweep_specs(context)?;
+    let n_planned = specs.len();
+    let specs = experiment.without_done_before(specs)?;
+    let done_before = n_planned - specs.len();
     if args.dry_run {
         let slots = context.threads;
         let allowed = experiment.plan.launcher.attempts;
@@ -68,7 +75,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 .collect();
             return printer.json(&json!({
                 "runs": runs, "missing": forecast.missing, "cpu_s": forecast.cpu_s, "wall_s": forecast.wall_s,
-                "measured_on": forecast.measured_on,
+                "measured_on": forecast.measured_on, "done_before": done_before,
             }));
         }
         let columns = ["run", "label", "mixture", "status"].map(Column::Text);
@@ -92,33 +99,30 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return printer.line(format!("{} of {} runs are missing: {cost}", forecast.missing, specs.len()));
     }
     let stop = super::stop_on_signals()?;
-    let mut n_runs = specs.len();
+    if let Some(budget) = args.budget.filter(|budget| *budget < n_planned) {
+        return Err(Error::input(format!("the plan and its proposals alone are {n_planned} runs"))
+            .at(format!("option `--budget {budget}`"))
+            .hint("the budget counts all runs; a smaller design leaves more of it to proposals"));
+    }
+    if done_before > 0 {
+        printer.note(format!(
+            "{done_before} runs were done with an earlier list of datasets and are not done again"
+        ));
+    }
     let mut outcome = experiment.run("sweep", specs, context, printer, stop)?;
+    let mut batches = Vec::new();
+    let mut ended = None;
     while let Some(budget) = args.budget.filter(|_| args.adaptive) {
-        if n_runs >= budget {
-            printer.note(format!("adaptive: the budget of {budget} runs is spent"));
-            break;
+        let step = adapt(args, &experiment, budget, context, printer)?;
+        batches.push(step.summary);
+        match step.next {
+            Err(why) => {
+                printer.note(format!("adaptive: {why}"));
+                ended = Some(why);
+                break;
+            }
+            Ok(specs) => outcome = experiment.run("batch", specs, context, printer, stop)?,
         }
-        let batch = usize::from(args.batch).min(budget - n_runs);
-        let (prediction, _) = predict::predict(&experiment, context, batch)?;
-        printer.note(format!("adaptive: {n_runs} runs; {}", prediction.sentence));
-        let best = &prediction.best_observed;
-        if args.target.is_some_and(|target| best.shrunk >= target) {
-            printer.note(format!("adaptive: `{}` reaches the target with {:.4}", best.label, best.shrunk));
-            break;
-        }
-        if prediction.verdict == Verdict::NoSignal {
-            printer.note("adaptive: without a signal further runs would be chosen blindly");
-            break;
-        }
-        experiment.add_proposed(&prediction)?;
-        let specs = experiment.sweep_specs(context)?;
-        if specs.len() == n_runs {
-            printer.note("adaptive: nothing new is proposed");
-            break;
-        }
-        n_runs = specs.len();
-        outcome = experiment.run("batch", specs, context, printer, stop)?;
     }
     let (ledger, damaged) = Ledger::from_runs(&folder).failed()?;
     for one in damaged {
@@ -129,6 +133,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return printer.json(&json!({
             "runs": outcome.total, "already": outcome.already, "done": outcome.done,
             "wall_s": outcome.wall.as_secs_f64(), "ledger_hash": ledger.hash(),
+            "batches": batches, "ended": ended,
         }));
     }
     let took = HumanDuration(Duration::from_secs(outcome.wall.as_secs()));
@@ -138,4 +143,53 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         outcome.already,
         folder.display()
     ))
+}
+
+/// One look at the runs that are done.
+struct Step {
+    /// What was found, for `--json`.
+    summary: serde_json::Value,
+    /// All runs of the sweep with the next batch among them, or why there is none.
+    next: Result<Vec<RunSpec>, String>,
+}
+
+/// Proposes a batch and adds it to the experiment, unless the budget, the target or a lack of signal speaks against it.
+fn adapt(
+    args: &Args,
+    experiment: &Experiment,
+    budget: usize,
+    context: &Context,
+    printer: &Printer,
+) -> Result<Step> {
+    let before = experiment.sweep_specs(context)?;
+    let left = budget.saturating_sub(before.len());
+    // What fits into the budget; one suggestion is looked at even where nothing does, for the last word.
+    let batch = usize::from(args.batch).min(left.max(1));
+    let (prediction, damaged) = predict::predict(experiment, context, &Asked::next(batch, args.by))?;
+    for reason in damaged {
+        printer.warn(format!("a run is left out: {reason}"));
+    }
+    let best = &prediction.best_observed;
+    printer.note(format!("adaptive: {} of {budget} runs; {}", before.len(), prediction.sentence));
+    let summary = json!({
+        "runs": before.len(), "verdict": prediction.verdict, "sentence": prediction.sentence,
+        "best_observed": {"label": best.label, "score": best.score, "shrunk": best.shrunk},
+    });
+    let end = |why: String| Ok(Step { summary: summary.clone(), next: Err(why) });
+    if args.target.is_some_and(|target| best.shrunk >= target) {
+        return end(format!("`{}` reaches the target with {:.4}", best.label, best.shrunk));
+    }
+    if left == 0 {
+        return end(format!("the budget of {budget} runs is spent"));
+    }
+    if prediction.verdict == Verdict::NoSignal {
+        return end("without a signal further runs would be chosen blindly".to_owned());
+    }
+    experiment.add_proposed(&prediction)?;
+    let specs = experiment.sweep_specs(context)?;
+    if specs.len() == before.len() {
+        return end("nothing new is proposed".to_owned());
+    }
+    let specs = experiment.without_done_before(specs)?;
+    Ok(Step { summary, next: Ok(specs) })
 }

@@ -44,14 +44,79 @@ pub struct Prediction {
     pub best_observed: Best,
     /// What to run next, the most promising first.
     pub next: Vec<Next>,
+    /// The paper's rules, where the runs are enough for them.
+    #[serde(default)]
+    pub heuristics: Vec<Heuristic>,
     /// In-Score, Out-Score and Overall, with every decoding.
     pub aggregates: Vec<Score>,
     /// Every benchmark with every decoding.
     pub targets: Vec<Score>,
     /// The runs it was fitted on, in the order of every [`Skill::held_out`].
     pub runs: Vec<RunPoint>,
+    /// Runs that it was not fitted on.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+    /// Scores that do not fit the others; they were used.
+    #[serde(default)]
+    pub outliers: Vec<Outlier>,
     /// What a reader has to know.
     pub notes: Vec<String>,
+}
+
+/// A run that was not used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The run's id, or that of a row.
+    pub run: String,
+    /// Its mixture's label.
+    pub label: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A score far from what the other mixtures predict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlier {
+    /// The run.
+    pub run: String,
+    /// Its mixture's label.
+    pub label: String,
+    /// The benchmark.
+    pub target: String,
+    /// Its score.
+    pub observed: f64,
+    /// What the other mixtures predict.
+    pub expected: f64,
+    /// How far it is off, in the standard deviations that most runs keep to.
+    pub deviations: f64,
+}
+
+impl Outlier {
+    /// What has to be said of it.
+    pub fn sentence(&self) -> String {
+        let label = if self.label == self.run { String::new() } else { format!(" ({})", self.label) };
+        format!(
+            "run {}{label} has {:.4} in `{}` where the others predict {:.4}, {:.1} standard deviations off: it was \
+             used; look at it, or leave it out with `--without {}`",
+            self.run,
+            self.observed,
+            self.target,
+            self.expected,
+            self.deviations.abs(),
+            self.run
+        )
+    }
+}
+
+/// A mixture by one of the paper's rules (arXiv:2505.24871, Algorithms 1 to 3), from the runs of equal shares.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heuristic {
+    /// `alpha_in`, `alpha_out`, `alpha_balanced`, `coli`, `norm`.
+    pub rule: String,
+    /// Its shares.
+    pub shares: Vec<f64>,
+    /// What the surface expects of it, constraints apart.
+    pub predicted: Interval,
 }
 
 /// One run it was fitted on.

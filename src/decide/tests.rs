@@ -73,13 +73,15 @@ fn asked(ledger: &Ledger, of: Target, constraints: &Constraints) -> Result<Predi
         datasets: &chosen.datasets,
         ledger: ledger.hash(),
         runs: chosen.runs,
+        left_out: Vec::new(),
         targets: chosen.targets,
         objective: Objective::Aggregate { of, decoding: Decoding::Sampled },
+        guardrails: Vec::new(),
         constraints,
         supply: None,
         predictor: &predictor("proposer"),
         n_permutations: 99,
-        next: 2,
+        next: (Batch::ConstantLiar, 2),
         seed: 1,
     })
 }

@@ -12,7 +12,7 @@ use crate::name::Name;
 /// ```toml
 /// [constraints]
 /// max_passes = 4.0
-/// shares.detect = { min = 0.1 }
+/// min = { detect = 0.1 }
 /// groups.boxes = { datasets = ["detect", "refer"], max = 0.5 }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,12 @@ use crate::name::Name;
 pub struct Constraints {
     /// Passes over the rows of any dataset, at most.
     pub max_passes: Option<f64>,
+    /// Least shares of single datasets, in [0, 1]: the short form of `shares`.
+    #[serde(default)]
+    pub min: BTreeMap<Name, f64>,
+    /// Largest shares of single datasets, in [0, 1].
+    #[serde(default)]
+    pub max: BTreeMap<Name, f64>,
     /// Bounds on the shares of single datasets.
     #[serde(default)]
     pub shares: BTreeMap<Name, Range>,
@@ -36,6 +42,12 @@ pub struct Constraints {
     pub at_most: Option<usize>,
     /// How far from a reference mixture.
     pub leash: Option<Leash>,
+    /// Rows of each dataset, where nothing else says how many there are: what `max_passes` counts and natural shares
+    /// are in proportion to.
+    #[serde(default)]
+    pub rows: BTreeMap<Name, u64>,
+    /// Prompt groups that the run will draw; goes with `rows`.
+    pub total_groups: Option<u64>,
 }
 
 /// Bounds on a weighted sum of shares: `weights = { a = 1, b = -2 }, min = 0` says at least twice as much `a` as `b`.
@@ -208,6 +220,12 @@ struct Bounded {
 }
 
 impl Constraints {
+    /// How much there is of each dataset and how much will be drawn, where they say so themselves.
+    pub fn supply(&self) -> Option<Supply> {
+        let total_groups = self.total_groups.unwrap_or(0);
+        (!self.rows.is_empty()).then(|| Supply { rows: self.rows.clone(), total_groups })
+    }
+
     /// The mixtures of `datasets` that meet them. `supply` is needed for `max_passes` to have an effect.
     pub fn region(&self, datasets: &[Name], supply: Option<&Supply>) -> Result<Region, BadConstraint> {
         let d = datasets.len();
@@ -228,11 +246,27 @@ impl Constraints {
             leash: None,
             at_most: self.at_most,
         };
-        for (name, range) in &self.shares {
-            let i = place("shares", name)?;
-            in_order(name, range.min, range.max)?;
-            (region.low[i], region.high[i]) = (range.min, range.max);
-            region.reasons[i] = format!("`{name}` at most {}", range.max);
+        let short = [
+            (
+                "min",
+                self.min.iter().map(|(name, min)| (name, Range { min: *min, max: 1.0 })).collect::<Vec<_>>(),
+            ),
+            ("max", self.max.iter().map(|(name, max)| (name, Range { min: 0.0, max: *max })).collect()),
+            ("shares", self.shares.iter().map(|(name, range)| (name, *range)).collect()),
+        ];
+        for (at, bounds) in short {
+            for (name, range) in bounds {
+                let i = place(at, name)?;
+                in_order(name, range.min, range.max)?;
+                region.low[i] = region.low[i].max(range.min);
+                if range.max < region.high[i] || region.reasons[i].is_empty() {
+                    region.high[i] = region.high[i].min(range.max);
+                    region.reasons[i] = format!("`{name}` at most {}", region.high[i]);
+                }
+            }
+        }
+        for name in self.rows.keys() {
+            place("rows", name)?;
         }
         if let Some(passes) = self.max_passes {
             if !passes.is_finite() || passes <= 0.0 {
@@ -830,6 +864,16 @@ mod tests {
             "shares.x = { min = 0.3 }",
             "names `x`, which is no dataset here; there are `a`, `b`, `c`, `d`",
         );
+        check(
+            "min = { a = 0.6, b = 0.6 }",
+            "together they ask for 1.2000 of 1: `a` at least 0.6, `b` at least 0.6",
+        );
+        check(
+            "min = { a = 0.6 }\nshares.a = { max = 0.5 }",
+            "`a` at least 0.6 collides with `a` at most 0.5",
+        );
+        check("max = { x = 0.3 }", "the constraint on `max` names `x`");
+        check("rows = { x = 3 }", "the constraint on `rows` names `x`");
         check("shares.a = { min = 0.3, max = 0.2 }", "`a` asks for a share from 0.3 to 0.2");
         check("max_passes = 0", "`max_passes` is 0");
         check(

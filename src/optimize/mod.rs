@@ -2,7 +2,10 @@
 //!
 //! Benchmarks are predicted one by one and weighed here, so that other weights refit nothing.
 
+pub mod goal;
 pub mod heuristics;
+pub mod hull;
+mod joint;
 pub mod next_runs;
 mod projected_gradient;
 pub mod proposal;
@@ -131,13 +134,12 @@ impl Surface {
 
     /// The objective at `a` minus the objective at `b`.
     pub fn difference(&self, a: &[f64], b: &[f64]) -> Difference {
-        let (mut mean, mut variance) = (0.0, 0.0);
-        for (weight, predictor) in self.weighted() {
-            let one = predictor.difference(a, b);
-            mean += weight * one.mean;
-            variance += (weight * one.sd).powi(2);
-        }
-        Difference { mean, sd: variance.sqrt() }
+        difference(self.weighted(), a, b)
+    }
+
+    /// The same of another weighted sum of the targets: nothing is fitted again.
+    pub fn difference_of(&self, members: &[(usize, f64)], a: &[f64], b: &[f64]) -> Difference {
+        difference(members.iter().map(|(i, weight)| (*weight, self.predictors[*i].as_ref())), a, b)
     }
 
     /// The predictor of each target, in their order.
@@ -150,4 +152,14 @@ impl Surface {
         let all = self.weights.iter().zip(&self.predictors).filter(|(weight, _)| **weight != 0.0);
         all.map(|(weight, predictor)| (*weight, predictor.as_ref()))
     }
+}
+
+fn difference<'a>(of: impl Iterator<Item = (f64, &'a dyn Predictor)>, a: &[f64], b: &[f64]) -> Difference {
+    let (mut mean, mut variance) = (0.0, 0.0);
+    for (weight, predictor) in of {
+        let one = predictor.difference(a, b);
+        mean += weight * one.mean;
+        variance += (weight * one.sd).powi(2);
+    }
+    Difference { mean, sd: variance.sqrt() }
 }

@@ -1,14 +1,16 @@
-//! What to run next: expected improvement, with a constant liar between the runs of a batch.
+//! What to run next: expected improvement, with a constant liar between the runs of a batch or over what all runs
+//! may truly score.
 //!
 //! On the published RegMix runs, ten runs and then batches of ten chosen so came within .025 standard deviations of
 //! the best of 768 at a budget of 30; random choice within .116.
 
+use rayon::prelude::*;
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 
-use super::{Optimizer, Surface};
+use super::{Objective, Optimizer, Surface, joint::Joint, projected_gradient::exchange};
 use crate::{
     mixture::constraint::Region,
-    predict::{FitError, Method, Observation, Prediction},
+    predict::{FitError, Method, Observation, Prediction, mixtures},
     seed::Seed,
 };
 
@@ -19,15 +21,52 @@ pub struct Suggestion {
     pub shares: Vec<f64>,
     /// By how much it is expected to exceed the best mixture tried, in the unit of the objective.
     pub expected_improvement: f64,
-    /// The objective there, fitted on the runs and on the earlier suggestions' lies.
+    /// The objective there; with a liar, fitted on the runs and on the earlier suggestions' lies.
     pub predicted: Prediction,
 }
 
+/// How the runs of a batch are kept apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// After each suggestion every target is told a lie, its mean so far, at that mixture: the next suggestion then
+    /// goes where something is still to be learnt. One fit per suggestion.
+    #[default]
+    ConstantLiar,
+    /// Improvement over the best of what the runs and the earlier suggestions may truly score, averaged over draws
+    /// (Letham et al. 2019): noise of the best run is not taken for height. One fit in all.
+    NoisyImprovement,
+}
+
+/// Draws of what the runs may truly score.
+const DRAWS: usize = 64;
+
+/// Mixtures tried whose true scores are drawn: the best ones, which alone can be exceeded.
+const RIVALS: usize = 10;
+
+/// Random mixtures among which noisy improvement looks for a hill.
+const POOL: usize = 200;
+
 /// The next `count` runs of `region`. `targets` and `weights` as for [`Surface::fit`].
-///
-/// After each suggestion every target is told a lie, its mean so far, at that mixture: the next suggestion then goes
-/// where something is still to be learnt.
 pub fn next_runs(
+    method: &dyn Method,
+    targets: &[Vec<Observation>],
+    weights: &[f64],
+    region: &Region,
+    optimizer: &dyn Optimizer,
+    (batch, count): (Batch, usize),
+    seed: Seed,
+) -> Result<Vec<Suggestion>, FitError> {
+    match batch {
+        Batch::ConstantLiar => constant_liar(method, targets, weights, region, optimizer, count, seed),
+        Batch::NoisyImprovement => {
+            let surface = Surface::fit(method, targets, weights)?;
+            let tried = targets.first().map_or(&[][..], Vec::as_slice);
+            Ok(noisy_improvement(&surface, tried, region, count, seed.child("noisy")))
+        }
+    }
+}
+
+fn constant_liar(
     method: &dyn Method,
     targets: &[Vec<Observation>],
     weights: &[f64],
@@ -44,11 +83,8 @@ pub fn next_runs(
         // Means, not scores: the best score of noisy runs is a lucky one.
         let tried = told.first().map_or(&[][..], |runs| &runs[..n_real.min(runs.len())]);
         let best = tried.iter().map(|run| surface.mean(&run.shares)).fold(f64::NEG_INFINITY, f64::max);
-        let objective = |shares: &[f64]| expected_improvement(surface.predict(shares), best);
-        let mut starts: Vec<(f64, Vec<f64>)> =
-            tried.iter().map(|run| (surface.mean(&run.shares), run.shares.clone())).collect();
-        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let starts: Vec<Vec<f64>> = starts.into_iter().take(8).map(|(_, shares)| shares).collect();
+        let objective = Improvement { surface: &surface, best };
+        let starts: Vec<Vec<f64>> = best_first(&surface, tried).into_iter().take(8).collect();
         let found = optimizer.maximize(&objective, region, &starts, seed.child("next_runs").child(number));
         for runs in &mut told {
             let lie = runs[..n_real].iter().map(|run| run.score).sum::<f64>() / n_real as f64;
@@ -61,6 +97,84 @@ pub fn next_runs(
         });
     }
     Ok(suggestions)
+}
+
+/// Expected improvement over a height.
+struct Improvement<'a> {
+    surface: &'a Surface,
+    best: f64,
+}
+
+impl Objective for Improvement<'_> {
+    fn value(&self, shares: &[f64]) -> f64 {
+        expected_improvement(self.surface.predict(shares), self.best)
+    }
+
+    /// That of the mean alone, for hundreds of datasets, where differences would ask for as many predictions a step:
+    /// it leads uphill, and exchanges finish.
+    fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        if shares.len() > 50 { self.surface.slope(shares) } else { None }
+    }
+}
+
+fn noisy_improvement(
+    surface: &Surface,
+    tried: &[Observation],
+    region: &Region,
+    count: usize,
+    seed: Seed,
+) -> Vec<Suggestion> {
+    let tried = best_first(surface, tried);
+    let mut rivals: Vec<Vec<f64>> = tried.iter().take(RIVALS).cloned().collect();
+    let d = region.datasets().len();
+    let mut suggestions = Vec::with_capacity(count);
+    for number in 0..count {
+        let seed = seed.child(number);
+        let Some(joint) = Joint::new(surface, rivals.clone(), DRAWS, seed.child("draws")) else { break };
+        let objective = |shares: &[f64]| joint.improvement(shares);
+        // An evaluation asks every rival, so that climbing by differences from everywhere would take seconds: a pool
+        // finds the hills, and pairwise exchanges climb the best two.
+        let mut rng = seed.child("pool").rng();
+        let mut pool: Vec<Vec<f64>> = tried.iter().take(20).map(|shares| region.project(shares)).collect();
+        pool.push(region.project(&vec![1.0 / d as f64; d]));
+        pool.extend(
+            (0..d).map(|i| region.project(&(0..d).map(|j| f64::from(u8::from(i == j))).collect::<Vec<_>>())),
+        );
+        pool.extend((0..POOL).map(|_| {
+            let draws: Vec<f64> =
+                (0..d).map(|_| rand_distr::Distribution::sample(&rand_distr::Exp1, &mut rng)).collect();
+            let sum: f64 = draws.iter().sum();
+            region.project(&draws.iter().map(|draw| draw / sum).collect::<Vec<_>>())
+        }));
+        let mut valued: Vec<(Vec<f64>, f64)> = pool
+            .into_par_iter()
+            .map(|shares| {
+                let value = objective(&shares);
+                (shares, value)
+            })
+            .collect();
+        valued.sort_by(|a, b| b.1.total_cmp(&a.1));
+        valued.truncate(2);
+        let climbed: Vec<(Vec<f64>, f64)> =
+            valued.into_par_iter().map(|start| exchange(&objective, region, start, 1e-3)).collect();
+        let best = climbed.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a });
+        let (shares, value) = best.expect("the pool is not empty");
+        suggestions.push(Suggestion {
+            predicted: surface.predict(&shares),
+            expected_improvement: value,
+            shares: shares.clone(),
+        });
+        rivals.push(shares);
+    }
+    suggestions
+}
+
+/// The mixtures tried, by what the surface expects of them.
+fn best_first(surface: &Surface, tried: &[Observation]) -> Vec<Vec<f64>> {
+    let shares = mixtures(tried).into_iter().map(|rows| tried[rows[0]].shares.clone());
+    let mut valued: Vec<(f64, Vec<f64>)> = shares.map(|shares| (surface.mean(&shares), shares)).collect();
+    valued.sort_by(|a, b| b.0.total_cmp(&a.0));
+    valued.into_iter().map(|(_, shares)| shares).collect()
 }
 
 /// E max(0, f − best) for f ~ N(mean, sd²) (Močkus 1975).

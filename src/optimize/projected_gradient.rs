@@ -73,12 +73,14 @@ impl Optimizer for ProjectedGradient {
             .collect();
         allowed.sort_by(|a, b| b.0.total_cmp(&a.0));
         let rest = allowed.split_off(allowed.len().min(12));
-        allowed.extend(rest.into_iter().step_by(5));
+        // Every fifth of a few datasets, a dozen of hundreds.
+        let step = rest.len().div_ceil(12).max(5);
+        allowed.extend(rest.into_iter().step_by(step));
         let climbed: Vec<(Vec<f64>, f64)> =
             allowed.into_par_iter().map(|(_, start)| climb(objective, region, start)).collect();
         let best =
             climbed.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).expect("the centre is a start");
-        let (shares, value) = exchange(objective, region, best);
+        let (shares, value) = exchange(objective, region, best, 1e-6);
         let local_gain =
             best_exchange(objective, region, &shares, 1e-3).map_or(0.0, |(_, to)| (to - value).max(0.0));
         Optimum { violation: region.violation(&shares), shares, value, local_gain }
@@ -134,28 +136,53 @@ fn gradient(objective: &dyn Objective, shares: &[f64], here: f64) -> Vec<f64> {
     gradient
 }
 
-/// Moves steps between pairs as long as any gains, then smaller ones.
-fn exchange(objective: &dyn Objective, region: &Region, start: (Vec<f64>, f64)) -> (Vec<f64>, f64) {
+/// Moves steps between pairs as long as any gains, then smaller ones down to `smallest`.
+pub(super) fn exchange(
+    objective: &dyn Objective,
+    region: &Region,
+    start: (Vec<f64>, f64),
+    smallest: f64,
+) -> (Vec<f64>, f64) {
     let (mut shares, mut value) = start;
-    let d = shares.len();
     let mut step = 0.05;
     // Every round gains or takes a quarter of the step; the count bounds surfaces that rise for ever smaller gains.
     for _ in 0..200 {
         let mut gained = false;
-        for (from, to) in (0..d).flat_map(|i| (0..d).map(move |j| (i, j))) {
+        for (from, to) in pairs(objective, &shares, value) {
             let Some((moved, there)) = moved(objective, region, &shares, from, to, step) else { continue };
             if there > value + 1e-13 * (1.0 + value.abs()) {
                 (shares, value, gained) = (moved, there, true);
             }
         }
         if !gained {
-            if step <= 1e-6 {
+            if step <= smallest {
                 break;
             }
             step /= 4.0;
         }
     }
     (shares, value)
+}
+
+/// Up to so many datasets every pair is exchanged; of more, those from which and to which the slope says that most is
+/// gained.
+const ALL_PAIRS: usize = 32;
+
+/// How many of each then.
+const STEEPEST: usize = 20;
+
+/// Datasets from which and to which shares are moved.
+fn pairs(objective: &dyn Objective, shares: &[f64], value: f64) -> Vec<(usize, usize)> {
+    let d = shares.len();
+    if d <= ALL_PAIRS {
+        return (0..d).flat_map(|i| (0..d).map(move |j| (i, j))).collect();
+    }
+    let slope = gradient(objective, shares, value);
+    let mut order: Vec<usize> = (0..d).collect();
+    order.sort_by(|&i, &j| slope[i].total_cmp(&slope[j]));
+    let from: Vec<usize> = order.iter().copied().filter(|&i| shares[i] > 0.0).take(STEEPEST).collect();
+    let to: Vec<usize> = order.iter().rev().copied().take(STEEPEST).collect();
+    from.into_iter().flat_map(|i| to.iter().map(move |&j| (i, j)).collect::<Vec<_>>()).collect()
 }
 
 /// The best point that moves `step` from one dataset to another.
@@ -165,8 +192,7 @@ fn best_exchange(
     shares: &[f64],
     step: f64,
 ) -> Option<(Vec<f64>, f64)> {
-    let d = shares.len();
-    let pairs = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
+    let pairs = pairs(objective, shares, value_of(objective, shares)).into_iter();
     let all = pairs.filter_map(|(from, to)| moved(objective, region, shares, from, to, step));
     all.reduce(|a, b| if b.1 > a.1 { b } else { a })
 }

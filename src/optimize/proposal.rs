@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Objective, Optimizer, Surface, next_runs::expected_improvement};
+use super::{
+    Optimizer, Surface,
+    goal::{Aim, Goal, Kept, Search, maximize},
+    hull,
+    joint::Joint,
+};
 use crate::{
     mixture::{constraint::Region, named::Interval},
     predict::{
-        Difference, Observation, Prediction, Predictor, mixtures,
+        Observation, Predictor, mixtures,
         skill::{Assessment, Skill, Verdict},
     },
     seed::Seed,
@@ -31,13 +36,19 @@ pub struct Proposal {
     /// Chance that it beats uniform shares, in [0, 1]. The best of many points by the same predictions is flattered.
     pub p_beats_uniform: f64,
     /// What it is expected to lose against the best of uniform shares and the mixtures tried, had one known their true
-    /// scores; at least, since untried mixtures are not asked. In the unit of the objective.
+    /// scores; mixtures not tried are not asked. In the unit of the objective.
     pub expected_regret: f64,
     /// Every target at these shares, with the interval of the surface.
     pub targets: Vec<Interval>,
     /// Every target at uniform shares.
     pub targets_uniform: Vec<f64>,
-    /// The constraints it touches, as sentences.
+    /// Where the worst of several gains was made large: which, and that gain.
+    #[serde(default)]
+    pub worst: Option<Worst>,
+    /// What became of the guardrails.
+    #[serde(default)]
+    pub guardrails: Vec<Kept>,
+    /// The constraints it touches, as sentences, and the guardrails that hold it back.
     pub binding: Vec<String>,
     /// Largest violation of any constraint, in shares: at most 1e-9.
     pub violation: f64,
@@ -45,25 +56,40 @@ pub struct Proposal {
     pub local_gain: f64,
     /// Share of the budget spent differently from the nearest mixture tried, in [0, 1]: how far it extrapolates.
     pub distance_to_tried: f64,
+    /// Share of the budget spent differently from the nearest mean of mixtures tried, in [0, 1]: 0 between them.
+    #[serde(default)]
+    pub outside_tried: f64,
     /// Whether the data carry it.
     pub verdict: Verdict,
     /// What has to be said whenever it is used, such as that there is no signal.
     pub note: Option<String>,
 }
 
+/// The smallest of several gains over uniform shares.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worst {
+    /// Which target, from 0.
+    pub target: usize,
+    /// Its gain, weighted as in the objective.
+    pub gain: Interval,
+}
+
 /// How the best mixture is chosen.
 pub struct Settings<'a> {
     /// How to search.
     pub optimizer: &'a dyn Optimizer,
-    /// Standard deviations of the (rescaled) surface that are taken off its mean: 0 trusts the mean, 1 prefers
-    /// mixtures near those tried.
-    pub caution: f64,
+    /// What is made large, and what must not get worse.
+    pub goal: &'a Goal,
     /// Of the search's random starts.
     pub seed: Seed,
 }
 
+/// Mixtures tried that the regret is counted against: the best ones.
+const RIVALS: usize = 32;
+
 /// The best mixture of `region` under `surface` where `assessment` found signal; otherwise the allowed mixture
-/// nearest to uniform, with a note. `runs`: those of any target.
+/// nearest to uniform, with a note. So it is where nothing that was found keeps the guardrails. `runs`: those of any
+/// target.
 pub fn propose(
     surface: &Surface,
     assessment: &Assessment,
@@ -74,22 +100,25 @@ pub fn propose(
     let d = region.datasets().len();
     let uniform = vec![1.0 / d as f64; d];
     let skill = &assessment.objective;
-    let (shares, local_gain) = if skill.verdict == Verdict::Signal {
-        let cautious = |shares: &[f64]| {
-            let prediction = surface.predict(shares);
-            prediction.mean - settings.caution * skill.scale * prediction.sd
-        };
-        let objective: &dyn Objective = if settings.caution == 0.0 { surface } else { &cautious };
-        let mut starts: Vec<Vec<f64>> =
-            mixtures(runs).iter().map(|rows| runs[rows[0]].shares.clone()).collect();
-        // Climbing from the best dozen finds what climbing from hundreds does.
-        starts.sort_by(|a, b| objective.value(b).total_cmp(&objective.value(a)));
-        starts.truncate(12);
-        let best = settings.optimizer.maximize(objective, region, &starts, settings.seed);
-        (best.shares, best.local_gain)
-    } else {
-        (region.project(&uniform), 0.0)
+    let mut tried: Vec<Vec<f64>> = mixtures(runs).iter().map(|rows| runs[rows[0]].shares.clone()).collect();
+    let by_mean = |shares: &Vec<f64>| surface.mean(shares);
+    tried.sort_by(|a, b| by_mean(b).total_cmp(&by_mean(a)));
+    let guardrails = |shares: &[f64]| -> Vec<Kept> {
+        settings.goal.guardrails.iter().map(|g| g.kept(surface, shares)).collect()
     };
+    let (mut shares, mut local_gain) = (region.project(&uniform), 0.0);
+    let mut broken: Vec<Kept> = Vec::new();
+    if skill.verdict == Verdict::Signal {
+        // Climbing from the best dozen finds what climbing from hundreds does.
+        let starts = &tried[..tried.len().min(12)];
+        let search =
+            Search { optimizer: settings.optimizer, starts, seed: settings.seed, scale: skill.scale };
+        let best = maximize(surface, settings.goal, region, &search);
+        broken = guardrails(&best.shares).into_iter().filter(|rail| !rail.kept).collect();
+        if broken.is_empty() {
+            (shares, local_gain) = (best.shares, best.local_gain);
+        }
+    }
 
     let prediction = surface.predict(&shares);
     let gain = surface.difference(&shares, &uniform);
@@ -99,14 +128,31 @@ pub fn propose(
         let one = predictor.predict(&shares);
         interval(skill, one.mean, one.sd)
     };
-    let regret = |other: &[f64]| {
-        let Difference { mean, sd } = surface.difference(other, &shares);
-        // What one would gain by knowing which of the two is better.
-        expected_improvement(Prediction { mean, sd: skill.scale * sd, noise_sd: 0.0 }, 0.0)
+    let rivals = tried.iter().map(Vec::as_slice).chain([uniform.as_slice()]);
+    let rivals = rivals.filter(|other| distance(other, &shares) > 1e-9).take(RIVALS).map(<[f64]>::to_vec);
+    let points: Vec<Vec<f64>> = std::iter::once(shares.clone()).chain(rivals).collect();
+    let joint = Joint::new(surface, points, 1024, settings.seed.child("regret"));
+    // Draws have the predictor's own spread; the calibrated one is `scale` times as wide around the same means.
+    let expected_regret = joint.map_or(0.0, |joint| joint.regret(0, skill.scale));
+    let kept = guardrails(&shares);
+    let mut binding = region.binding(&shares);
+    let moved = !same && broken.is_empty() && skill.verdict == Verdict::Signal;
+    binding.extend(
+        kept.iter()
+            .filter(|rail| moved && rail.binding)
+            .map(|rail| format!("guardrail: {}", rail.sentence())),
+    );
+    let worst = match &settings.goal.aim {
+        Aim::Sum { .. } => None,
+        Aim::Worst { members, over } => {
+            let gain = |&(target, weight): &(usize, f64)| {
+                let gain = surface.difference_of(&[(target, weight)], &shares, over);
+                Worst { target, gain: interval(&assessment.targets[target], gain.mean, gain.sd) }
+            };
+            members.iter().map(gain).min_by(|a, b| a.gain.mean.total_cmp(&b.gain.mean))
+        }
     };
-    let tried = mixtures(runs);
-    let others = tried.iter().map(|rows| runs[rows[0]].shares.as_slice()).chain([uniform.as_slice()]);
-    let expected_regret = others.filter(|o| distance(o, &shares) > 1e-9).map(regret).fold(0.0, f64::max);
+    let tried: Vec<&[f64]> = tried.iter().map(Vec::as_slice).collect();
     Proposal {
         expected_regret,
         predicted: interval(skill, prediction.mean, prediction.sd),
@@ -126,22 +172,18 @@ pub fn propose(
             .map(target)
             .collect(),
         targets_uniform: surface.predictors().iter().map(|predictor| predictor.mean(&uniform)).collect(),
-        binding: region.binding(&shares),
+        worst,
+        guardrails: kept,
+        binding,
         violation: region.violation(&shares),
         local_gain,
         distance_to_tried: runs
             .iter()
             .map(|run| distance(&run.shares, &shares))
             .fold(f64::INFINITY, f64::min),
+        outside_tried: hull::outside(&shares, &tried),
         verdict: skill.verdict,
-        note: (skill.verdict == Verdict::NoSignal).then(|| {
-            let kept = if same {
-                "uniform shares are kept"
-            } else {
-                "the allowed shares nearest to uniform are kept"
-            };
-            format!("{kept}: {}", skill.sentence())
-        }),
+        note: note(skill, same, &broken),
         shares,
     }
 }
@@ -153,4 +195,16 @@ fn interval(skill: &Skill, mean: f64, sd: f64) -> Interval {
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
+}
+
+/// Why the proposal is no more than uniform shares, where it is.
+fn note(skill: &Skill, same: bool, broken: &[Kept]) -> Option<String> {
+    let kept =
+        if same { "uniform shares are kept" } else { "the allowed shares nearest to uniform are kept" };
+    if skill.verdict == Verdict::NoSignal {
+        return Some(format!("{kept}: {}", skill.sentence()));
+    }
+    let sentences: Vec<String> = broken.iter().map(Kept::sentence).collect();
+    (!sentences.is_empty())
+        .then(|| format!("{kept}: no allowed mixture was found with {}", sentences.join(" and ")))
 }

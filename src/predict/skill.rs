@@ -56,6 +56,9 @@ pub struct Skill {
     pub held_out: Vec<HeldOut>,
     /// Spread between mixtures beside the spread between runs of one.
     pub signal: Signal,
+    /// Different mixtures at which a rank correlation of this size would be told from none, see [`mixtures_needed`].
+    #[serde(default)]
+    pub mixtures_needed: Option<usize>,
     /// What to make of it.
     pub verdict: Verdict,
 }
@@ -111,15 +114,22 @@ impl Skill {
         if self.verdict == Verdict::Signal {
             return format!("the mixture predicts the score: {measured}");
         }
-        let advice = match self.signal {
-            Signal { p: Some(p), .. } if p <= 0.05 => {
-                "mixtures do differ, so try more of them rather than more seeds".to_owned()
+        let more = self
+            .mixtures_needed
+            .map(|n| format!("about {n} different mixtures would settle whether there is any"));
+        let advice = match (self.signal, more) {
+            (Signal { p: Some(p), .. }, more) if p <= 0.05 => {
+                let differ = "mixtures do differ, so try more of them rather than more seeds";
+                more.map_or_else(|| differ.to_owned(), |more| format!("{differ}: {more}"))
             }
-            Signal { runs_per_mixture_needed: Some(needed), .. } => {
+            (Signal { runs_per_mixture_needed: Some(needed), .. }, _) => {
                 format!("about {needed} runs per mixture would tell a difference of this size from noise")
             }
-            Signal { within_sd: None, .. } => "repeat some mixtures to learn the noise".to_owned(),
-            Signal { .. } => {
+            (Signal { within_sd: None, .. }, Some(more)) => {
+                format!("{more}; repeat some mixtures to learn the noise")
+            }
+            (Signal { within_sd: None, .. }, None) => "repeat some mixtures to learn the noise".to_owned(),
+            (Signal { .. }, _) => {
                 "not even 200 runs per mixture would tell the difference seen from noise".to_owned()
             }
         };
@@ -182,53 +192,181 @@ pub fn assess(
     weights: &[f64],
     settings: &Settings,
 ) -> Result<Assessment, FitError> {
-    let Some(first) = targets.first().filter(|runs| !runs.is_empty()) else {
-        return Err(FitError::TooFew { method: "skill", needs: 3, has: 0 });
-    };
-    if let Some(runs) = targets.iter().find(|runs| runs.len() != first.len()) {
-        let what = format!("no partner: the first target has {} runs, another {}", first.len(), runs.len());
-        return Err(FitError::BadRun { row: runs.len().min(first.len()), what });
+    let judged = Judged::new(method, targets, &[weights.to_vec()], settings)?;
+    let targets = (0..targets.len()).map(|i| judged.target(i)).collect();
+    Ok(Assessment { targets, objective: judged.sum(weights) })
+}
+
+/// What a method says about left-out mixtures of every target, on the scores and on shufflings of them: the skill of
+/// any weighted sum of the targets follows without another fit.
+pub struct Judged {
+    targets: Vec<Vec<Observation>>,
+    /// Rows of each mixture.
+    groups: Vec<Vec<usize>>,
+    /// `[target][run]`: predictions without the run's mixture.
+    held_out: Vec<Vec<Prediction>>,
+    /// The same in closed form, whose skill is compared with that on shuffled scores.
+    closed: Vec<Vec<Prediction>>,
+    shuffles: Vec<Shuffle>,
+    level: f64,
+}
+
+/// Scores given to other runs, and what is predicted of each mixture then.
+struct Shuffle {
+    /// The run whose score each run has.
+    order: Vec<usize>,
+    /// `[target][mixture]`: expected scores without that mixture.
+    expected: Vec<Vec<f64>>,
+}
+
+impl Judged {
+    /// Fits `method` on every target, and on shufflings of all of them together, so that sums keep their noise.
+    ///
+    /// Shuffling ends early where chance is plain for every target and for every one of `sums` (one weight per target
+    /// each). Without shufflings the chance of a skill comes from its rank correlation.
+    pub fn new(
+        method: &dyn Method,
+        targets: &[Vec<Observation>],
+        sums: &[Vec<f64>],
+        settings: &Settings,
+    ) -> Result<Self, FitError> {
+        let Some(first) = targets.first().filter(|runs| !runs.is_empty()) else {
+            return Err(FitError::TooFew { method: "skill", needs: 3, has: 0 });
+        };
+        if let Some(runs) = targets.iter().find(|runs| runs.len() != first.len()) {
+            let what =
+                format!("no partner: the first target has {} runs, another {}", first.len(), runs.len());
+            return Err(FitError::BadRun { row: runs.len().min(first.len()), what });
+        }
+        let groups = mixtures(first);
+        // Leaving one mixture out must leave something to fit.
+        if groups.len() < 3 {
+            return Err(FitError::TooFew { method: "skill", needs: 3, has: groups.len() });
+        }
+        let closed: Vec<Vec<Prediction>> = targets
+            .par_iter()
+            .map(|runs| Ok(method.fit(runs)?.held_out()))
+            .collect::<Result<_, FitError>>()?;
+        let held_out = if groups.len() <= settings.refit_up_to {
+            targets.par_iter().map(|runs| refits(method, runs, &groups)).collect::<Result<_, FitError>>()?
+        } else {
+            closed.clone()
+        };
+        let (targets, level) = (targets.to_vec(), settings.level);
+        let mut judged = Self { targets, groups, held_out, closed, shuffles: Vec::new(), level };
+        judged.shuffle(method, sums, settings)?;
+        Ok(judged)
     }
-    let groups = mixtures(first);
-    // Leaving one mixture out must leave something to fit.
-    if groups.len() < 3 {
-        return Err(FitError::TooFew { method: "skill", needs: 3, has: groups.len() });
+
+    /// Shufflings, until chance is plain everywhere or there are as many as asked for.
+    fn shuffle(
+        &mut self,
+        method: &dyn Method,
+        sums: &[Vec<f64>],
+        settings: &Settings,
+    ) -> Result<(), FitError> {
+        const BATCH: usize = 40;
+        // With this many at or above it, p is known to a fifth and far from any level (Besag and Clifford 1991).
+        const ENOUGH: usize = 20;
+        let one = |number: usize| -> Result<Shuffle, FitError> {
+            let mut order: Vec<usize> = (0..self.targets[0].len()).collect();
+            order.shuffle(&mut settings.seed.child("permutation").child(number).rng());
+            let expected = self.targets.iter().map(|runs| {
+                let place = |(run, &from): (&Observation, &usize)| Observation {
+                    shares: run.shares.clone(),
+                    ..runs[from].clone()
+                };
+                let shuffled: Vec<Observation> = runs.iter().zip(&order).map(place).collect();
+                let held_out = method.fit(&shuffled)?.held_out();
+                Ok(self.groups.iter().map(|rows| held_out[rows[0]].mean).collect())
+            });
+            let expected = expected.collect::<Result<_, FitError>>()?;
+            Ok(Shuffle { order, expected })
+        };
+        let each = (0..self.targets.len()).map(|i| unit(i, self.targets.len()));
+        let watched: Vec<Vec<f64>> = each.chain(sums.iter().cloned()).collect();
+        let mut shuffles: Vec<Shuffle> = Vec::new();
+        let plain = |shuffles: &[Shuffle]| {
+            watched.iter().all(|weights| self.reached_by_chance(weights, shuffles) >= ENOUGH)
+        };
+        while shuffles.len() < settings.n_permutations && !plain(&shuffles) {
+            let batch = shuffles.len()..settings.n_permutations.min(shuffles.len() + BATCH);
+            shuffles.extend(batch.into_par_iter().map(one).collect::<Result<Vec<_>, FitError>>()?);
+        }
+        self.shuffles = shuffles;
+        Ok(())
     }
-    let sum = weighted_observations(targets, weights);
 
-    let closed: Vec<Vec<Prediction>> =
-        targets.par_iter().map(|runs| Ok(method.fit(runs)?.held_out())).collect::<Result<_, FitError>>()?;
-    let held_out = if groups.len() <= settings.refit_up_to {
-        targets.par_iter().map(|runs| refits(method, runs, &groups)).collect::<Result<_, FitError>>()?
-    } else {
-        closed.clone()
-    };
+    /// How many shufflings reach the left-out R² of a weighted sum.
+    fn reached_by_chance(&self, weights: &[f64], shuffles: &[Shuffle]) -> usize {
+        let sum = weighted_observations(&self.targets, weights);
+        let observed: Vec<f64> = self.groups.iter().map(|rows| mean_score(&sum, rows)).collect();
+        let expected =
+            |of: &dyn Fn(usize, usize) -> f64, group| members(weights).map(|(i, w)| w * of(i, group)).sum();
+        let closed = |i: usize, group: usize| self.closed[i][self.groups[group][0]].mean;
+        let closed: Vec<f64> = (0..self.groups.len()).map(|group| expected(&closed, group)).collect();
+        let reached = r2(&observed, &closed);
+        let by_chance = |shuffle: &&Shuffle| {
+            let score = |row: &usize| sum[shuffle.order[*row]].score;
+            let mean = |rows: &Vec<usize>| rows.iter().map(score).sum::<f64>() / rows.len() as f64;
+            let observed: Vec<f64> = self.groups.iter().map(mean).collect();
+            let predicted = |i: usize, group: usize| shuffle.expected[i][group];
+            let predicted: Vec<f64> =
+                (0..self.groups.len()).map(|group| expected(&predicted, group)).collect();
+            r2(&observed, &predicted) >= reached
+        };
+        shuffles.iter().filter(by_chance).count()
+    }
 
-    let reached = statistics(targets, &sum, weights, &closed, &groups);
-    let (above, done) = permute(method, targets, weights, &groups, &reached, settings)?;
+    /// Skill in one target.
+    pub fn target(&self, target: usize) -> Skill {
+        self.sum(&unit(target, self.targets.len()))
+    }
 
-    let mut skills = Vec::new();
-    let of_sum = weighted_predictions(&held_out, weights);
-    let all = targets.iter().zip(&held_out).chain(std::iter::once((&sum, &of_sum)));
-    for ((runs, predicted), above) in all.zip(above) {
-        let (r2, rank_correlation) = agreement(runs, predicted, &groups);
-        let p = (1.0 + above as f64) / (1.0 + done as f64);
-        let verdict = if p <= settings.level && r2 > 0.0 { Verdict::Signal } else { Verdict::NoSignal };
+    /// Skill in a weighted sum; `weights`: one per target.
+    pub fn sum(&self, weights: &[f64]) -> Skill {
+        let runs = weighted_observations(&self.targets, weights);
+        let predicted = weighted_predictions(&self.held_out, weights);
+        let (r2, rank_correlation) = agreement(&runs, &predicted, &self.groups);
+        let done = self.shuffles.len();
+        let p = if done > 0 {
+            let above = self.reached_by_chance(weights, &self.shuffles);
+            (1.0 + above as f64) / (1.0 + done as f64)
+        } else {
+            chance_of_rank(rank_correlation, self.groups.len())
+        };
+        let verdict = if p <= self.level && r2 > 0.0 { Verdict::Signal } else { Verdict::NoSignal };
         let held_out =
-            runs.iter().zip(predicted).map(|(run, &predicted)| HeldOut { observed: run.score, predicted });
-        skills.push(Skill {
+            runs.iter().zip(&predicted).map(|(run, &predicted)| HeldOut { observed: run.score, predicted });
+        Skill {
             r2,
             rank_correlation,
             p,
             n_permutations: done,
-            scale: scale(runs, predicted, &groups),
+            scale: scale(&runs, &predicted, &self.groups),
             held_out: held_out.collect(),
-            signal: signal(runs),
+            signal: signal(&runs),
+            mixtures_needed: mixtures_needed(self.groups.len(), rank_correlation),
             verdict,
-        });
+        }
     }
-    let objective = skills.pop().expect("the objective was assessed last");
-    Ok(Assessment { targets: skills, objective })
+}
+
+fn unit(i: usize, n: usize) -> Vec<f64> {
+    (0..n).map(|j| f64::from(u8::from(i == j))).collect()
+}
+
+/// The targets that weigh something.
+fn members(weights: &[f64]) -> impl Iterator<Item = (usize, f64)> {
+    weights.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0)
+}
+
+/// Chance of a rank correlation this high where there is none (Student's t, one-sided).
+fn chance_of_rank(rank_correlation: f64, n_mixtures: usize) -> f64 {
+    let freedom = (n_mixtures as f64 - 2.0).max(1.0);
+    let r = rank_correlation.clamp(-1.0 + 1e-12, 1.0 - 1e-12);
+    let student = StudentsT::new(0.0, 1.0, freedom).expect("the degrees of freedom are 1 or more");
+    student.sf(r * (freedom / (1.0 - r * r)).sqrt())
 }
 
 /// Spread between mixtures beside the spread between runs of one mixture.
@@ -292,6 +430,18 @@ pub fn runs_needed(n_mixtures: usize, ratio: f64) -> Option<usize> {
     })
 }
 
+/// Different mixtures, more than there are, at which a rank correlation of `r` would be told from none (level .05
+/// one-sided, power .8; Fisher's z). Where `r` is smaller than what the `n_mixtures` behind it can tell, a larger one that
+/// they do not speak against (80 %, one-sided). `None` where ten thousand would not do.
+pub fn mixtures_needed(n_mixtures: usize, r: f64) -> Option<usize> {
+    const LEVEL: f64 = 1.645;
+    const POWER: f64 = 0.842;
+    let (z, error) = (r.clamp(-0.999, 0.999).atanh(), POWER / (n_mixtures as f64 - 3.0).max(1.0).sqrt());
+    let z = z.max(z.min(0.0) + error);
+    let needed = ((LEVEL + POWER) / z).powi(2) + 3.0;
+    (z > 0.0 && needed <= 1e4).then(|| (needed.ceil() as usize).max(n_mixtures + 1))
+}
+
 fn fisher(between: f64, within: f64) -> FisherSnedecor {
     FisherSnedecor::new(between, within).expect("both degrees of freedom are positive")
 }
@@ -306,9 +456,9 @@ pub fn weighted_observations(targets: &[Vec<Observation>], weights: &[f64]) -> V
     (0..runs)
         .map(|row| Observation {
             shares: targets[0][row].shares.clone(),
-            score: targets.iter().zip(weights).map(|(t, w)| w * t[row].score).sum(),
-            noise_variance: (targets.iter().zip(weights))
-                .map(|(t, w)| t[row].noise_variance.map(|v| w * w * v))
+            score: members(weights).map(|(i, w)| w * targets[i][row].score).sum(),
+            noise_variance: members(weights)
+                .map(|(i, w)| targets[i][row].noise_variance.map(|v| w * w * v))
                 .sum::<Option<f64>>(),
         })
         .collect()
@@ -319,10 +469,10 @@ fn weighted_predictions(targets: &[Vec<Prediction>], weights: &[f64]) -> Vec<Pre
     (0..targets[0].len())
         .map(|row| {
             let of = |f: fn(&Prediction) -> f64| {
-                targets.iter().zip(weights).map(|(t, w)| (w * f(&t[row])).powi(2)).sum::<f64>().sqrt()
+                members(weights).map(|(i, w)| (w * f(&targets[i][row])).powi(2)).sum::<f64>().sqrt()
             };
             Prediction {
-                mean: targets.iter().zip(weights).map(|(t, w)| w * t[row].mean).sum(),
+                mean: members(weights).map(|(i, w)| w * targets[i][row].mean).sum(),
                 sd: of(|p| p.sd),
                 noise_sd: of(|p| p.noise_sd),
             }
@@ -338,7 +488,14 @@ fn refits(
     let of_group = |rows: &Vec<usize>| {
         let others: Vec<Observation> =
             (0..runs.len()).filter(|row| !rows.contains(row)).map(|row| runs[row].clone()).collect();
-        Ok(method.fit(&others)?.predict(&runs[rows[0]].shares))
+        // One more than it needs, as each is left out in turn.
+        let fitted = method.fit(&others).map_err(|error| match error {
+            FitError::TooFew { method, needs, .. } => {
+                FitError::TooFew { method, needs: needs + 1, has: groups.len() }
+            }
+            other => other,
+        })?;
+        Ok(fitted.predict(&runs[rows[0]].shares))
     };
     let by_group: Vec<Prediction> = groups.par_iter().map(of_group).collect::<Result<_, FitError>>()?;
     let mut all = vec![by_group[0]; runs.len()];
@@ -348,62 +505,6 @@ fn refits(
         }
     }
     Ok(all)
-}
-
-/// R² of every target and, last, of the weighted sum.
-fn statistics(
-    targets: &[Vec<Observation>],
-    sum: &[Observation],
-    weights: &[f64],
-    held_out: &[Vec<Prediction>],
-    groups: &[Vec<usize>],
-) -> Vec<f64> {
-    let of_sum = weighted_predictions(held_out, weights);
-    let targets = targets.iter().zip(held_out).map(|(runs, predicted)| agreement(runs, predicted, groups).0);
-    targets.chain(std::iter::once(agreement(sum, &of_sum, groups).0)).collect()
-}
-
-/// How often shuffled scores reach each statistic, and of how many shufflings. All targets are shuffled alike, so
-/// that their sum keeps its noise.
-fn permute(
-    method: &dyn Method,
-    targets: &[Vec<Observation>],
-    weights: &[f64],
-    groups: &[Vec<usize>],
-    reached: &[f64],
-    settings: &Settings,
-) -> Result<(Vec<usize>, usize), FitError> {
-    const BATCH: usize = 40;
-    // With this many at or above it, p is known to a fifth and far from any level (Besag and Clifford 1991).
-    const ENOUGH: usize = 20;
-    let one = |number: usize| -> Result<Vec<bool>, FitError> {
-        let mut order: Vec<usize> = (0..targets[0].len()).collect();
-        order.shuffle(&mut settings.seed.child("permutation").child(number).rng());
-        let shuffle = |runs: &Vec<Observation>| -> Vec<Observation> {
-            let place = |(run, &from): (&Observation, &usize)| Observation {
-                shares: run.shares.clone(),
-                ..runs[from].clone()
-            };
-            runs.iter().zip(&order).map(place).collect()
-        };
-        let shuffled: Vec<Vec<Observation>> = targets.iter().map(shuffle).collect();
-        let held_out: Vec<Vec<Prediction>> =
-            shuffled.iter().map(|runs| Ok(method.fit(runs)?.held_out())).collect::<Result<_, FitError>>()?;
-        let sum = weighted_observations(&shuffled, weights);
-        let by_chance = statistics(&shuffled, &sum, weights, &held_out, groups);
-        Ok(by_chance.iter().zip(reached).map(|(chance, reached)| chance >= reached).collect())
-    };
-    let mut above = vec![0; reached.len()];
-    let mut done = 0;
-    while done < settings.n_permutations && above.iter().any(|&count| count < ENOUGH) {
-        let batch = done..settings.n_permutations.min(done + BATCH);
-        let outcomes: Vec<Vec<bool>> = batch.into_par_iter().map(one).collect::<Result<_, FitError>>()?;
-        done += outcomes.len();
-        for outcome in outcomes {
-            above.iter_mut().zip(outcome).for_each(|(count, above)| *count += usize::from(above));
-        }
-    }
-    Ok((above, done))
 }
 
 /// R² and rank correlation over mixtures.
@@ -511,6 +612,53 @@ mod tests {
         }
         // Power .8 or just above it; a standard error of 400 tables is .02.
         assert!((300..=380).contains(&found), "{found} of 400 with {needed} runs per mixture");
+    }
+
+    #[test]
+    fn the_number_of_mixtures_needed_gives_the_power_it_promises() {
+        // A correlation of .4 (normal; Spearman's of it is .385): 2000 simulated tables of that many mixtures.
+        use rand_distr::{Distribution, StandardNormal};
+        let needed = mixtures_needed(10, 0.385).unwrap();
+        let mut rng = Seed::new(9).rng();
+        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+        let mut found = 0;
+        for _ in 0..2000 {
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            for _ in 0..needed {
+                let x = normal();
+                a.push(x);
+                b.push(0.4 * x + (1.0_f64 - 0.16).sqrt() * normal());
+            }
+            found += usize::from(chance_of_rank(rank_correlation(&a, &b), needed) <= 0.05);
+        }
+        // Power .8; a standard error of 2000 tables is .009, and Spearman's is a little less powerful than Pearson's.
+        assert!((1500..=1700).contains(&found), "{found} of 2000 with {needed} mixtures");
+    }
+
+    #[test]
+    fn the_skill_of_any_sum_follows_from_the_same_fits() {
+        let mut rng = Seed::new(10).rng();
+        let mut noise = || 0.05 * rand::Rng::random_range(&mut rng, -1.0..1.0);
+        let shares: Vec<f64> = (0..12).map(|i| f64::from(i) / 11.0).collect();
+        let a: Vec<Observation> = shares.iter().map(|&x| run(x, x + noise())).collect();
+        let b: Vec<Observation> = shares.iter().map(|&x| run(x, -x + noise())).collect();
+        let method = crate::predict::by_name("ridge").unwrap();
+        let settings = Settings { n_permutations: 99, ..Settings::default() };
+        let targets = [a, b];
+        let judged = Judged::new(method.as_ref(), &targets, &[], &settings).unwrap();
+        for weights in [[1.0, 0.0], [2.0, -1.0], [1.0, 1.0]] {
+            // Judged alone: the sum as the objective of a fit of its own.
+            let alone = assess(method.as_ref(), &targets, &weights, &settings).unwrap().objective;
+            let here = judged.sum(&weights);
+            assert_eq!(
+                (here.r2, here.rank_correlation, here.scale),
+                (alone.r2, alone.rank_correlation, alone.scale)
+            );
+            assert_eq!(here.verdict, alone.verdict, "{weights:?}");
+        }
+        assert_eq!(judged.sum(&[2.0, -1.0]).verdict, Verdict::Signal);
+        // What one gains the other loses: nothing is left to predict.
+        assert_eq!(judged.sum(&[1.0, 1.0]).verdict, Verdict::NoSignal);
     }
 
     #[test]

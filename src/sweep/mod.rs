@@ -11,5 +11,5 @@ pub use control::{Failure, Outcome, Settings, Sweep, Worker};
 pub use forecast::{Estimate, Forecast, PlannedRun, forecast};
 pub use lock::Lock;
 pub use observe::{Event, Named, Observer, Silent, Tally};
-pub use plan::{Aggregate, Confirm, Plan};
+pub use plan::{Aggregate, Confirm, Plan, build_design};
 pub use specs::{Point, Sources, confirm_specs, points, specs};

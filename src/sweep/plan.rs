@@ -6,7 +6,12 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
+    mixture::{
+        constraint::Constraints,
+        design::{DESIGNS, Design as MixtureDesign},
+    },
     name::Name,
+    optimize::goal::Rail,
     run::{Budget, Decoding},
 };
 
@@ -40,7 +45,8 @@ pub struct Plan {
     /// What is to be made as large as possible.
     #[serde(default)]
     pub objective: Objective,
-    /// What a proposed mixture must keep to.
+    /// What a proposed mixture must keep to: the table that `--constraints` takes. Designs other than the families of
+    /// the paper keep to it too.
     #[serde(default)]
     pub constraints: Constraints,
     /// How scores of mixtures not tried are predicted: `name` and its settings, read by the predictor itself.
@@ -78,6 +84,9 @@ pub struct Design {
     pub replicates: u32,
     /// Further mixtures that fill the space between them, one run each.
     pub space_filling: usize,
+    /// Further mixtures by any design of `modo list designs`, one run each: `name` and the design's settings. With
+    /// `around = "natural"` a Dirichlet design draws around shares in proportion to the datasets' sizes.
+    pub fill: Vec<toml::Table>,
     /// Runs of the uniform mixture beyond `replicates`: they measure the spread between seeds.
     pub centre_replicates: u32,
     /// Everything random in the design and the seeds of its runs come from it.
@@ -96,14 +105,21 @@ pub enum Family {
     ExcludeOne,
 }
 
-/// What is to be made as large as possible; the other aggregates are shown beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// What is to be made as large as possible; the aggregates are shown beside it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Objective {
     /// Over which benchmarks.
     pub aggregate: Aggregate,
     /// Of which completions.
     pub decoding: Decoding,
+    /// Instead of an aggregate: weights of single benchmarks.
+    pub weights: BTreeMap<Name, f64>,
+    /// Instead of an aggregate: the benchmarks whose smallest gain over uniform shares is made large, each in
+    /// standard deviations of its scores.
+    pub worst_of: Vec<Name>,
+    /// What must not get worse.
+    pub guardrails: Vec<Rail>,
 }
 
 /// A sample-count-weighted mean over benchmarks.
@@ -117,18 +133,6 @@ pub enum Aggregate {
     In,
     /// Out-Score: the others.
     Out,
-}
-
-/// What a proposed mixture must keep to. Mixtures of the design need not.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Constraints {
-    /// Least share of a dataset, in [0, 1].
-    pub min: BTreeMap<Name, f64>,
-    /// Largest share of a dataset, in [0, 1].
-    pub max: BTreeMap<Name, f64>,
-    /// Passes over the rows of any one dataset, at most, at the full budget.
-    pub max_passes: Option<f64>,
 }
 
 /// How the proposal is tested: fresh seeds, the full budget, the report half of the benchmarks.
@@ -167,13 +171,19 @@ pub struct LauncherTable {
 impl Default for Design {
     fn default() -> Self {
         let named = vec![Family::Uniform, Family::Single, Family::ExcludeOne];
-        Self { named, replicates: 2, space_filling: 0, centre_replicates: 0, seed: 0 }
+        Self { named, replicates: 2, space_filling: 0, fill: Vec::new(), centre_replicates: 0, seed: 0 }
     }
 }
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { aggregate: Aggregate::Overall, decoding: Decoding::Sampled }
+        Self {
+            aggregate: Aggregate::Overall,
+            decoding: Decoding::Sampled,
+            weights: BTreeMap::new(),
+            worst_of: Vec::new(),
+            guardrails: Vec::new(),
+        }
     }
 }
 
@@ -282,50 +292,57 @@ impl Plan {
         if design.replicates > 1000 || design.centre_replicates > 1000 || design.space_filling > 10_000 {
             return wrong("it asks for more than ten thousand runs".to_owned(), "design", "replicates");
         }
+        let Objective { weights, worst_of, guardrails, .. } = &self.objective;
+        if let Some(name) = weights.keys().chain(worst_of).find(|name| !self.benchmarks.contains(name)) {
+            return wrong(
+                format!("`{name}` is none of the plan's `benchmarks`"),
+                "objective",
+                if weights.contains_key(name) { "weights" } else { "worst_of" },
+            );
+        }
+        if !weights.is_empty() && !worst_of.is_empty() {
+            return wrong("it cannot stand beside `weights`".to_owned(), "objective", "worst_of");
+        }
+        if weights.values().any(|w| !w.is_finite())
+            || (!weights.is_empty() && weights.values().all(|w| *w == 0.0))
+        {
+            return wrong("weights are numbers, not all 0".to_owned(), "objective", "weights");
+        }
+        if let Some(what) = guardrails.iter().find_map(|rail| rail.check().err()) {
+            return wrong(what, "objective", "guardrails");
+        }
+        for fill in &design.fill {
+            if let Err(what) = build_design(fill, None) {
+                return wrong(what, "design", "fill");
+            }
+        }
         self.check_constraints()
     }
 
+    /// Without the sizes of the datasets, which are not opened here.
     fn check_constraints(&self) -> Result<()> {
-        let Constraints { min, max, max_passes } = &self.constraints;
-        for (key, bounds) in [("min", min), ("max", max)] {
-            for (name, bound) in bounds {
-                let place = format!("table [constraints], key `{key}.{name}`");
-                if !self.train.contains(name) {
-                    let known: Vec<&str> = self.train.iter().map(Name::as_str).collect();
-                    return Err(Error::input(format!("no dataset of `train` is called `{name}`"))
-                        .at(place)
-                        .hint(format!("there are `{}`", known.join("`, `"))));
-                }
-                if !(0.0..=1.0).contains(bound) {
-                    return Err(
-                        Error::input(format!("the share is {bound}; shares are from 0 to 1")).at(place)
-                    );
-                }
-            }
-        }
-        let bound = |bounds: &BTreeMap<Name, f64>, name: &Name, other: f64| {
-            bounds.get(name).copied().unwrap_or(other)
-        };
-        if let Some(name) = self.train.iter().find(|&name| bound(min, name, 0.0) > bound(max, name, 1.0)) {
-            return Err(Error::input(format!("the least share of `{name}` is above its largest"))
-                .at("table [constraints]"));
-        }
-        let least: f64 = self.train.iter().map(|name| bound(min, name, 0.0)).sum();
-        let largest: f64 = self.train.iter().map(|name| bound(max, name, 1.0)).sum();
-        // As far as sums of shares written with a few digits may be off.
-        if least > 1.0 + 1e-9 || largest < 1.0 - 1e-9 {
-            return Err(Error::input(format!(
-                "no mixture fits: the least shares sum to {least:.3}, the largest to {largest:.3}"
-            ))
-            .at("table [constraints]"));
-        }
-        if max_passes.is_some_and(|passes| !(passes.is_finite() && passes > 0.0)) {
-            return Err(
-                Error::input("it must be a number above 0").at("table [constraints], key `max_passes`")
-            );
-        }
-        Ok(())
+        let region = self.constraints.region(&self.train, None);
+        region.map(drop).map_err(|error| Error::input(error).at("table [constraints]"))
     }
+}
+
+/// The design of a table with a `name`; the error in words. `natural`: what stands for `around = "natural"`, where it is
+/// known.
+pub fn build_design(
+    table: &toml::Table,
+    natural: Option<&BTreeMap<Name, f64>>,
+) -> Result<Box<dyn MixtureDesign>, String> {
+    let mut settings = table.clone();
+    if settings.get("around").and_then(toml::Value::as_str) == Some("natural") {
+        settings.remove("around");
+        let shares = natural.into_iter().flatten().map(|(name, s)| (name.to_string(), toml::Value::from(*s)));
+        settings.insert("around".to_owned(), toml::Value::Table(shares.collect()));
+    }
+    let Some(toml::Value::String(name)) = settings.remove("name") else {
+        return Err("a design needs a `name`; `modo list designs` has them".to_owned());
+    };
+    let entry = DESIGNS.get(&name).map_err(|error| error.to_string())?;
+    (entry.build)(settings).map_err(|error| error.to_string())
 }
 
 /// Says what `toml` found, with the line, the table and, for an unknown key, the keys there are.
@@ -451,11 +468,11 @@ workers = 2
         );
         check(
             &PLAN.replace("detect = 0.1", "detct = 0.1"),
-            "no dataset of `train` is called `detct`\n  in table [constraints], key `min.detct`\n  in plan.toml\nhint: there are `detect`, `refer`",
+            "the constraint on `min` names `detct`, which is no dataset here; there are `detect`, `refer`\n  in table [constraints]\n  in plan.toml",
         );
         check(
             &PLAN.replace("detect = 0.1", "detect = 0.6, refer = 0.6"),
-            "no mixture fits: the least shares sum to 1.200, the largest to 2.000\n  in table [constraints]\n  in plan.toml",
+            "no mixture meets the constraints: together they ask for 1.2000 of 1: `detect` at least 0.6, `refer` at least 0.6\n  in table [constraints]\n  in plan.toml",
         );
         check(
             &PLAN.replace("[\"detect\", \"refer\"]", "[\"detect\", \"detect\"]"),

@@ -33,14 +33,12 @@ pub struct Sources<'a> {
     pub tables: &'a BTreeMap<Name, toml::Table>,
 }
 
-/// The mixtures of a plan's design: its families, then `fill(datasets, count, seed)` for the space between them.
+/// The mixtures of a plan's design: its families, then `fill(design, seed)` for each further design; `space_filling` is
+/// the first of them.
 ///
 /// A mixture that several families name (with two datasets, one alone is all but the other) is tried once, under the
 /// first label.
-pub fn points(
-    plan: &Plan,
-    fill: impl FnOnce(&[Name], usize, Seed) -> Result<Vec<Mixture>>,
-) -> Result<Vec<Point>> {
+pub fn points(plan: &Plan, fill: impl Fn(&toml::Table, Seed) -> Result<Vec<Mixture>>) -> Result<Vec<Point>> {
     let design = &plan.design;
     let mut points: Vec<Point> = Vec::new();
     let mut add = |label: String, mixture: Mixture, replicates: u32| match points
@@ -66,11 +64,23 @@ pub fn points(
             add(label, equal_shares(&plan.train, takes_part)?, design.replicates);
         }
     }
-    if design.space_filling > 0 {
-        let seed = Seed::new(design.seed).child("design");
-        for (i, mixture) in fill(&plan.train, design.space_filling, seed)?.into_iter().enumerate() {
-            add(format!("design_{:02}", i + 1), mixture, 1);
+    let seed = Seed::new(design.seed).child("design");
+    let mut number = 0;
+    let mut fill_in = |table: &toml::Table, seed: Seed| -> Result<()> {
+        for mixture in fill(table, seed)? {
+            number += 1;
+            add(format!("design_{number:02}"), mixture, 1);
         }
+        Ok(())
+    };
+    if design.space_filling > 0 {
+        let count = toml::Value::from(design.space_filling as i64);
+        let name = toml::Value::from("space_filling");
+        let table = [("name".to_owned(), name), ("mixtures".to_owned(), count)];
+        fill_in(&toml::Table::from_iter(table), seed)?;
+    }
+    for (i, table) in design.fill.iter().enumerate() {
+        fill_in(table, seed.child("fill").child(i))?;
     }
     Ok(points)
 }
@@ -183,7 +193,7 @@ mod tests {
     #[test]
     fn the_papers_families_of_five_datasets_are_eleven_mixtures_twice() {
         let plan = plan(&["a", "b", "c", "d", "e"], "");
-        let points = points(&plan, |_, _, _| unreachable!()).unwrap();
+        let points = points(&plan, |_, _| unreachable!()).unwrap();
         assert_eq!(points.len(), 11);
         assert_eq!(points[1].label, "single_a");
         assert_eq!(points[10].mixture.brief(), "a .25 b .25 c .25 d .25");
@@ -202,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_mixture_that_two_families_name_is_tried_once() {
-        let points = points(&plan(&["a", "b"], ""), |_, _, _| unreachable!()).unwrap();
+        let points = points(&plan(&["a", "b"], ""), |_, _| unreachable!()).unwrap();
         assert_eq!(
             points.iter().map(|p| p.label.as_str()).collect::<Vec<_>>(),
             ["uniform", "single_a", "single_b"]
@@ -214,8 +224,11 @@ mod tests {
         let plan =
             plan(&["a", "b"], "[design]\nnamed = [\"uniform\"]\nspace_filling = 1\ncentre_replicates = 3");
         let filled = Mixture::new(&[("a", 0.3), ("b", 0.7)].map(|(n, s)| (name(n), s)).into()).unwrap();
-        let points = points(&plan, |names, count, _| {
-            assert_eq!((names.len(), count), (2, 1));
+        let points = points(&plan, |design, _| {
+            assert_eq!(
+                (design["name"].as_str(), design["mixtures"].as_integer()),
+                (Some("space_filling"), Some(1))
+            );
             Ok(vec![filled.clone()])
         })
         .unwrap();
@@ -226,7 +239,7 @@ mod tests {
     #[test]
     fn confirmation_uses_other_seeds_and_the_other_half() {
         let mut plan = plan(&["a", "b"], "");
-        let points = points(&plan, |_, _, _| unreachable!()).unwrap();
+        let points = points(&plan, |_, _| unreachable!()).unwrap();
         plan.confirm = Some(Confirm { seeds: 5, steps: Some(80), questions: 300, completions: 4 });
         let sweep = of(&plan, &points);
         let tables = table_of(&["a", "b", "bench"]);

@@ -6,6 +6,7 @@ use crate::{
     error::Result,
     mixture::named::Interval,
     name::Name,
+    optimize::goal::Kept,
     predict::skill::Verdict,
 };
 
@@ -14,16 +15,21 @@ const NEXT_SHOWN: usize = 3;
 
 /// All of it.
 pub(super) fn prediction(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
-    let alone = prediction.targets.len() == 1 && prediction.aggregates.len() == 1;
-    let aggregates = prediction.aggregates.iter().filter(|_| !alone);
+    // An objective of one score is that score; what rules need of a table are columns of it.
+    let several = prediction.targets.iter().filter(|target| target.weight != 0.0).count() > 1;
+    let shown = |score: &&Score| score.decoding.is_some() || (several && score.weight > 0.0);
+    let aggregates = prediction.aggregates.iter().filter(shown);
     let scores: Vec<&Score> = aggregates.chain(&prediction.targets).collect();
-    printer.line(format!(
-        "{} runs of {} mixtures, predictor `{}`; objective: {}\n",
-        prediction.runs.len(),
-        prediction.n_mixtures,
-        prediction.predictor,
-        prediction.objective
-    ))?;
+    prose(
+        printer,
+        &format!(
+            "{} runs of {} mixtures, predictor `{}`; objective: {}\n",
+            prediction.runs.len(),
+            prediction.n_mixtures,
+            prediction.predictor,
+            prediction.objective
+        ),
+    )?;
     tables(&scores, printer)?;
     proposal(prediction, printer)?;
     for note in &prediction.notes {
@@ -119,43 +125,145 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     };
     printer.table(&columns, &prediction.datasets.iter().enumerate().map(row).collect::<Vec<_>>())?;
 
-    printer.line(format!("\n{}: {}", prediction.objective, prediction.sentence))?;
+    prose(printer, &format!("\n{}: {}", prediction.objective, prediction.sentence))?;
     if let Some(note) = &proposal.note {
-        printer.line(note.split(": no signal").next().unwrap_or(note))?;
+        prose(printer, note.split(": no signal").next().unwrap_or(note))?;
     }
-    printer.line(format!(
-        "expected score {}, of one new run {}; at uniform shares {:.4}",
-        interval(&proposal.predicted),
-        range(&proposal.new_run),
-        proposal.uniform
-    ))?;
-    if prediction.verdict == Verdict::Signal {
-        let natural = prediction.proposal.p_beats_natural;
-        printer.line(format!(
-            "expected gain over uniform shares {}, chance of a gain {:.2}, of beating the best observed {:.2}{}",
-            interval(&proposal.gain),
+    expected(prediction, printer)?;
+    let runs = if best.n_runs == 1 { "run" } else { "runs" };
+    prose(
+        printer,
+        &format!(
+            "best observed: {} at {:.4} ({} {runs}); {:.4} without the luck of being the best of {}",
+            best.label, best.score, best.n_runs, best.shrunk, prediction.n_mixtures
+        ),
+    )?;
+    let outside = if proposal.outside_tried < 0.005 {
+        "between the mixtures tried".to_owned()
+    } else {
+        format!(
+            "{:.0} % of the budget outside what lies between the mixtures tried",
+            100.0 * proposal.outside_tried
+        )
+    };
+    prose(
+        printer,
+        &format!(
+            "proposal: {outside}; {:.0} % spent differently from the nearest one",
+            100.0 * proposal.distance_to_tried
+        ),
+    )?;
+    for binding in &proposal.binding {
+        prose(printer, &format!("held by: {binding}"))?;
+    }
+    guardrails(prediction, printer)?;
+    heuristics(prediction, printer)
+}
+
+/// Score, gain, chances and regret.
+fn expected(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
+    let proposal = &prediction.proposal.mixture;
+    if proposal.worst.is_some() {
+        prose(printer, "figures are of the mean of all of them, each in its standard deviations:")?;
+    }
+    prose(
+        printer,
+        &format!(
+            "expected score {}; of one new run {}; at uniform shares {:.4}",
+            interval(&proposal.predicted),
+            range(&proposal.new_run),
+            proposal.uniform
+        ),
+    )?;
+    if prediction.verdict == Verdict::NoSignal {
+        return Ok(());
+    }
+    printer.line(format!("expected gain over uniform shares {}", interval(&proposal.gain)))?;
+    let natural = prediction.proposal.p_beats_natural;
+    prose(
+        printer,
+        &format!(
+            "chance of beating uniform shares {:.2}, the best observed {:.2}{}",
             proposal.p_beats_uniform,
             prediction.proposal.p_beats_best_observed,
             natural.map_or_else(String::new, |p| format!(", natural shares {p:.2}"))
-        ))?;
-        printer.line(format!(
-            "expected regret at least {:.4} against the best mixture tried, had all been known exactly",
+        ),
+    )?;
+    if let Some(worst) = &proposal.worst {
+        let name = &prediction.proposal.targets[worst.target].name;
+        prose(
+            printer,
+            &format!(
+                "smallest gain over uniform shares: `{name}`, {} of its standard deviations",
+                interval(&worst.gain)
+            ),
+        )?;
+    }
+    prose(
+        printer,
+        &format!(
+            "expected regret {:.4}: what knowing every mixture tried exactly would still gain",
             proposal.expected_regret
-        ))?;
+        ),
+    )
+}
+
+fn guardrails(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
+    let rails = &prediction.proposal.mixture.guardrails;
+    if rails.is_empty() {
+        return Ok(());
     }
-    let runs = if best.n_runs == 1 { "run" } else { "runs" };
-    printer.line(format!(
-        "best observed: {} at {:.4} ({} {runs}), {:.4} without the luck of the best; {}",
-        best.label, best.score, best.n_runs, best.shrunk, best.note
-    ))?;
-    printer.line(format!(
-        "spends {:.0} % of the budget differently from the nearest mixture tried",
-        100.0 * proposal.distance_to_tried
-    ))?;
-    for binding in &proposal.binding {
-        printer.line(format!("held by: {binding}"))?;
+    printer.line("\nGuardrails: the chance that no more is lost than allowed")?;
+    let columns = [
+        Column::Text("score"),
+        Column::Text("than"),
+        Column::Number("may lose"),
+        Column::Number("gain"),
+        Column::Number("chance"),
+        Column::Number("asked"),
+        Column::Text(""),
+    ];
+    let row = |rail: &Kept| {
+        vec![
+            rail.name.clone(),
+            rail.than.clone(),
+            rail.within.to_string(),
+            format!("{:.4}", rail.gain.mean),
+            format!("{:.3}", rail.chance),
+            format!("{:.3}", rail.asked),
+            if rail.kept { "kept" } else { "broken" }.to_owned(),
+        ]
+    };
+    printer.table(&columns, &rails.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The paper's rules, where they could be worked out.
+fn heuristics(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
+    let rules = &prediction.heuristics;
+    if rules.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    printer.line("\nThe paper's rules, from the runs of equal shares; constraints are not theirs")?;
+    let titles = ["alpha in", "alpha out", "balanced", "coli", "norm"];
+    let title = |rule: &str| match rule {
+        "alpha_in" => titles[0],
+        "alpha_out" => titles[1],
+        "alpha_balanced" => titles[2],
+        "coli" => titles[3],
+        _ => titles[4],
+    };
+    let columns: Vec<Column> = std::iter::once(Column::Text("dataset"))
+        .chain(rules.iter().map(|rule| Column::Number(title(&rule.rule))))
+        .collect();
+    let of_dataset = |(i, name): (usize, &Name)| -> Vec<String> {
+        std::iter::once(name.to_string())
+            .chain(rules.iter().map(|rule| format!("{:.3}", rule.shares[i])))
+            .collect()
+    };
+    let mut rows: Vec<Vec<String>> = prediction.datasets.iter().enumerate().map(of_dataset).collect();
+    let scores = rules.iter().map(|rule| format!("{:.4}", rule.predicted.mean));
+    rows.push(std::iter::once("expected score".to_owned()).chain(scores).collect());
+    printer.table(&columns, &rows)
 }
 
 /// `0.004`, or `<0.001`.
@@ -174,4 +282,26 @@ fn interval(of: &Interval) -> String {
 
 fn range(of: &Interval) -> String {
     format!("90 % {:.4} to {:.4}", of.low, of.high)
+}
+
+/// Columns that sentences are broken at: tables are no wider where there is no terminal.
+const WIDTH: usize = 80;
+
+/// Sentences, broken between words.
+fn prose(printer: &mut Printer, text: &str) -> Result<()> {
+    let mut broken = String::new();
+    let mut column = 0;
+    for (i, word) in text.split(' ').enumerate() {
+        let length = word.trim_matches('\n').chars().count();
+        if i > 0 && column + 1 + length > WIDTH {
+            broken.push_str("\n  ");
+            column = 2;
+        } else if i > 0 {
+            broken.push(' ');
+            column += 1;
+        }
+        broken.push_str(word);
+        column += length;
+    }
+    printer.line(broken)
 }

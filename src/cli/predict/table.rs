@@ -14,37 +14,65 @@ use polars::prelude::{
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Args, PERMUTATIONS, only_name, show};
+use super::{Args, PERMUTATIONS, only_name, show, words};
 use crate::{
     cli::printer::Printer,
-    decide::{self, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
+    decide::{self, LeftOut, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
     error::{Context as _, Error, Result},
     name::Name,
-    optimize::proposal::COVERAGE,
+    optimize::{goal::Rail, proposal::COVERAGE},
     predict::{DEFAULT, Method, Observation, PROPOSER, skill, two_fidelity::TwoFidelity},
+    run::Domain,
     store,
 };
 
 /// How far the sum of a row's shares may be from 1: three-digit shares of many datasets round that far.
 const SUM_TOLERANCE: f64 = 0.01;
 
-/// A table larger than this is not one of runs.
-const MAX_BYTES: u64 = 1 << 30;
+/// A table larger than this is not one of runs: reading one takes several times its size in memory.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// More runs than this are more than any predictor here takes: processes need the square of their number in memory.
+const MAX_RUNS: usize = 10_000;
 
 pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Printer) -> Result<()> {
-    let columns = Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
-    let joined = Joined::read(columns, mixtures, scores, printer)?;
+    let table = Table::read(scores)?;
+    let is_score = |name: &str| table.has(name);
+    let aims = args.aims(is_score)?;
+    let rails = args.rails(&aims, is_score)?;
+    let mut wanted: Vec<String> = aims.iter().map(|(name, _)| name.clone()).collect();
+    // Guarded scores and those of the paper's rules are read beside what is aimed at, and weigh nothing.
+    if !wanted.is_empty() {
+        let guarded = rails.iter().map(|rail| &rail.score);
+        for name in guarded.chain(&args.in_score).chain(&args.out_score) {
+            if !wanted.contains(name) {
+                wanted.push(name.clone());
+            }
+        }
+    }
+    let columns = Columns {
+        id: args.id.as_deref(),
+        wanted: &wanted,
+        budget: args.budget.as_deref(),
+        without: &args.without,
+    };
+    let joined = Joined::join(columns, Table::read(mixtures)?, table, printer)?;
     match &args.at {
         Some(at) => predict_at(args, &joined, at, printer),
-        None => propose(args, &joined, printer),
+        None => propose(args, &joined, &aims, rails, printer),
     }
 }
 
-/// Which columns of the tables are meant.
+/// Which columns and rows of the tables are meant.
+#[derive(Clone, Copy)]
 pub(in crate::cli) struct Columns<'a> {
     pub(in crate::cli) id: Option<&'a str>,
-    pub(in crate::cli) maximize: &'a [String],
-    pub(in crate::cli) minimize: &'a [String],
+    /// Scores to read; all where there is none.
+    pub(in crate::cli) wanted: &'a [String],
+    /// Says how long a run trained.
+    pub(in crate::cli) budget: Option<&'a str>,
+    /// Rows to leave out.
+    pub(in crate::cli) without: &'a [String],
 }
 
 /// Two tables joined: one row per run.
@@ -57,8 +85,8 @@ pub(in crate::cli) struct Joined {
     shares: Vec<Vec<f64>>,
     /// Column and its `[run]` scores.
     targets: Vec<(String, Vec<f64>)>,
-    /// Weight of each target in the objective; `None` where nothing is to be made large or small.
-    weights: Option<Vec<f64>>,
+    /// Rows of both tables that are not used.
+    left_out: Vec<LeftOut>,
     /// Hash of both files.
     hash: String,
 }
@@ -70,7 +98,10 @@ impl Joined {
         scores: &Path,
         printer: &Printer,
     ) -> Result<Self> {
-        let (a, b) = (Table::read(mixtures)?, Table::read(scores)?);
+        Self::join(args, Table::read(mixtures)?, Table::read(scores)?, printer)
+    }
+
+    fn join(args: Columns, a: Table, b: Table, printer: &Printer) -> Result<Self> {
         let id_column = match args.id {
             Some(id) => id.to_owned(),
             None => a
@@ -86,20 +117,40 @@ impl Joined {
         let (a_ids, b_ids) = (a.ids(&id_column)?, b.ids(&id_column)?);
         let b_row: BTreeMap<&str, usize> =
             b_ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
-        let a_rows: Vec<usize> =
+        let mut a_rows: Vec<usize> =
             (0..a_ids.len()).filter(|&row| b_row.contains_key(a_ids[row].as_str())).collect();
-        let b_rows: Vec<usize> = a_rows.iter().map(|&row| b_row[a_ids[row].as_str()]).collect();
         if a_rows.is_empty() {
             return Err(Error::input(format!("no value of column `{id_column}` is in both tables"))
                 .at(format!("{} and {}", a.place, b.place))
-                .hint("`--id COLUMN` names another column to join by"));
+                .hint(format!(
+                    "`--id COLUMN` names another column to join by; {} has `{}`, {} has `{}`",
+                    a.place, a_ids[0], b.place, b_ids[0]
+                )));
         }
         let alone = a_ids.len() + b_ids.len() - 2 * a_rows.len();
         if alone > 0 {
             printer.note(format!("note: {alone} rows are in one table only and are left out"));
         }
+        let left_out = screen(args, &a, &b, &a_ids, &b_row, &mut a_rows)?;
+        for reason in left_out.iter().map(|one| &one.why).collect::<BTreeSet<_>>() {
+            let of: Vec<&str> =
+                left_out.iter().filter(|one| one.why == *reason).map(|one| one.run.as_str()).collect();
+            let shown = of.iter().take(6).copied().collect::<Vec<_>>().join(", ");
+            let more = if of.len() > 6 { ", …" } else { "" };
+            printer.note(format!("note: {} rows are left out ({shown}{more}): {reason}", of.len()));
+        }
+        if a_rows.len() > MAX_RUNS {
+            return Err(Error::input(format!(
+                "there are {} runs; {MAX_RUNS} are the most that can be used",
+                a_rows.len()
+            ))
+            .at(&a.place)
+            .hint("give a sample of the rows"));
+        }
+        let b_rows: Vec<usize> = a_rows.iter().map(|&row| b_row[a_ids[row].as_str()]).collect();
 
-        let datasets = a.numeric(|name| !b.has(name) && name != id_column, &a_ids, printer)?;
+        let is_share = |name: &str| !b.has(name) && name != id_column && args.budget != Some(name);
+        let datasets = a.numeric(is_share, &a_ids, &a_rows, Gaps::Zero, printer)?;
         if datasets.len() < 2 {
             return Err(Error::input(format!(
                 "there are {} columns of shares; at least two are needed",
@@ -109,28 +160,24 @@ impl Joined {
             .hint("a share is a column of numbers that the table of scores does not have"));
         }
         let mut shares: Vec<Vec<f64>> =
-            a_rows.iter().map(|&row| datasets.iter().map(|(_, values)| values[row]).collect()).collect();
+            (0..a_rows.len()).map(|run| datasets.iter().map(|(_, values)| values[run]).collect()).collect();
         let ids: Vec<String> = a_rows.iter().map(|&row| a_ids[row].clone()).collect();
         let names: Vec<String> = datasets.into_iter().map(|(name, _)| name).collect();
         renormalise(&mut shares, &ids, &names, &a.place, printer)?;
 
-        let named: Vec<&String> = args.maximize.iter().chain(args.minimize).collect();
+        let named = args.wanted;
         if let Some(missing) = named.iter().find(|name| !b.has(name)) {
             return Err(b.missing(missing));
         }
-        if let Some(twice) = args.maximize.iter().find(|name| args.minimize.contains(name)) {
-            return Err(Error::input(format!("`{twice}` cannot be both large and small"))
-                .at("options `--maximize` and `--minimize`"));
-        }
         let wanted = |name: &str| {
             if named.is_empty() {
-                !a.has(name) && name != id_column
+                !a.has(name) && name != id_column && args.budget != Some(name)
             } else {
                 named.iter().any(|n| *n == name)
             }
         };
-        let targets = b.numeric(wanted, &b_ids, printer)?;
-        if let Some(words) = named.iter().find(|name| !targets.iter().any(|(target, _)| target == **name)) {
+        let targets = b.numeric(wanted, &b_ids, &b_rows, Gaps::Error, printer)?;
+        if let Some(words) = named.iter().find(|name| !targets.iter().any(|(target, _)| target == *name)) {
             return Err(Error::input(format!("column `{words}` holds no numbers")).at(&b.place));
         }
         if targets.is_empty() {
@@ -138,15 +185,8 @@ impl Joined {
                 .at(&b.place)
                 .hint("a target is a column of numbers that the table of mixtures does not have"));
         }
-        let targets: Vec<(String, Vec<f64>)> = targets
-            .into_iter()
-            .map(|(name, all)| (name, b_rows.iter().map(|&row| all[row]).collect()))
-            .collect();
-        let each = 1.0 / named.len().max(1) as f64;
-        let weight = |(name, _): &(String, Vec<f64>)| if args.minimize.contains(name) { -each } else { each };
-        let weights = (!named.is_empty()).then(|| targets.iter().map(weight).collect());
         let hash = store::short_hash(format!("{} {}", a.hash, b.hash).as_bytes());
-        Ok(Self { datasets: names, ids, id_column, shares, targets, weights, hash })
+        Ok(Self { datasets: names, ids, id_column, shares, targets, left_out, hash })
     }
 
     pub(in crate::cli) fn observations(&self) -> Vec<Vec<Observation>> {
@@ -162,34 +202,93 @@ impl Joined {
     }
 }
 
+/// Leaves out of `rows` those that were asked to be, and those of another budget than most; says which and why.
+fn screen(
+    args: Columns,
+    a: &Table,
+    b: &Table,
+    ids: &[String],
+    b_row: &BTreeMap<&str, usize>,
+    rows: &mut Vec<usize>,
+) -> Result<Vec<LeftOut>> {
+    let mut left_out = Vec::new();
+    let mut leave = |rows: &mut Vec<usize>, why: &dyn Fn(usize) -> Option<String>| {
+        rows.retain(|&row| {
+            let why = why(row);
+            let label = ids[row].clone();
+            left_out.extend(why.iter().map(|why| LeftOut {
+                run: label.clone(),
+                label: label.clone(),
+                why: why.clone(),
+            }));
+            why.is_none()
+        });
+    };
+    if let Some(unknown) = args.without.iter().find(|one| !ids.contains(one)) {
+        return Err(Error::input(format!("no row is called `{unknown}`")).at("option `--without`"));
+    }
+    leave(rows, &|row| args.without.contains(&ids[row]).then(|| "left out as asked".to_owned()));
+    if let Some(column) = args.budget {
+        let (table, of_b) = if b.has(column) { (b, true) } else { (a, false) };
+        if !table.has(column) {
+            return Err(table.missing(column));
+        }
+        let values: Vec<String> = table.values(column)?.into_iter().map(|cell| cell.to_string()).collect();
+        let of = |row: usize| &values[if of_b { b_row[ids[row].as_str()] } else { row }];
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        rows.iter().for_each(|&row| *counts.entry(of(row)).or_default() += 1);
+        // Of equally common ones the first by name, so that the same table gives the same answer.
+        let most = counts
+            .iter()
+            .max_by_key(|(value, n)| (**n, std::cmp::Reverse(*value)))
+            .map(|(v, _)| (*v).clone());
+        if let Some(most) = most {
+            leave(rows, &|row| {
+                let own = of(row);
+                (*own != most).then(|| format!("`{column}` is {own}, of most runs {most}"))
+            });
+        }
+    }
+    Ok(left_out)
+}
+
 /// Skill of every target; a proposal where something is to be made large or small.
-fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
+fn propose(
+    args: &Args,
+    joined: &Joined,
+    aims: &[(String, f64)],
+    guardrails: Vec<Rail>,
+    printer: &mut Printer,
+) -> Result<()> {
     // What is only judged is judged with what predicts best; what is proposed, with what may look beyond the runs.
-    let default = if joined.weights.is_some() { PROPOSER } else { DEFAULT };
+    let default = if aims.is_empty() { DEFAULT } else { PROPOSER };
     let predictor = only_name(args.predictor.as_deref().unwrap_or(default));
     let target = |((name, _), observations): (&(String, Vec<f64>), Vec<Observation>)| TargetRuns {
         name: name.clone(),
-        domain: None,
+        domain: match name {
+            _ if args.in_score.as_ref() == Some(name) => Some(Domain::InDomain),
+            _ if args.out_score.as_ref() == Some(name) => Some(Domain::OutOfDomain),
+            _ => None,
+        },
         decoding: None,
         n_questions: 0,
         observations,
     };
     let targets: Vec<TargetRuns> = joined.targets.iter().zip(joined.observations()).map(target).collect();
-    let Some(weights) = &joined.weights else {
+    if aims.is_empty() {
         let (_, method) = decide::method(&predictor)?;
         let observations = joined.observations();
-        let equal = vec![1.0 / targets.len() as f64; targets.len()];
         let settings = skill::Settings { n_permutations: PERMUTATIONS, ..skill::Settings::default() };
-        let skills = judge(method.as_ref(), &observations, &equal, &settings).map_err(few)?.targets;
-        let score = |(target, skill): (&TargetRuns, skill::Skill)| Score {
+        let judged = judge(method.as_ref(), &observations, &[], &settings).map_err(few)?;
+        let score = |(i, target): (usize, &TargetRuns)| Score {
             name: target.name.clone(),
             domain: None,
             decoding: None,
             n_questions: 0,
             weight: 0.0,
-            skill,
+            skill: judged.target(i),
         };
-        let scores: Vec<Score> = targets.iter().zip(skills).map(score).collect();
+        let scores: Vec<Score> = targets.iter().enumerate().map(score).collect();
         if args.json {
             return printer.json(&scores);
         }
@@ -197,14 +296,15 @@ fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
         show::tables(&scores, printer)?;
         printer.note("for a proposal say what to aim at: `--maximize COLUMN` or `--minimize COLUMN`");
         return Ok(());
-    };
+    }
     // Of what is to be small the negative is made large, and shown.
-    let objective: Vec<String> =
-        args.maximize.iter().cloned().chain(args.minimize.iter().map(|name| format!("-{name}"))).collect();
-    let words = match objective.as_slice() {
-        [one] => one.clone(),
-        several => format!("mean of {}", several.join(", ")),
+    let words = words(aims, args.worst);
+    let weight = |(name, _): &(String, Vec<f64>)| {
+        aims.iter().find(|(own, _)| own == name).map_or(0.0, |(_, weight)| *weight)
     };
+    let weights: Vec<f64> = joined.targets.iter().map(weight).collect();
+    let objective =
+        if args.worst { Objective::Worst { words, weights } } else { Objective::Weighted { words, weights } };
     let datasets = names(&joined.datasets);
     let runs = joined.ids.iter().zip(&joined.shares).map(|(id, shares)| RunPoint {
         run: id.clone(),
@@ -215,13 +315,15 @@ fn propose(args: &Args, joined: &Joined, printer: &mut Printer) -> Result<()> {
         datasets: &datasets,
         ledger: joined.hash.clone(),
         runs: runs.collect(),
+        left_out: joined.left_out.clone(),
         targets,
-        objective: Objective::Weighted { words, weights: weights.clone() },
+        objective,
+        guardrails,
         constraints: &super::constraints(args.constraints.as_deref())?.unwrap_or_default(),
         supply: None,
         predictor: &predictor,
         n_permutations: PERMUTATIONS,
-        next: usize::from(args.next),
+        next: (args.by.into(), usize::from(args.next)),
         seed: 0,
     })?;
     if let Some(out) = &args.out {
@@ -261,7 +363,9 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     if let Some(missing) = joined.datasets.iter().find(|name| !table.has(name)) {
         return Err(table.missing(missing));
     }
-    let columns = table.numeric(|name| joined.datasets.iter().any(|d| d == name), &ids, printer)?;
+    let rows: Vec<usize> = (0..ids.len()).collect();
+    let is_share = |name: &str| joined.datasets.iter().any(|d| d == name);
+    let columns = table.numeric(is_share, &ids, &rows, Gaps::Zero, printer)?;
     let column = |name: &String| {
         let found = columns.iter().find(|(column, _)| column == name).map(|(_, values)| values);
         found.ok_or_else(|| Error::input(format!("column `{name}` holds no numbers")).at(&table.place))
@@ -308,7 +412,8 @@ fn low_fidelity(args: &Args, joined: &Joined, printer: &Printer) -> Result<Vec<T
     let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) else {
         return Ok(Vec::new());
     };
-    let columns = Columns { id: args.id.as_deref(), maximize: &args.maximize, minimize: &args.minimize };
+    let wanted: Vec<String> = joined.targets.iter().map(|(name, _)| name.clone()).collect();
+    let columns = Columns { id: args.id.as_deref(), wanted: &wanted, budget: None, without: &[] };
     let low = Joined::read(columns, mixtures, scores, printer)?;
     if low.datasets != joined.datasets {
         return Err(Error::input("the cheaper runs have other datasets, or in another order")
@@ -424,8 +529,17 @@ impl Table {
         let cannot =
             |error: std::io::Error| Error::input(format!("the table cannot be read: {error}")).at(&place);
         let metadata = fs::metadata(path).map_err(cannot)?;
-        if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return Err(Error::input("this is no file of at most 1 GiB").at(place));
+        if !metadata.is_file() {
+            return Err(Error::input("this is no file").at(place));
+        }
+        // Looked at before anything is read, so that a mistaken file costs nothing.
+        if metadata.len() > MAX_BYTES {
+            let (has, most) = (metadata.len() >> 20, MAX_BYTES >> 20);
+            return Err(Error::input(format!(
+                "the table has {has} MiB; {most} MiB are the most that is read"
+            ))
+            .at(place)
+            .hint("a table of runs has one row per run: leave out columns and rows that are not of runs"));
         }
         let hash = store::short_hash(&fs::read(path).map_err(cannot)?);
         let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -503,36 +617,58 @@ impl Table {
         Ok(ids)
     }
 
-    /// The columns that `wanted` takes with their finite numbers; columns without any number are passed over.
+    /// The columns that `wanted` takes with the finite numbers of `rows`; columns without any number are passed over.
     fn numeric(
         &self,
         wanted: impl Fn(&str) -> bool,
         ids: &[String],
+        rows: &[usize],
+        gaps: Gaps,
         printer: &Printer,
     ) -> Result<Vec<(String, Vec<f64>)>> {
         let mut columns = Vec::new();
         let mut passed_over = Vec::new();
+        let mut empty: Vec<(&str, usize)> = Vec::new();
         for name in self.names().filter(|name| wanted(name)) {
             let values = self.values(name)?;
             if !values.iter().any(|value| matches!(value, Cell::Number(_))) {
                 passed_over.push(name);
                 continue;
             }
-            let mut numbers = Vec::with_capacity(values.len());
-            for (value, id) in values.into_iter().zip(ids) {
-                let wrong = match value {
-                    Cell::Number(number) if number.is_finite() => {
-                        numbers.push(number);
-                        continue;
+            let mut numbers = Vec::with_capacity(rows.len());
+            for (run, &row) in rows.iter().enumerate() {
+                match &values[row] {
+                    Cell::Number(number) if number.is_finite() => numbers.push(*number),
+                    Cell::Gap if gaps == Gaps::Zero => {
+                        numbers.push(0.0);
+                        empty.push((name, run));
                     }
-                    Cell::Number(number) => number.to_string(),
-                    Cell::Text(text) => format!("`{}`", text.chars().take(80).collect::<String>()),
-                    Cell::Gap => "nothing".to_owned(),
-                };
-                return Err(Error::input(format!("column `{name}` holds {wrong} where a number is needed"))
-                    .at(format!("{}, row `{id}`", self.place)));
+                    other => {
+                        return Err(Error::input(format!(
+                            "column `{name}` holds {other} where a number is needed"
+                        ))
+                        .at(format!("{}, row `{}`", self.place, ids[row]))
+                        .hint(format!("mend it, or leave the row out with `--without {}`", ids[row])));
+                    }
+                }
             }
             columns.push((name.to_owned(), numbers));
+        }
+        // A dataset that joined later has no cells in older rows: a share of 0 where the others sum to 1.
+        for &(name, run) in &empty {
+            let sum: f64 = columns.iter().map(|(_, numbers)| numbers[run]).sum();
+            if (sum - 1.0).abs() > SUM_TOLERANCE && (sum / 100.0 - 1.0).abs() > SUM_TOLERANCE {
+                return Err(Error::input(format!("column `{name}` holds nothing where a number is needed"))
+                    .at(format!("{}, row `{}`", self.place, ids[rows[run]]))
+                    .hint("an empty share counts as 0 only where the others of its row sum to 1"));
+            }
+        }
+        if !empty.is_empty() {
+            printer.note(format!(
+                "note: {}: {} empty cells count as a share of 0; their rows sum to 1 without them",
+                self.place,
+                empty.len()
+            ));
         }
         if !passed_over.is_empty() {
             printer.note(format!(
@@ -560,10 +696,29 @@ impl Table {
     }
 }
 
+/// What an empty cell is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gaps {
+    /// Wrong.
+    Error,
+    /// A share of 0, where the others of its row sum to 1.
+    Zero,
+}
+
 enum Cell {
     Number(f64),
     Text(String),
     Gap,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "`{}`", text.chars().take(80).collect::<String>()),
+            Self::Gap => f.write_str("nothing"),
+        }
+    }
 }
 
 impl Cell {
