@@ -2,6 +2,7 @@
 //!
 //! `python benches/peers/data_peers.py make FOLDER`, then `cargo bench --bench data -- FOLDER [SAMPLES] [COPIES]`.
 //! COPIES lists every set so many times under other names and splits its share: the same work with more datasets.
+//! With 0 SAMPLES only the index is made; `make_large` writes a folder for that.
 
 #![expect(clippy::print_stdout, reason = "a bench run by hand prints its table")]
 
@@ -9,7 +10,9 @@ use std::{
     collections::BTreeMap,
     fs,
     hint::black_box,
+    io::Read,
     path::{Path, PathBuf},
+    process::Command,
     time::Instant,
 };
 
@@ -26,6 +29,12 @@ const SHARES: [f64; 5] = [0.35, 0.25, 0.20, 0.15, 0.05];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [word, folder, cache, samples, copies] = &arguments[..]
+        && word == "reader"
+    {
+        let number = |text: &str| text.parse().expect("a number");
+        return reader(folder.as_ref(), cache.as_ref(), number(samples), number(copies) as usize);
+    }
     let Some(folder) = arguments.first().map(PathBuf::from) else {
         println!("give the folder that benches/peers/data_peers.py made");
         return;
@@ -33,46 +42,67 @@ fn main() {
     let number = |at: usize, otherwise| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let (samples, copies): (u64, usize) = (number(1, 10_000), number(2, 1) as usize);
     let cache = tempfile::tempdir().expect("a folder for the index");
-    let bytes: u64 = fs::read_dir(&folder)
-        .expect("the folder is there")
-        .filter_map(|f| Some(f.ok()?.metadata().ok().filter(std::fs::Metadata::is_file)?.len()))
-        .sum();
+    let bytes: u64 = files(&folder).map(|file| file.metadata().expect("a file").len()).sum();
 
-    // Every byte once, as nothing can be faster than that.
-    let (wall, cpu) = (Instant::now(), cpu_s());
-    for file in fs::read_dir(&folder).expect("the folder is there").flatten().filter(|f| f.path().is_file()) {
-        black_box(fs::read(file.path()).expect("a file"));
+    // Every byte once, as nothing can be faster than that; both first from the disk, then from memory.
+    for from in ["disk", "memory"] {
+        if from == "disk" {
+            files(&folder).for_each(|file| forget(&file));
+        }
+        let (wall, cpu) = (Instant::now(), cpu_s());
+        let mut buffer = vec![0; 1 << 20];
+        for file in files(&folder) {
+            let mut file = fs::File::open(file).expect("a file");
+            while file.read(&mut buffer).expect("it can be read") > 0 {
+                black_box(&buffer);
+            }
+        }
+        let (read, read_cpu) = (wall.elapsed().as_secs_f64(), cpu_s() - cpu);
+        println!("{} MiB from {from}: read once {read:.2} s wall, {read_cpu:.2} s CPU", bytes >> 20);
+        if from == "disk" {
+            files(&folder).for_each(|file| forget(&file));
+        }
+        let cache = tempfile::tempdir().expect("a folder for the index");
+        let (wall, cpu) = (Instant::now(), cpu_s());
+        drop(open(&folder, cache.path(), copies));
+        let (index, index_cpu) = (wall.elapsed().as_secs_f64(), cpu_s() - cpu);
+        println!("  index {index:.2} s wall, {index_cpu:.2} s CPU: {:.2} times the wall time", index / read);
     }
-    println!(
-        "read {} MiB once: {:.2} s wall, {:.2} s CPU",
-        bytes >> 20,
-        wall.elapsed().as_secs_f64(),
-        cpu_s() - cpu
-    );
-    let (wall, cpu) = (Instant::now(), cpu_s());
+    if samples == 0 {
+        return;
+    }
     drop(open(&folder, cache.path(), copies));
-    println!("index: {:.2} s wall, {:.2} s CPU", wall.elapsed().as_secs_f64(), cpu_s() - cpu);
+    // In a process of its own, whose memory is that of a reader alone.
+    let program = std::env::current_exe().expect("a running program has a file");
+    let arguments = [&samples.to_string(), &copies.to_string()];
+    let reader = Command::new(program).arg("reader").arg(&folder).arg(cache.path()).args(arguments).status();
+    assert!(reader.is_ok_and(|status| status.success()), "the reader failed");
+}
 
-    let mut firsts = Vec::new();
-    for _ in 0..5 {
-        let wall = Instant::now();
-        let (schedule, rows) = open(&folder, cache.path(), copies);
+/// Reads with a built index.
+fn reader(folder: &Path, cache: &Path, samples: u64, copies: usize) {
+    let (mut firsts, mut first_cpus) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let (wall, cpu) = (Instant::now(), cpu_s());
+        let (schedule, rows) = open(folder, cache, copies);
         let rows: Vec<&dyn Rows> = rows.iter().map(AsRef::as_ref).collect();
         let draw = schedule.draw(1_000_000).expect("it has no end");
         let sample = resolve(&schedule, &draw, &rows).expect("the rows are good").sample;
         black_box(picture::decode(&sample.pictures[0]).expect("a good picture"));
         firsts.push(wall.elapsed().as_secs_f64() * 1e3);
+        first_cpus.push((cpu_s() - cpu) * 1e3);
     }
     firsts.sort_by(f64::total_cmp);
+    first_cpus.sort_by(f64::total_cmp);
     println!(
-        "open and first sample at draw 10^6: {:.1} [{:.1}, {:.1}] ms wall",
-        firsts[2], firsts[0], firsts[4]
+        "open and first sample at draw 10^6: {:.1} [{:.1}, {:.1}] ms wall, {:.1} ms CPU",
+        firsts[4], firsts[0], firsts[8], first_cpus[4]
     );
 
-    let (schedule, rows) = open(&folder, cache.path(), copies);
+    let (schedule, rows) = open(folder, cache, copies);
     let rows: Vec<&dyn Rows> = rows.iter().map(AsRef::as_ref).collect();
     let mut rates = Vec::new();
-    for repeat in 0..3 {
+    for repeat in 0..5 {
         let cpu = cpu_s();
         for draw in schedule.draws(repeat * samples).take(samples as usize) {
             let sample = resolve(&schedule, &draw, &rows).expect("the rows are good").sample;
@@ -81,8 +111,11 @@ fn main() {
         rates.push(samples as f64 / (cpu_s() - cpu));
     }
     rates.sort_by(f64::total_cmp);
-    println!("decoded pictures: {:.0} [{:.0}, {:.0}] per CPU s", rates[1], rates[0], rates[2]);
-    println!("private memory: {:.0} MiB", private_mib());
+    println!("decoded pictures: {:.0} [{:.0}, {:.0}] per CPU s", rates[2], rates[0], rates[4]);
+    let [dirty, clean] = ["Private_Dirty", "Private_Clean"].map(memory_mib);
+    println!(
+        "private memory: {dirty:.0} MiB, and {clean:.0} MiB of pages of files that nobody else has mapped"
+    );
 
     // The floor: the same pictures, already in memory.
     let drawn: Vec<_> = schedule
@@ -100,6 +133,18 @@ fn main() {
     }
     floors.sort_by(f64::total_cmp);
     println!("decoding alone: {:.0} [{:.0}, {:.0}] per CPU s", floors[1], floors[0], floors[2]);
+}
+
+/// The Parquet files of the folder.
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there").flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "parquet"))
+}
+
+/// Drops a file from the system's memory, where `dd` can.
+fn forget(file: &Path) {
+    let argument = format!("if={}", file.display());
+    let _ = Command::new("dd").args([&argument, "iflag=nocache", "count=0", "status=none"]).status();
 }
 
 /// The datasets of the folder, opened, and the order of their draws.
@@ -133,9 +178,9 @@ fn cpu_s() -> f64 {
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
-/// Memory that is this process's own.
-fn private_mib() -> f64 {
+/// Memory of this process by the kernel's word for it.
+fn memory_mib(word: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
     let kib = |line: &str| line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok());
-    text.lines().filter(|line| line.starts_with("Private")).filter_map(kib).sum::<f64>() / 1024.0
+    text.lines().filter(|line| line.starts_with(word)).filter_map(kib).sum::<f64>() / 1024.0
 }

@@ -1,4 +1,4 @@
-//! Draws per second, time to build the table of draws, time to seek: `cargo bench --bench draws`.
+//! Draws per second, time to make the table of draws, time to seek: `cargo bench --bench draws`.
 
 #![expect(clippy::print_stdout, reason = "a bench run by hand prints its table")]
 
@@ -11,15 +11,27 @@ use modo::{
     seed::Seed,
 };
 
-const N_DRAWS: u64 = 20_000_000;
+const N_DRAWS: u64 = 4_000_000;
 const N_SEEKS: u64 = 1_000_000;
-const REPEATS: usize = 5;
+/// Schedules that are made for one figure: CPU time has a step of some milliseconds.
+const N_TABLES: u32 = 10;
+const N_FIRST: u32 = 200;
+const REPEATS: usize = 7;
 
 fn main() {
     println!(
-        "median and range of {REPEATS} repeats, one core, CPU time; {N_DRAWS} draws with row, {N_SEEKS} seeks"
+        "one core, CPU time, median and range of {REPEATS} repeats of {N_DRAWS} draws with row, {N_SEEKS} seeks, \
+         {N_TABLES} tables"
     );
-    for shares in [vec![0.35, 0.25, 0.20, 0.15, 0.05], skewed(5), skewed(50), skewed(300), skewed(1000)] {
+    let cases = [
+        ("5 datasets, 20 draws a period", vec![0.35, 0.25, 0.20, 0.15, 0.05]),
+        ("5 datasets", skewed(5)),
+        ("50 datasets", skewed(50)),
+        ("300 datasets", skewed(300)),
+        ("300 datasets, equal shares", vec![1.0 / 300.0; 300]),
+        ("1000 datasets", skewed(1000)),
+    ];
+    for (name, shares) in cases {
         let datasets: Vec<Dataset> = (0..shares.len())
             .map(|i| Dataset {
                 name: format!("d{i:04}").parse().expect("letters and digits"),
@@ -34,8 +46,14 @@ fn main() {
             Schedule::new(&mixture, &datasets, Seed::new(1), &Settings::default()).expect("a valid schedule")
         };
 
-        let build = repeat(|| drop(black_box(make().draw(0))));
+        // From nothing to draw 0, to draw 20 000 (a run of 150 steps of 128 prompts), to the last one of a period.
+        let to = |n: u64, times: u32| {
+            let all = repeat(|| (0..times).for_each(|_| drop(black_box(make().draw(n)))));
+            all.into_iter().map(|time| time / times).collect::<Vec<_>>()
+        };
+        let (first, run, whole) = (to(0, N_FIRST), to(20_000, N_FIRST), to(999_999, N_TABLES));
         let schedule = make();
+        let _ = schedule.draw(999_999);
         let draw = repeat(|| {
             for draw in schedule.draws(0).take(N_DRAWS as usize) {
                 black_box((draw.dataset, draw.row));
@@ -50,11 +68,13 @@ fn main() {
             })
         };
         let (near, far) = (seek(1_000_000), seek(1_000_000_000_000));
-        let rate = |of: &[Duration]| range(of, |d| N_DRAWS as f64 / d.as_secs_f64() / 1e6);
-        println!("{:4} datasets, first share {:.3}", shares.len(), shares[0]);
-        println!("  tables built   {} ms", range(&build, |d| d.as_secs_f64() * 1e3));
-        println!("  draws with row {} million/s", rate(&draw));
-        println!("  seek near 10^6 {} ns", range(&near, |d| d.as_secs_f64() * 1e9 / N_SEEKS as f64));
+        println!("{name}; first share {:.3}", shares[0]);
+        let ms = |d: &Duration| d.as_secs_f64() * 1e3;
+        println!("  schedule and draw 0       {} ms", range(&first, ms));
+        println!("  schedule and draw 20 000  {} ms", range(&run, ms));
+        println!("  schedule and whole period {} ms", range(&whole, ms));
+        println!("  draws with row  {} million/s", range(&draw, |d| N_DRAWS as f64 / d.as_secs_f64() / 1e6));
+        println!("  seek near 10^6  {} ns", range(&near, |d| d.as_secs_f64() * 1e9 / N_SEEKS as f64));
         println!("  seek near 10^12 {} ns", range(&far, |d| d.as_secs_f64() * 1e9 / N_SEEKS as f64));
     }
 }
@@ -88,7 +108,7 @@ fn cpu() -> Duration {
     time(usage.user_time()) + time(usage.system_time())
 }
 
-fn range(sorted: &[Duration], unit: impl Fn(Duration) -> f64) -> String {
-    let [first, last] = [sorted[0], sorted[sorted.len() - 1]].map(&unit);
-    format!("{:.1} [{:.1}, {:.1}]", unit(sorted[sorted.len() / 2]), first.min(last), first.max(last))
+fn range(sorted: &[Duration], unit: impl Fn(&Duration) -> f64) -> String {
+    let [first, last] = [&sorted[0], &sorted[sorted.len() - 1]].map(&unit);
+    format!("{:.2} [{:.2}, {:.2}]", unit(&sorted[sorted.len() / 2]), first.min(last), first.max(last))
 }

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{mixture::Mixture, name::Name, score::Score};
+use crate::{
+    mixture::{Mixture, draw_rule::DrawRule},
+    name::Name,
+    score::Score,
+};
 
 /// Version of [`RunSpec`] and [`RunRecord`] on disk.
 pub const SCHEMA: u32 = 1;
@@ -27,6 +31,9 @@ pub struct RunSpec {
     pub algorithm: toml::Table,
     /// Shares of the prompt groups per optimizer step.
     pub mixture: Mixture,
+    /// How the dataset of each prompt group is chosen. Not written where it is exact, as it always was.
+    #[serde(default, skip_serializing_if = "DrawRule::is_exact")]
+    pub draw: DrawRule,
     /// The training datasets' tables of `datasets.toml`.
     pub datasets: BTreeMap<Name, toml::Table>,
     /// The benchmarks' tables of `datasets.toml`.

@@ -17,7 +17,7 @@ use std::{
 use modo::{
     launch::{Ended, Fake, Job, Launcher, Local, Presence, Process, Scripted, Signal, State},
     ledger::{ClaimError, Commit, Filter, Ledger, Life, RunFolder, Target, protocol},
-    mixture::Mixture,
+    mixture::{Mixture, draw_rule::DrawRule},
     name::Name,
     run::{
         BenchmarkScore, Budget, Cost, Decoding, Domain, Evaluation, Part, RunRecord, RunSpec, RunStatus,
@@ -653,6 +653,7 @@ fn specs(n: u32) -> Vec<RunSpec> {
             base_hash: "00".to_owned(),
             algorithm: toml::toml! { name = "grpo" },
             mixture: Mixture::new(&[(name("detect"), share), (name("refer"), 1.0 - share)].into()).unwrap(),
+            draw: DrawRule::Exact,
             datasets: ["detect", "refer"].map(|n| (name(n), toml::Table::new())).into(),
             benchmarks: ["chart", "refer"].map(|n| (name(n), toml::Table::new())).into(),
             evaluation: Evaluation { part: Part::Selection, questions: 300, completions: 4, greedy: true },

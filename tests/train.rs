@@ -10,7 +10,7 @@ use modo::{
     data::Catalog,
     error::Kind,
     ledger::RunFolder,
-    mixture::Mixture,
+    mixture::{Mixture, draw_rule::DrawRule},
     name::Name,
     run::{Budget, Evaluation, Part, RunRecord, RunSpec, SCHEMA},
     train::{self, Surroundings},
@@ -134,6 +134,7 @@ fn grpo(seed: u64) -> RunSpec {
             max_new_tokens = 24
         },
         mixture: Mixture::uniform(&train).unwrap(),
+        draw: DrawRule::Exact,
         datasets: ["spatial", "science"].map(table).into(),
         benchmarks: ["spatial_test", "chart"].map(table).into(),
         evaluation: Evaluation { part: Part::Selection, questions: 4, completions: 2, greedy: true },

@@ -1,7 +1,8 @@
 """The data layer's workload, and other programs on it.
 
     python data_peers.py make FOLDER            five Parquet sets, 50 000 rows, shares .35 .25 .20 .15 .05
-    python data_peers.py PEER FOLDER [SAMPLES]  one of: floor hf grain mosaic, in a process of its own
+    python data_peers.py make_large FOLDER      the same with 6000 pictures of 250 kB
+    python data_peers.py PEER FOLDER [SAMPLES]  one of: floor hf grain mosaic torch, in a process of its own
     python data_peers.py all FOLDER [SAMPLES]   all of them, three processes each, medians
 
 Prints CPU seconds for decoded samples (RGB in memory), for index-only draws where the peer has them, the time from
@@ -46,6 +47,36 @@ def make(folder):
                     problems.append(f"How many shapes are there in picture {i}?")
                     solutions.append(f"<answer> {i % 7} </answer>")
                 writer.write_table(pa.table([pa.array(pictures, image), problems, solutions], schema=schema))
+    write_catalogue(folder)
+
+
+def make_large(folder):
+    """Noise, so that no compression shortens it: 200 different pictures, each with its number behind the end."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    os.makedirs(folder, exist_ok=True)
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    rng = np.random.default_rng(0)
+    noise = []
+    for _ in range(200):
+        out = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (512, 512, 3), np.uint8)).save(out, "JPEG", quality=88)
+        noise.append(out.getvalue())
+    for k in range(5):
+        columns = [("image", image), ("problem", pa.string()), ("solution", pa.string())]
+        with pq.ParquetWriter(f"{folder}/set{k}.parquet", pa.schema(columns), compression="snappy") as writer:
+            for start in range(0, 1200, 100):
+                numbers = range(start, start + 100)
+                pictures = [{"bytes": noise[i % 200] + f"{k} {i}".encode(), "path": None} for i in numbers]
+                rest = [f"Which noise is {i}?" for i in numbers], [f"<answer> {i % 7} </answer>" for i in numbers]
+                writer.write_table(pa.table([pa.array(pictures, image), *rest], schema=pa.schema(columns)))
+    write_catalogue(folder)
+
+
+def write_catalogue(folder):
     with open(f"{folder}/datasets.toml", "w") as out:
         for k in range(len(ROWS)):
             out.write(f"[set{k}]\nrole = 'train'\nformat = 'parquet'\nfiles = 'set{k}.parquet'\nquestion = 'problem'\nimages = 'image'\n"
@@ -152,8 +183,36 @@ def mosaic(folder, samples):
     measure("mosaic-streaming", opened, samples)
 
 
+def torch(folder, samples):
+    import pyarrow.parquet as pq
+    from torch.utils.data import ConcatDataset, DataLoader, Dataset, WeightedRandomSampler
+
+    class Rows(Dataset):
+        def __init__(self, k):
+            self.bytes = pq.read_table(f"{folder}/set{k}.parquet")["image"].combine_chunks().field("bytes")
+
+        def __len__(self):
+            return len(self.bytes)
+
+        def __getitem__(self, i):
+            return self.bytes[i].as_py()
+
+    def opened():
+        sets = [Rows(k) for k in range(5)]
+        weights = [share / len(rows) for share, rows in zip(SHARES, sets) for _ in range(len(rows))]
+        # Decoded one by one below: no batches, no workers.
+        return iter(DataLoader(ConcatDataset(sets), batch_size=None, sampler=WeightedRandomSampler(weights, samples + 1)))
+
+    def indices(count):
+        weights = [share / rows for share, rows in zip(SHARES, ROWS) for _ in range(rows)]
+        for _ in WeightedRandomSampler(weights, count):
+            pass
+
+    measure("torch DataLoader", opened, samples, (1_000_000, indices))
+
+
 def everything(folder, samples):
-    for peer in ("floor", "hf", "grain", "mosaic"):
+    for peer in ("floor", "hf", "grain", "mosaic", "torch"):
         runs = []
         for _ in range(3):
             done = subprocess.run([sys.executable, __file__, peer, folder, str(samples)], capture_output=True, text=True)
@@ -171,7 +230,7 @@ def everything(folder, samples):
 if __name__ == "__main__":
     command, folder = sys.argv[1:3]
     samples = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
-    if command == "make":
-        make(folder)
+    if command in ("make", "make_large"):
+        {"make": make, "make_large": make_large}[command](folder)
     else:
-        {"floor": floor, "hf": hf, "grain": grain, "mosaic": mosaic, "all": everything}[command](folder, samples)
+        {"floor": floor, "hf": hf, "grain": grain, "mosaic": mosaic, "torch": torch, "all": everything}[command](folder, samples)

@@ -13,10 +13,11 @@ use crate::{
     error::{Context as _, Error, Result},
     mixture::{
         Mixture,
+        draw_rule::DrawRule,
         limit::{BadLimit, Limit, Then},
     },
     name::{BadName, Name},
-    sampler::{self, Change, Dataset, Draw, DrawRule, MeanLength, Schedule, Settings, Slice, Summary},
+    sampler::{self, Change, Dataset, Draw, MeanLength, Schedule, Settings, Slice, Summary},
     seed::Seed,
     store,
 };
@@ -160,14 +161,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             let cache = context.cache.as_deref();
             let rows = sampler::source::open(name, config, &context.data_root, Portion::All, cache)?;
             let (content_hash, rows) = (rows.content_hash(), rows.len());
-            if let Some(same) = datasets.iter().find(|d| d.content_hash == content_hash) {
-                printer.warn(format!(
-                    "`{name}` and `{}` have the same rows; each draws all of them, in the same order",
-                    same.name
-                ));
-            }
             datasets.push(Dataset { name: name.clone(), content_hash, rows });
         }
+    }
+    for (one, other) in sampler::same_rows(&datasets) {
+        let what =
+            format!("`{other}` and `{one}` have the same rows; each draws all of them, in the same order");
+        printer.warn(what);
     }
     let draw = match args.draw {
         Rule::Exact => DrawRule::Exact,
@@ -201,7 +201,11 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if args.summary {
         let mut summary = schedule.summary(args.from..args.from + args.count);
         summary.measure(&means);
-        return print_summary(&summary, args.json, printer);
+        print_summary(&summary, args.json, printer)?;
+        if summary.end.is_none() {
+            say_if_cut(&schedule, args.from + args.count, printer);
+        }
+        return Ok(());
     }
     print_draws(args, &schedule, slice, printer)
 }
@@ -228,14 +232,15 @@ fn print_draws(args: &Args, schedule: &Schedule, slice: Slice, printer: &mut Pri
             printer.line(format!("{:>10}  {dataset:24} {:>10} {:>5}", draw.n, draw.row, draw.pass))?;
         }
     }
-    if let Some(end) = schedule.end().filter(|end| end.n < until) {
-        printer.note(format!(
-            "the schedule ends before draw {}: {}",
-            end.n,
-            schedule.draw(end.n).err().map_or(String::new(), |e| e.to_string())
-        ));
-    }
+    say_if_cut(schedule, until, printer);
     Ok(())
+}
+
+/// Fewer draws than were asked for are never silent.
+fn say_if_cut(schedule: &Schedule, until: u64, printer: &Printer) {
+    if let Err(why) = schedule.draw(until.saturating_sub(1)) {
+        printer.note(format!("fewer draws than asked for: {why}"));
+    }
 }
 
 /// Nothing is drawn from the others, so their files need not be there.

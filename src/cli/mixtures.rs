@@ -26,7 +26,8 @@ const RULE: &str = "shares are numbers from 0 to 1 that sum to 1";
 /// Every dataset with a share must be one of the catalogue that can be trained on.
 pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
     if text.contains('=') {
-        return checked(inline(text)?, catalog).map_err(|error| error.at("option `--mixture`"));
+        let shares = inline(text).and_then(|shares| checked(shares, catalog));
+        return shares.map_err(|error| error.at("option `--mixture`"));
     }
     let Some(path) = find(text) else {
         let known: Vec<String> = names(catalog).into_iter().map(|(name, _)| format!("`{name}`")).collect();
@@ -92,7 +93,7 @@ fn inline(text: &str) -> Result<BTreeMap<Name, f64>> {
         };
         let parsed: Name = name.parse().input()?;
         if shares.insert(parsed, share).is_some() {
-            return Err(Error::input(format!("`{name}` has two shares")));
+            return Err(Error::input(format!("`{name}` has two shares")).hint("give each dataset once"));
         }
     }
     Ok(shares)
@@ -103,7 +104,17 @@ fn checked(shares: BTreeMap<Name, f64>, catalog: &Catalog) -> Result<Mixture> {
     if let Some(name) = shares.keys().find(|name| !trained.contains(name)) {
         return Err(unknown(name.as_str(), catalog, &trained));
     }
-    Mixture::new(&shares).input().map_err(|error| error.hint(RULE))
+    let mixture = Mixture::new(&shares).input().map_err(|error| error.hint(RULE))?;
+    // Who writes a share means it to be drawn; nothing is left out silently.
+    if let Some((name, share)) =
+        shares.iter().find(|(name, share)| **share > 0.0 && mixture.share(name) == 0.0)
+    {
+        let what = format!(
+            "the share of `{name}` is {share:e}, which is less than a millionth: it would never be drawn"
+        );
+        return Err(Error::input(what).hint("give it 0.000001 or more, or 0 to leave it out"));
+    }
+    Ok(mixture)
 }
 
 fn trained(catalog: &Catalog) -> Vec<Name> {

@@ -2,6 +2,7 @@
 
 pub mod constraint;
 pub mod design;
+pub mod draw_rule;
 pub mod limit;
 pub mod named;
 mod polytope;

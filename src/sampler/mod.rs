@@ -22,8 +22,8 @@ pub use self::{
     record::{BadRecord, Record, SegmentRecord},
     resolve::{MOST_REPLACED, Replaced, Resolved, Unreadable, resolve},
     schedule::{
-        BadSchedule, Change, Dataset, Draw, DrawRule, Draws, End, Ended, Reason, Schedule, Settings, Summary,
-        SummaryRow,
+        BadSchedule, Change, Dataset, Draw, Draws, End, Ended, Reason, Schedule, Settings, Summary,
+        SummaryRow, same_rows,
     },
     slice::{BadSlice, Slice},
     units::{NoLength, groups_of_tokens},

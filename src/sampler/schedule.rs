@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     ops::Range,
 };
 
@@ -11,12 +12,13 @@ use super::{
     chairman::{Chairman, MOST_SOURCES, Walk},
     iid::{FURTHEST, Independent},
     lengths::MeanLength,
-    permutation::RowOrder,
+    permutation::{RowOrder, Rows},
     slice::Slice,
 };
 use crate::{
     mixture::{
         Mixture, PARTS,
+        draw_rule::DrawRule,
         limit::{Limit, Then},
     },
     name::Name,
@@ -32,22 +34,6 @@ pub struct Dataset {
     pub content_hash: blake3::Hash,
     /// How many rows there are; at most 2⁶².
     pub rows: u64,
-}
-
-/// How the dataset of each draw is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DrawRule {
-    /// Exact shares: after any number of draws every dataset is within one draw of its share.
-    #[default]
-    Exact,
-    /// The exact draws of each optimizer step in a shuffled order, for training whose micro-batches would line up
-    /// with the regular order of exact draws. Every step holds what it would hold.
-    Batch,
-    /// Each draw by chance, every row at most once unless a limit says otherwise, and the end at the first draw of
-    /// a dataset that has no unseen row left: as in MoDoMoDo (arXiv:2505.24871). Seeking counts from the start and
-    /// is limited to 10⁸ draws.
-    Iid,
 }
 
 /// How to draw.
@@ -151,7 +137,7 @@ pub enum BadSchedule {
         step: u64,
     },
     /// A change after the end.
-    #[error("a change at draw {start} is never reached: {}", end_words(end))]
+    #[error("a change at draw {start} is never reached: {end}")]
     AfterEnd {
         /// Where it would start.
         start: u64,
@@ -188,7 +174,7 @@ pub enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
     /// The schedule ends before it.
-    #[error("there is no draw {n}: {}", end_words(end))]
+    #[error("there is no draw {n}: {end}")]
     Before {
         /// The draw asked for.
         n: u64,
@@ -200,12 +186,14 @@ pub enum Ended {
     TooFar(u64),
 }
 
-fn end_words(end: &End) -> String {
-    let why = match end.reason {
-        Reason::MaxPasses => "has reached `max_passes`",
-        Reason::Exhausted => "has no unseen row left",
-    };
-    format!("`{}` {why} at draw {}", end.dataset, end.n)
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.reason {
+            Reason::MaxPasses => "has reached `max_passes`",
+            Reason::Exhausted => "has no unseen row left",
+        };
+        write!(f, "`{}` {why} at draw {}", self.dataset, self.n)
+    }
 }
 
 /// What every draw is: a function of its number.
@@ -353,11 +341,6 @@ impl Schedule {
             DrawRule::Exact | DrawRule::Batch => Sequence::Exact(Chairman::new(&weights)),
             DrawRule::Iid => Sequence::Iid(Independent::new(&weights, self.seed.child("iid"), start)),
         };
-        if let Some(last) = self.segments.last_mut()
-            && let Sequence::Exact(chairman) = &mut last.sequence
-        {
-            chairman.cut(start - last.start);
-        }
         self.segments.push(Segment { start, parts, before, why, sources, sequence });
     }
 
@@ -454,12 +437,16 @@ impl Schedule {
             Sequence::Iid(_) if n > FURTHEST => return Err(Ended::TooFar(n)),
             Sequence::Iid(independent) => independent.draw(n - segment.start),
         };
-        Ok(Self::at(n, &segment.sources[source], ordinal))
+        let Source { dataset, order, before, .. } = &segment.sources[source];
+        let ordinal = before + ordinal;
+        let (pass, position) = (ordinal / order.rows(), ordinal % order.rows());
+        Ok(Draw { n, dataset: *dataset, ordinal, pass, row: order.row(pass, position) })
     }
 
     /// The draws from number `from` on, until the schedule ends; much faster than asking for one after another.
     pub fn draws(&self, from: u64) -> Draws<'_> {
-        let mut draws = Draws { schedule: self, next: from, segment: 0, until: 0, way: Way::Nowhere };
+        let (segment, until, way, sources) = (0, 0, Way::Nowhere, Vec::new());
+        let mut draws = Draws { schedule: self, next: from, segment, until, way, sources };
         draws.enter(from);
         draws
     }
@@ -481,19 +468,6 @@ impl Schedule {
         let length = (step + 1).saturating_mul(self.settings.step).min(self.until(segment)) - first;
         let key = self.seed.child("batch").bits();
         Window { first, step, order: RowOrder::keyed(key, length) }
-    }
-
-    #[inline]
-    fn at(n: u64, source: &Source, rank: u64) -> Draw {
-        let Source { dataset, order, before, .. } = source;
-        let ordinal = before + rank;
-        // A division less where there is one pass only.
-        let (pass, position) = if ordinal < order.rows() {
-            (0, ordinal)
-        } else {
-            (ordinal / order.rows(), ordinal % order.rows())
-        };
-        Draw { n, dataset: *dataset, ordinal, pass, row: order.row(pass, position) }
     }
 
     /// The row that a dataset's draw number `ordinal` takes; none for a dataset without a row.
@@ -536,7 +510,7 @@ impl Schedule {
     /// Takes a few milliseconds per segment for exact draws however long the range is; independent draws are walked.
     pub fn summary(&self, range: Range<u64>) -> Summary {
         let furthest = match self.settings.draw {
-            DrawRule::Iid => range.end.min(FURTHEST),
+            DrawRule::Iid => range.end.min(FURTHEST + 1),
             _ => range.end,
         };
         let end = self.end.clone().filter(|end| end.n < furthest);
@@ -641,6 +615,8 @@ pub struct Draws<'a> {
     /// The first draw that is not of this segment.
     until: u64,
     way: Way<'a>,
+    /// Of each source of the segment the dataset, its draws before the segment, and its rows.
+    sources: Vec<(usize, u64, Rows)>,
 }
 
 /// How one segment is walked.
@@ -662,17 +638,19 @@ impl Draws<'_> {
         self.segment = schedule.segment_of(n);
         self.until = schedule.until(self.segment);
         let segment = &schedule.segments[self.segment];
+        let follow = |source: &Source| (source.dataset, source.before, Rows::new(source.order));
+        self.sources = segment.sources.iter().map(follow).collect();
         self.way = match &segment.sequence {
             Sequence::Exact(chairman) if schedule.settings.draw == DrawRule::Batch => {
                 Way::Shuffled(chairman, None)
             }
             Sequence::Exact(chairman) => Way::Exact(chairman.walk(n - segment.start)),
-            Sequence::Iid(_) if n >= FURTHEST => {
+            Sequence::Iid(_) if n > FURTHEST => {
                 self.until = n;
                 Way::Nowhere
             }
             Sequence::Iid(independent) => {
-                self.until = self.until.min(FURTHEST);
+                self.until = self.until.min(FURTHEST + 1);
                 Way::Iid(independent, independent.counts(n - segment.start))
             }
         };
@@ -691,25 +669,29 @@ impl Iterator for Draws<'_> {
             }
         }
         let n = self.next;
-        let segment = &self.schedule.segments[self.segment];
+        let schedule = self.schedule;
+        let inside = |n: u64| n - schedule.segments[self.segment].start;
         let (source, rank) = match &mut self.way {
             Way::Nowhere => return None,
             Way::Exact(walk) => walk.next(),
             Way::Shuffled(chairman, window) => {
                 if window.as_ref().is_none_or(|w| n - w.first >= w.order.rows()) {
-                    *window = Some(self.schedule.window(self.segment, n));
+                    *window = Some(schedule.window(self.segment, n));
                 }
                 let window = window.as_ref().expect("it was just made");
-                chairman.draw(window.exact(n) - segment.start)
+                chairman.draw(inside(window.exact(n)))
             }
             Way::Iid(independent, counts) => {
-                let source = independent.source(n - segment.start);
+                let source = independent.source(inside(n));
                 counts[source] += 1;
                 (source, counts[source] - 1)
             }
         };
         self.next += 1;
-        Some(Schedule::at(n, &segment.sources[source], rank))
+        let (dataset, before, rows) = &mut self.sources[source];
+        let ordinal = *before + rank;
+        let (pass, row) = rows.at(ordinal);
+        Some(Draw { n, dataset: *dataset, ordinal, pass, row })
     }
 }
 
@@ -779,6 +761,19 @@ fn renormalise(parts: &mut [u32], dataset: usize) -> bool {
     parts.copy_from_slice(&floors);
     order.into_iter().take(missing as usize).for_each(|i| parts[i] += 1);
     true
+}
+
+/// Pairs of datasets with the same rows: a mixture that names both draws the same rows twice, in the same order.
+pub fn same_rows(datasets: &[Dataset]) -> Vec<(&Name, &Name)> {
+    let mut seen: BTreeMap<[u8; 32], &Name> = BTreeMap::new();
+    let mut pairs = Vec::new();
+    for dataset in datasets {
+        match seen.get(dataset.content_hash.as_bytes()) {
+            Some(first) => pairs.push((*first, &dataset.name)),
+            None => drop(seen.insert(*dataset.content_hash.as_bytes(), &dataset.name)),
+        }
+    }
+    pairs
 }
 
 fn check_datasets(datasets: &[Dataset]) -> Result<(), BadSchedule> {
@@ -1154,6 +1149,76 @@ mod tests {
         }
 
         #[test]
+        fn every_million_draws_are_exactly_the_shares(shares in any_shares(), million in 0_u64..1 << 43) {
+            let (mixture, datasets) = mixed(&shares);
+            let schedule = Schedule::new(&mixture, &datasets, Seed::new(1), &Settings::default()).unwrap();
+            let start = million * u64::from(PARTS);
+            let summary = schedule.summary(start..start + u64::from(PARTS));
+            let groups: Vec<u64> = summary.rows.iter().map(|row| row.groups).collect();
+            let parts: Vec<u64> = mixture.parts().map(|(_, parts)| u64::from(parts)).collect();
+            prop_assert_eq!(groups, parts);
+            prop_assert!(summary.largest_deviation < 1.0);
+        }
+
+        #[test]
+        fn seeking_is_the_same_as_walking(
+            shares in any_shares(),
+            rule in prop_oneof![Just(DrawRule::Exact), Just(DrawRule::Batch), Just(DrawRule::Iid)],
+            limit in prop_oneof![Just("repeat"), Just("20:renormalise"), Just("700:stop")],
+            from in prop_oneof![0_u64..5_000, 0_u64..1 << 16],
+        ) {
+            let (mixture, datasets) = mixed(&shares);
+            let schedule =
+                Schedule::new(&mixture, &datasets, Seed::new(1), &settings(rule, Some(limit))).unwrap();
+            let walked: Vec<Draw> = schedule.draws(0).skip(from as usize).take(200).collect();
+            prop_assert_eq!(&walked, &schedule.draws(from).take(200).collect::<Vec<_>>());
+            let sought: Vec<Draw> = (from..from + 200).map_while(|n| schedule.draw(n).ok()).collect();
+            prop_assert_eq!(walked, sought);
+        }
+
+        #[test]
+        fn seeking_far_is_the_same_as_walking_from_there(shares in any_shares(), from in 0_u64..1 << 63) {
+            let (mixture, datasets) = mixed(&shares);
+            let schedule = Schedule::new(&mixture, &datasets, Seed::new(1), &Settings::default()).unwrap();
+            let sought: Vec<Draw> = (from..from + 3_000).map(|n| schedule.draw(n).unwrap()).collect();
+            prop_assert_eq!(schedule.draws(from).take(3_000).collect::<Vec<_>>(), sought);
+        }
+
+        #[test]
+        fn a_datasets_order_is_its_own(
+            shares in any_shares(),
+            others in any_shares(),
+            chosen in 0.0..1.0,
+            rule in prop_oneof![Just(DrawRule::Exact), Just(DrawRule::Batch), Just(DrawRule::Iid)],
+        ) {
+            // The rows of one dataset in the order of its draws.
+            let order = |mixture: &Mixture, datasets: &[Dataset], rule, at: usize| -> Vec<(u64, u64)> {
+                let schedule = Schedule::new(mixture, datasets, Seed::new(1), &settings(rule, Some("repeat"))).unwrap();
+                let of = schedule.draws(0).take(20_016).filter(|d| d.dataset == at);
+                let mut drawn: Vec<(u64, (u64, u64))> = of.map(|d| (d.ordinal, (d.pass, d.row))).collect();
+                drawn.sort_unstable();
+                drawn.into_iter().map(|(_, row)| row).collect()
+            };
+            let (mixture, datasets) = mixed(&shares);
+            let at = ((chosen * shares.len() as f64) as usize).min(shares.len() - 1);
+            let alone = order(&mixture, &datasets, DrawRule::Exact, at);
+            // Among other datasets, in another place, under another name and another share.
+            let mut names: Vec<(String, u32)> = others.iter().enumerate().map(|(i, s)| (format!("other{i}"), *s)).collect();
+            let mut among: Vec<Dataset> =
+                names.iter().map(|(name, _)| dataset(name, &format!("contents of {name}"), 77)).collect();
+            let place = others.len() / 2;
+            among.insert(place, Dataset { name: "renamed".parse().unwrap(), ..datasets[at].clone() });
+            names.insert(place, ("renamed".to_owned(), 500));
+            let sum: u32 = names.iter().map(|(_, s)| *s).sum();
+            let mixture = names.iter().map(|(n, s)| (n.parse().unwrap(), f64::from(*s) / f64::from(sum)));
+            let elsewhere = order(&Mixture::new(&mixture.collect()).unwrap(), &among, rule, place);
+            // Both have drawn some of it; the shorter is the beginning of the longer.
+            let both = alone.len().min(elsewhere.len());
+            prop_assert_eq!(&alone[..both], &elsewhere[..both]);
+            prop_assert!(both > 0 || shares[at] * 1000 < shares.iter().sum::<u32>());
+        }
+
+        #[test]
         fn readers_of_any_number_share_out_the_global_order(ranks in 1_u64..5, workers in 1_u64..4, from in 0_u64..1 << 60) {
             let schedule = schedule(&[("a", 0.5), ("b", 0.3), ("c", 0.2)], &abc(), DrawRule::Exact, None);
             let mut read: Vec<Draw> = Vec::new();
@@ -1166,6 +1231,23 @@ mod tests {
             read.sort_by_key(|d| d.n);
             prop_assert_eq!(read, schedule.draws(from).take(100).collect::<Vec<_>>());
         }
+    }
+
+    /// Relative shares of up to 300 datasets, of which some are zero and some thousands of times others.
+    fn any_shares() -> impl Strategy<Value = Vec<u32>> {
+        let share = prop_oneof![Just(0_u32), 1_u32..20, 1_u32..3000];
+        prop_oneof![proptest::collection::vec(share.clone(), 1..12), proptest::collection::vec(share, 300)]
+            .prop_filter("not all zero", |shares| shares.iter().any(|s| *s > 0))
+    }
+
+    /// The mixture of these relative shares, and its datasets with 11 rows and more.
+    fn mixed(shares: &[u32]) -> (Mixture, Vec<Dataset>) {
+        let sum: u32 = shares.iter().sum();
+        let datasets: Vec<Dataset> = (0..shares.len())
+            .map(|i| dataset(&format!("d{i:03}"), &format!("contents {i}"), 11 + i as u64))
+            .collect();
+        let of = datasets.iter().zip(shares).map(|(d, s)| (d.name.clone(), f64::from(*s) / f64::from(sum)));
+        (Mixture::new(&of.collect()).unwrap(), datasets)
     }
 
     fn abc() -> Vec<Dataset> {

@@ -9,6 +9,7 @@ use crate::{
     mixture::{
         constraint::Constraints,
         design::{DESIGNS, Design as MixtureDesign},
+        draw_rule::DrawRule,
     },
     name::Name,
     optimize::goal::Rail,
@@ -35,6 +36,9 @@ pub struct Plan {
     pub benchmarks: Vec<Name>,
     /// `name` and its settings, read by the algorithm itself.
     pub algorithm: toml::Table,
+    /// How the dataset of each prompt group is chosen: `exact`, `batch` or `iid`.
+    #[serde(default)]
+    pub draw: DrawRule,
     /// How long a proxy run trains.
     pub budget: Budget,
     /// How a proxy run is scored, on the selection half of the benchmarks.
@@ -442,6 +446,13 @@ workers = 2
         assert_eq!(plan.launcher.settings["workers"].as_integer(), Some(2));
         assert_eq!(plan.algorithm["kl"].as_float(), Some(0.04));
         assert_eq!(plan.predictor["name"].as_str(), Some("proposer"));
+        assert_eq!(plan.draw, DrawRule::Exact);
+        let by_chance = PLAN.replace("base = ", "draw = \"iid\"\nbase = ");
+        assert_eq!(Plan::parse(&by_chance, "plan.toml").unwrap().draw, DrawRule::Iid);
+        check(
+            &PLAN.replace("base = ", "draw = \"random\"\nbase = "),
+            "unknown variant `random`, expected one of `exact`, `batch`, `iid`\n  in plan.toml, line 3",
+        );
     }
 
     #[test]

@@ -105,8 +105,22 @@ impl Datasets {
             })
             .collect();
         let limits = all.iter().filter_map(|d| Some((d.name.clone(), d.config.limit.clone()?))).collect();
-        let settings = sampler::Settings { limits, ..sampler::Settings::default() };
+        for (one, other) in sampler::same_rows(&order) {
+            tracing::warn!(
+                "`{other}` and `{one}` have the same rows; each draws all of them, in the same order"
+            );
+        }
+        let step = spec.budget.prompts_per_step;
+        let settings = sampler::Settings { draw: spec.draw, step, limits, otherwise: None };
         let schedule = Schedule::new(&spec.mixture, &order, Seed::new(spec.draw_seed), &settings).input()?;
+        let draws = spec.budget.steps.saturating_mul(step);
+        if let Some(end) = schedule.end().filter(|end| end.n < draws) {
+            let what = format!("the run takes {draws} prompt groups and the schedule ends before: {end}");
+            return Err(Error::input(what).hint(
+                "train fewer steps, or give the dataset a `limit` in datasets.toml that lets it go on: \
+                 `repeat`, `1:renormalise`, `1:hand_to=NAME`",
+            ));
+        }
         Ok(Self { all, schedule })
     }
 

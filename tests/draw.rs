@@ -1,0 +1,234 @@
+//! What `modo draw` says about shares and datasets that cannot be, and what happens to files that change in use.
+
+use std::{fs, path::Path, process::Command};
+
+use modo::{
+    data::{Catalog, Portion},
+    mixture::Mixture,
+    name::Name,
+    sample::Rows,
+    sampler::{Dataset, Schedule, Settings, resolve, source},
+    seed::Seed,
+};
+
+/// `many` has twelve rows, `same` the same file, `one` a single row, `none` no row.
+const DATASETS: [(&str, &str); 4] =
+    [("many", "many.jsonl"), ("same", "many.jsonl"), ("one", "one.jsonl"), ("none", "none.jsonl")];
+
+#[test]
+fn what_cannot_be_drawn_from_is_refused_in_these_words() {
+    let shares = "hint: shares are numbers from 0 to 1 that sum to 1";
+    for (mixture, expected) in [
+        (
+            "many=nan,one=1",
+            format!(
+                "the share of `many` is NaN; shares are numbers from 0 to 1\n  in option `--mixture`\n{shares}"
+            ),
+        ),
+        (
+            "many=-0.5,one=1.5",
+            format!(
+                "the share of `many` is -0.5; shares are numbers from 0 to 1\n  in option `--mixture`\n{shares}"
+            ),
+        ),
+        (
+            "many=inf,one=1",
+            format!(
+                "the share of `many` is inf; shares are numbers from 0 to 1\n  in option `--mixture`\n{shares}"
+            ),
+        ),
+        ("many=0,one=0", format!("the shares sum to 0.0000, not to 1\n  in option `--mixture`\n{shares}")),
+        (
+            "many=0.999999999,one=1e-9",
+            "the share of `one` is 1e-9, which is less than a millionth: it would never be drawn\n  \
+             in option `--mixture`\nhint: give it 0.000001 or more, or 0 to leave it out"
+                .to_owned(),
+        ),
+        (
+            "many=0.5,many=0.5",
+            "`many` has two shares\n  in option `--mixture`\nhint: give each dataset once".to_owned(),
+        ),
+        (
+            "many=half,one=0.5",
+            "`many=half` is no share\n  in option `--mixture`\nhint: write `detect=0.5,refer=0.5`".to_owned(),
+        ),
+        ("many=0.5,none=0.5", "the files hold no rows\n  in dataset `none`".to_owned()),
+    ] {
+        check_refusal(mixture, &expected);
+    }
+}
+
+#[test]
+fn two_tables_of_one_name_are_refused_with_their_line() {
+    let folder = folder();
+    let catalogue = folder.path().join("datasets.toml");
+    let text = fs::read_to_string(&catalogue).unwrap();
+    fs::write(&catalogue, format!("{text}{}", table("many", "one.jsonl"))).unwrap();
+    let (code, _, stderr) = draw(folder.path(), &["--mixture", "many=1"]);
+    let expected = "error: no valid TOML: duplicate key\n  in datasets.toml, line 45\n";
+    assert_eq!((code, stderr.as_str()), (Some(2), expected));
+}
+
+#[test]
+fn a_dataset_of_one_row_is_drawn_over_and_over() {
+    let (code, stdout, stderr) = draw(folder().path(), &["--mixture", "one=1", "--json"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let expected: Vec<String> =
+        (0..5).map(|n| format!(r#"{{"n":{n},"dataset":"one","row":0,"pass":{n}}}"#)).collect();
+    assert_eq!(stdout.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn two_datasets_over_the_same_files_are_warned_of() {
+    let (code, _, stderr) = draw(folder().path(), &["--mixture", "many=0.5,same=0.5"]);
+    let expected =
+        "warning: `same` and `many` have the same rows; each draws all of them, in the same order\n";
+    assert_eq!((code, stderr.as_str()), (Some(0), expected));
+}
+
+#[test]
+fn files_that_change_or_vanish_while_they_are_read_are_bad_rows_or_do_not_matter() {
+    let remove = |file: &'static str| move |root: &Path| fs::remove_file(root.join(file)).unwrap();
+    let write =
+        |file: &'static str, text: &'static str| move |root: &Path| fs::write(root.join(file), text).unwrap();
+    let lighter = |root: &Path| picture(root, 3, 200);
+    // The row's index, what happens to the files, what is said about row 3.
+    let cases: [(&str, &dyn Fn(&Path), bool, Option<&str>); 6] = [
+        (
+            "its picture vanishes",
+            &remove("3.png"),
+            true,
+            Some("many/many.jsonl:3: 3.png: No such file or directory (os error 2)"),
+        ),
+        (
+            "its picture vanishes",
+            &remove("3.png"),
+            false,
+            Some("many.jsonl, line 4, column `image`: 3.png: No such file or directory (os error 2)"),
+        ),
+        (
+            "its picture changes",
+            &lighter,
+            true,
+            Some("many/many.jsonl:3: 3.png changed while it was in use; the next run indexes it anew"),
+        ),
+        ("its picture changes", &lighter, false, None),
+        ("the rows vanish", &remove("many.jsonl"), true, None),
+        ("the rows are cut", &write("many.jsonl", "{\"q\": "), true, None),
+    ];
+    for (name, change, indexed, expected) in cases {
+        let folder = folder();
+        let cache = tempfile::tempdir().unwrap();
+        let rows = open(folder.path(), indexed.then_some(cache.path()));
+        let before = rows.row(3).unwrap();
+        change(folder.path());
+        let now = rows.row(3);
+        match expected {
+            None => assert_eq!(now.unwrap().question, before.question, "{name}, index: {indexed}"),
+            Some(expected) => {
+                let bad = now.unwrap_err();
+                assert_eq!(format!("{}: {}", bad.place, bad.what), expected, "{name}, index: {indexed}");
+                // The draw takes the dataset's next row, and says which was bad.
+                let schedule = schedule(rows.as_ref());
+                let draw = schedule.draws(0).find(|draw| draw.row == 3).unwrap();
+                let resolved = resolve(&schedule, &draw, &[rows.as_ref()]).unwrap();
+                assert_eq!(resolved.row, schedule.row(0, draw.ordinal + 1).unwrap());
+                assert_eq!(resolved.replaced.iter().map(|bad| bad.row).collect::<Vec<_>>(), [3]);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_cut_off_while_they_are_read_without_an_index_are_bad() {
+    let folder = folder();
+    let rows = open(folder.path(), None);
+    fs::write(folder.path().join("many.jsonl"), "{\"q\": ").unwrap();
+    let bad = rows.row(3).unwrap_err();
+    let expected = "many.jsonl, line 4: the file changed while it was read: failed to fill whole buffer";
+    assert_eq!(format!("{}: {}", bad.place, bad.what), expected);
+}
+
+#[test]
+fn the_next_run_sees_what_changed() {
+    let folder = folder();
+    let cache = tempfile::tempdir().unwrap();
+    let before = open(folder.path(), Some(cache.path())).content_hash();
+    assert_eq!(before, open(folder.path(), Some(cache.path())).content_hash());
+    picture(folder.path(), 3, 200);
+    let after = open(folder.path(), Some(cache.path()));
+    assert_ne!(before, after.content_hash());
+    assert!(after.row(3).is_ok());
+}
+
+#[test]
+fn when_nothing_can_be_read_the_run_ends_with_the_reason() {
+    let folder = folder();
+    let rows = open(folder.path(), None);
+    (0..12).for_each(|row| fs::remove_file(folder.path().join(format!("{row}.png"))).unwrap());
+    let schedule = schedule(rows.as_ref());
+    let error = resolve(&schedule, &schedule.draw(0).unwrap(), &[rows.as_ref()]).unwrap_err().to_string();
+    // Row 10 is the one drawn last of a pass.
+    let expected = "no sample for draw 0 of the dataset `many`: 12 rows in a row cannot be read, the last because of \
+                    many.jsonl, line 11, column `image`: 10.png: No such file or directory (os error 2)";
+    assert_eq!(error, expected);
+}
+
+fn check_refusal(mixture: &str, expected: &str) {
+    let (code, stdout, stderr) = draw(folder().path(), &["--mixture", mixture]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""), "{mixture}");
+    assert_eq!(stderr, format!("error: {expected}\n"), "{mixture}");
+}
+
+/// Exit code, standard output and standard error of five draws.
+fn draw(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_modo"))
+        .current_dir(folder)
+        .env("MODO_CACHE", folder.join("cache"))
+        .env_remove("MODO_DATA_ROOT")
+        .args(["draw", "--datasets", "datasets.toml", "--data-root", ".", "--count", "5"])
+        .args(args)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (out.status.code(), text(out.stdout), text(out.stderr))
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |row: u8| {
+        picture(folder.path(), row, row);
+        format!("{{\"q\": \"Which is {row}?\", \"image\": \"{row}.png\", \"a\": {row}}}\n")
+    };
+    fs::write(folder.path().join("many.jsonl"), (0..12).map(row).collect::<String>()).unwrap();
+    fs::write(folder.path().join("one.jsonl"), row(12)).unwrap();
+    fs::write(folder.path().join("none.jsonl"), "").unwrap();
+    let tables: String = DATASETS.iter().map(|(name, file)| table(name, file)).collect();
+    fs::write(folder.path().join("datasets.toml"), tables).unwrap();
+    folder
+}
+
+fn table(name: &str, file: &str) -> String {
+    format!(
+        "[{name}]\nrole = 'train'\nformat = 'jsonl'\nfiles = '{file}'\nquestion = 'q'\nimages = 'image'\nanswer = 'a'\n\
+         answer_type = 'number'\nverifier = 'number'\nprompt = '{{question}}'\nlicence = 'MIT'\n"
+    )
+}
+
+fn picture(folder: &Path, row: u8, shade: u8) {
+    let pixels = image::RgbImage::from_pixel(8, 8, image::Rgb([shade, 0, 255]));
+    pixels.save(folder.join(format!("{row}.png"))).unwrap();
+}
+
+fn open(root: &Path, cache: Option<&Path>) -> Box<dyn Rows> {
+    let name: Name = "many".parse().unwrap();
+    let catalog = Catalog::read(&root.join("datasets.toml")).unwrap();
+    source::open(&name, catalog.get(&name).unwrap(), root, Portion::All, cache).unwrap()
+}
+
+fn schedule(rows: &dyn Rows) -> Schedule {
+    let dataset =
+        Dataset { name: "many".parse().unwrap(), content_hash: rows.content_hash(), rows: rows.len() };
+    let mixture = Mixture::uniform([&dataset.name]).unwrap();
+    Schedule::new(&mixture, &[dataset], Seed::new(1), &Settings::default()).unwrap()
+}
