@@ -786,6 +786,9 @@ mod tests {
         check(r"\sin 15^\circ", r"\sin 15", true);
         check(r"\sin\frac{\pi}{12}", r"\frac{\sqrt{6}-\sqrt{2}}{4}", true);
         check(r"\ln 8", r"3\ln 2", true);
+        check("x-3", "|x-3|", false);
+        check("6y", "|6y|", false);
+        check("y^2", "|y^2|", true);
         check("6", r"(\sqrt{6})^2", true);
         check("27", r"\sqrt{3}^6", true);
         check(r"1+\sqrt{2}", r"\sqrt{1+\sqrt{2}}^2", true);

@@ -402,16 +402,18 @@ pub(crate) fn is_zero(difference: &Form) -> bool {
     // Nested roots need the sign of what stands under them; the product of surds may be negative.
     let near = |precision: usize, look: usize| {
         let value = |name: &str| {
-            let (num, den) = LOOKS[look];
+            // Each point and the one across from it: of positive ones alone |x| could not be told from x.
+            let (num, den) = LOOKS[look % LOOKS.len()];
+            let sign = if look < LOOKS.len() { 1 } else { -1 };
             // Symbols get different values: 1 more per letter.
             let shift = name.bytes().fold(0_i64, |hash, byte| (hash * 31 + i64::from(byte)) % 97);
-            Some(RBig::from_parts_signed((num + shift * den / 7).into(), den.into()))
+            Some(RBig::from_parts_signed((sign * (num + shift * den / 7)).into(), den.into()))
         };
         Interval::of(difference, precision, &value).map(|interval| interval.sign().is_none())
     };
     if symbolic {
         let mut seen = 0;
-        for look in 0..LOOKS.len() {
+        for look in 0..2 * LOOKS.len() {
             match near(192, look) {
                 Some(false) => return false,
                 Some(true) => seen += 1,
