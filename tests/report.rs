@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, fmt::Write as _, process::Command};
 
 use modo::{
-    mixture::Mixture,
+    mixture::{Mixture, constraint::Constraints},
     name::Name,
+    optimize::default_optimizer,
+    predict::{Observation, by_name, skill},
     report::*,
     run::{BenchmarkScore, Cost, Decoding, Domain, Part, Realised, RunId, RunRecord, SCHEMA},
     score::Score,
@@ -151,6 +153,8 @@ fn empty() -> Report {
     let objective = objective();
     Report {
         title: "quickstart".into(),
+        source: Source::Experiment,
+        surfaces: None,
         verdict: verdict(&objective, None, None, 0),
         objective,
         base: None,
@@ -291,23 +295,91 @@ fn full(n_designs: usize, steps: u64) -> Report {
     report
 }
 
+/// Fits the proxy runs of `report` and adds what the page shows of mixtures not tried. `constraints`: in TOML.
+fn explored(mut report: Report, constraints: &str) -> Report {
+    let names = DATASETS.map(name);
+    let sweep: Vec<&ReportRun> =
+        report.runs.iter().filter(|run| run.group == Group::Sweep && run.record.is_some()).collect();
+    let observations = |target: &Target| -> Vec<Observation> {
+        let one = |run: &&ReportRun| Observation {
+            shares: run.mixture.vector(&names),
+            score: target
+                .score(&run.record.as_ref().unwrap().scores, Part::Selection, Decoding::Sampled)
+                .unwrap()
+                .mean,
+            noise_variance: None,
+        };
+        sweep.iter().map(one).collect()
+    };
+    let targets: Vec<Vec<Observation>> =
+        BENCHMARKS.iter().map(|b| observations(&Target::Benchmark(name(b.0)))).collect();
+    let method = by_name("gp3_cube").unwrap();
+    let equal = [1.0 / 7.0; 7];
+    let settings = skill::Settings { n_permutations: 19, ..skill::Settings::default() };
+    let assessment = skill::assess(method.as_ref(), &targets, &equal, &settings).unwrap();
+    let shown = |target: Target, weights: Vec<f64>, skill: &skill::Skill| Shown {
+        target,
+        weights,
+        skill: skill.clone(),
+        lower_is_better: false,
+    };
+    let domain = |of: Domain| {
+        let inside = BENCHMARKS.iter().filter(|b| b.1 == of).count() as f64;
+        BENCHMARKS.iter().map(|b| if b.1 == of { 1.0 / inside } else { 0.0 }).collect::<Vec<f64>>()
+    };
+    let mut all = vec![
+        shown(Target::Overall, equal.to_vec(), &assessment.objective),
+        shown(Target::In, domain(Domain::InDomain), &assessment.objective),
+        shown(Target::Out, domain(Domain::OutOfDomain), &assessment.objective),
+    ];
+    for (i, skill) in assessment.targets.iter().enumerate() {
+        let alone = (0..7).map(|j| f64::from(u8::from(i == j))).collect();
+        all.push(shown(Target::Benchmark(name(BENCHMARKS[i].0)), alone, skill));
+    }
+    let labels: Vec<String> = sweep.iter().map(|run| run.label.clone()).collect();
+    let region = toml::from_str::<Constraints>(constraints).unwrap().region(&names, None).unwrap();
+    let proposal = report.proposal.as_ref().filter(|p| p.signal).map(|p| p.mixture.vector(&names));
+    let next = vec![0.2, 0.2, 0.5, 0.1, 0.0];
+    let surfaces = explore(&Explore {
+        datasets: &names,
+        labels: &labels,
+        targets: &targets,
+        shown: all,
+        method: method.as_ref(),
+        region: &region,
+        proposal: proposal.as_deref(),
+        next: vec![(next, 0.004, Interval { mean: 0.39, low: 0.37, high: 0.41 })],
+        aims: vec![1, 2],
+        optimizer: default_optimizer().as_ref(),
+        seed: Seed::new(3),
+    });
+    report.surfaces = Some(surfaces.unwrap());
+    report
+}
+
 /// Every section is there, nothing is loaded, nothing is unescaped, no number is printed as NaN.
 fn check(page: &str) {
+    let of_experiments = ["confirm", "gains", "curves", "realised", "data", "cost", "failures"];
+    check_sections(page, &[&of_experiments[..], &SECTIONS].concat());
+}
+
+/// Those of every page.
+const SECTIONS: [&str; 10] = [
+    "proposal",
+    "leaderboard",
+    "signal",
+    "prediction",
+    "importance",
+    "shares",
+    "maps",
+    "front",
+    "next",
+    "provenance",
+];
+
+fn check_sections(page: &str, sections: &[&str]) {
     assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
-    for section in [
-        "proposal",
-        "confirm",
-        "leaderboard",
-        "signal",
-        "prediction",
-        "shares",
-        "gains",
-        "curves",
-        "realised",
-        "cost",
-        "failures",
-        "provenance",
-    ] {
+    for section in sections {
         let start =
             page.find(&format!("<section id=\"{section}\">")).unwrap_or_else(|| panic!("no {section}"));
         let body = &page[start..start + page[start..].find("</section>").unwrap()];
@@ -340,6 +412,188 @@ fn a_whole_experiment_makes_a_whole_page() {
     ] {
         assert!(page.contains(text), "the page lacks `{text}`");
     }
+}
+
+/// The section called `id`.
+fn part<'a>(page: &'a str, id: &str) -> &'a str {
+    let start = page.find(&format!("<section id=\"{id}\">")).unwrap();
+    &page[start..start + page[start..].find("</section>").unwrap()]
+}
+
+#[test]
+fn predictions_of_mixtures_not_tried_are_drawn_and_said() {
+    let report = explored(full(8, 5), "shares.detect = { max = 0.6 }");
+    let page = render(&report);
+    check(&page);
+    let surfaces = report.surfaces.as_ref().unwrap();
+    assert!(surfaces.shown[0].signal, "the surface of the made-up runs is plain");
+
+    // A row per dataset with both changes, and a table of all ten targets over all five datasets.
+    let importance = part(&page, "importance");
+    assert!(importance.contains("(1/5 each)") && importance.matches("<svg ").count() == 1);
+    assert_eq!(importance.matches("<tr>").count(), 1 + 10);
+    assert!(importance.contains("class=\"n gain3\""));
+
+    // Each of ten targets over each of five datasets, the seven benchmarks behind a click.
+    let shares = part(&page, "shares");
+    assert_eq!(shares.matches("<svg ").count(), 50);
+    assert_eq!(shares.matches("<details>").count(), 7);
+    assert!(shares.contains("class=\"band ink-main\""));
+
+    // The objective over two triples, its uncertainty, In-Score and Out-Score.
+    let maps = part(&page, "maps");
+    assert_eq!(maps.matches("<svg ").count(), 5);
+    assert!(maps.contains("in the proposal&#39;s proportions") && maps.contains("orange: the proposal"));
+    let detect = surfaces.datasets.iter().position(|d| d.as_str() == "detect").unwrap();
+    if surfaces.maps.iter().any(|map| map.triple.contains(&detect)) {
+        assert!(maps.contains("not allowed by the constraints"));
+    }
+
+    let front = surfaces.front.as_ref().unwrap();
+    assert!(front.points.iter().all(|(shares, _)| shares[detect] <= 0.6 + 1e-9));
+    assert!(part(&page, "front").contains("Pareto front of the fitted predictions"));
+
+    let (now, after) = surfaces.gain_half_width.unwrap();
+    assert!(after < now, "another run widened the gain from {now} to {after}");
+    assert!(part(&page, "next").contains("would be to about ±"));
+}
+
+#[test]
+fn without_a_signal_no_hills_are_mapped() {
+    let mut report = full(4, 5);
+    // Scores that have nothing to do with the mixture.
+    let mut rng = Seed::new(11).rng();
+    for record in report.runs.iter_mut().filter_map(|run| run.record.as_mut()) {
+        record.scores.iter_mut().for_each(|s| s.score.mean = 0.3 + noise(&mut rng, 0.02));
+    }
+    report.proposal = Some(proposal(false));
+    let report = explored(report, "");
+    assert!(!report.surfaces.as_ref().unwrap().shown[0].signal);
+    let page = render(&report);
+    check(&page);
+    assert!(part(&page, "maps").contains("hills that are not there"));
+    assert!(part(&page, "front").contains("No front is shown"));
+    assert!(part(&page, "importance").contains("what the data leave open"));
+    assert!(part(&page, "next").contains("they look for a signal"));
+}
+
+fn modo(args: &[&std::ffi::OsStr]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_modo")).args(args).env("NO_COLOR", "1").output().unwrap()
+}
+
+/// Writes two tables of `n` runs of four datasets, of which two scores depend on the shares and one does not.
+fn tables(folder: &std::path::Path, n: usize) -> [std::path::PathBuf; 2] {
+    let mut rng = Seed::new(2).rng();
+    let mut mixtures =
+        String::from("run,train_web_text,train_web_code,train_web_maths,train_web_<i>news</i>\n");
+    let mut scores = String::from("run,loss_of_text,loss_of_code,\"loss_of_<script>alert(1)</script>\"\n");
+    for run in 0..n {
+        let draws: [f64; 4] = std::array::from_fn(|_| -rng.random::<f64>().max(1e-9).ln());
+        let sum: f64 = draws.iter().sum();
+        let x = draws.map(|draw| draw / sum);
+        let text = 3.0 - x[0].sqrt() - 0.3 * x[3] + noise(&mut rng, 0.01);
+        let code = 4.0 - 2.0 * x[1].sqrt() + noise(&mut rng, 0.01);
+        let none = 5.0 + noise(&mut rng, 0.1);
+        writeln!(mixtures, "r{run},{},{},{},{}", x[0], x[1], x[2], x[3]).unwrap();
+        writeln!(scores, "r{run},{text},{code},{none}").unwrap();
+    }
+    let paths = [folder.join("mixtures.csv"), folder.join("scores.csv")];
+    std::fs::write(&paths[0], mixtures).unwrap();
+    std::fs::write(&paths[1], scores).unwrap();
+    paths
+}
+
+#[test]
+fn a_table_of_runs_has_a_page_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mixtures, scores] = tables(folder.path(), 24);
+    let page = folder.path().join("page.html");
+    let (option, file) = (std::ffi::OsStr::new("--report"), page.as_os_str());
+    let told = [mixtures.as_os_str(), scores.as_os_str()];
+    let given = |more: &[&str]| {
+        let mut args: Vec<&std::ffi::OsStr> = vec![
+            "predict".as_ref(),
+            "--mixtures".as_ref(),
+            told[0],
+            "--scores".as_ref(),
+            told[1],
+            option,
+            file,
+        ];
+        args.extend(more.iter().map(std::ffi::OsStr::new));
+        modo(&args)
+    };
+    let all = given(&["--minimize", "loss_of_text,loss_of_code,loss_of_<script>alert(1)</script>"]);
+    assert!(all.status.success(), "{}", String::from_utf8_lossy(&all.stderr));
+    let page = std::fs::read_to_string(page).unwrap();
+    check_sections(&page, &SECTIONS);
+    for absent in ["confirm", "gains", "curves", "realised", "data", "cost", "failures"] {
+        assert!(
+            !page.contains(&format!("<section id=\"{absent}\">")),
+            "{absent} has nothing to say of a table"
+        );
+    }
+    for text in [
+        "without what all have in common: <code>train_web_</code>",
+        "share of code",
+        "&#60;script&#62;alert(1)&#60;/script&#62;",
+        "(lower is better)",
+        "24 runs, ranked by objective",
+        "hash of both",
+    ] {
+        assert!(page.contains(text), "the page lacks `{text}`");
+    }
+    assert!(!page.contains("sampled") && !page.contains("greedy"), "a table knows no decoding");
+
+    let nothing = given(&[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("a page needs something to aim at"));
+}
+
+#[test]
+fn the_front_of_a_table_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mixtures, scores] = tables(folder.path(), 24);
+    let front = |aims: &str| {
+        let mut args: Vec<&std::ffi::OsStr> =
+            vec!["predict".as_ref(), "--mixtures".as_ref(), mixtures.as_os_str()];
+        args.extend(["--scores".as_ref(), scores.as_os_str(), "--json".as_ref()]);
+        args.extend(["--minimize", "loss_of_text,loss_of_code", "--pareto", aims].map(std::ffi::OsStr::new));
+        modo(&args)
+    };
+    let found = front("loss_of_text,loss_of_code");
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let points = found["points"].as_array().unwrap();
+    assert!(points.len() > 5, "{} points", points.len());
+    let at = |i: usize, aim: usize| points[i]["values"][aim]["mean"].as_f64().unwrap();
+    // From the lowest of the first aim's negative: along the front one loss falls and the other rises.
+    for i in 1..points.len() {
+        assert!(at(i, 0) < at(i - 1, 0) && at(i, 1) > at(i - 1, 1), "{points:?}");
+    }
+    // The losses of text want text, those of code want code, so maths is on no point.
+    assert!(points.iter().all(|p| p["shares"][2].as_f64().unwrap() < 0.1), "{points:?}");
+    let wrong = front("loss_of_text,lossy");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("there is no score `lossy`"));
+}
+
+#[test]
+fn learning_curves_are_a_picture_and_a_plot_in_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mixtures, scores] = tables(folder.path(), 24);
+    let picture = folder.path().join("curves.svg");
+    let mut args: Vec<&std::ffi::OsStr> =
+        vec!["compare".as_ref(), "--mixtures".as_ref(), mixtures.as_os_str()];
+    args.extend(["--scores".as_ref(), scores.as_os_str(), "--plot".as_ref(), picture.as_os_str()]);
+    args.extend(["--sizes", "6,12", "--draws", "2", "--predictors", "ridge,mean"].map(std::ffi::OsStr::new));
+    let done = modo(&args);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(svg.contains(">ridge</text>") && svg.contains(">mean</text>"));
+    assert!(!svg.contains("<script") && !svg.contains("href"));
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(text.contains("fitted on 1: 6, 2: 12 mixtures"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]
@@ -519,7 +773,9 @@ fn nothing_is_wider_than_the_window_in_chromium() {
     long.runs.last_mut().unwrap().failure.as_mut().unwrap().reason = word.clone();
     long.provenance.insert(word.clone(), word.clone());
     (long.confirm[0].arm, long.confirm[0].against) = (word.clone(), word);
-    for (kind, report) in [("full", full(8, 180)), ("one", one), ("empty", empty()), ("long", long)] {
+    let long = explored(long, "");
+    let whole = explored(full(8, 180), "shares.detect = { max = 0.6 }");
+    for (kind, report) in [("full", whole), ("one", one), ("empty", empty()), ("long", long)] {
         let page = render(&report);
         std::fs::write(folder.join(format!("{kind}.html")), &page).unwrap();
         let mut around = String::from("<!doctype html><body><script>const page = ");

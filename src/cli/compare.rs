@@ -14,14 +14,17 @@ use crate::{
         PREDICTORS, by_name,
         compare::{Compared, Estimate, Scores, Settings, compare},
     },
+    report,
     seed::Seed,
+    store,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   modo compare --mixtures a.csv --scores b.csv
   modo compare --mixtures a.csv --scores b.csv --targets loss --predictors gp3,ridge
-  modo compare --mixtures a.csv --scores b.csv --sizes 10,20,50 --draws 12 --json";
+  modo compare --mixtures a.csv --scores b.csv --sizes 10,20,50 --draws 12 --json
+  modo compare --mixtures a.csv --scores b.csv --plot curves.svg";
 
 /// Options of `modo compare`.
 #[derive(clap::Args)]
@@ -51,10 +54,16 @@ pub(super) struct Args {
     /// Folds of the cross-validation.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=1000))]
     folds: u16,
+    /// Write the learning curves as a picture.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
     /// Print JSON, one object per predictor and line.
     #[arg(long)]
     json: bool,
 }
+
+/// Characters of the axis of the plot in text.
+const AXIS: usize = 50;
 
 pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     let columns = Columns { id: args.id.as_deref(), wanted: &args.targets, budget: None, without: &[] };
@@ -76,6 +85,15 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         compared.push(compare(name, method.as_ref(), &targets, &settings));
     }
     drop(bar);
+    if let Some(path) = &args.plot {
+        let picture = report::learning_curves(&compared).ok_or_else(|| {
+            Error::input("there are too few mixtures for a learning curve")
+                .at("option `--plot`")
+                .hint("`--sizes` takes smaller numbers; each needs five mixtures more to ask about")
+        })?;
+        store::write_whole(path, picture.as_bytes()).at(path.display())?;
+        printer.note(format!("learning curves written to {}", path.display()));
+    }
     if args.json {
         for one in &compared {
             printer.json(&serde_json::to_value(one).unwrap_or_else(|_| json!(null)))?;
@@ -117,6 +135,9 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         };
         let rows = compared.iter().flat_map(|one| one.learning_curve.iter().map(move |s| row(one, s)));
         printer.table(&columns, &rows.collect::<Vec<_>>())?;
+        for line in dot_plot(&compared, &sizes) {
+            printer.line(line)?;
+        }
     }
     for one in &compared {
         if let Some(reason) = &one.refused {
@@ -131,6 +152,44 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     ))
 }
 
+/// The learning curves in text: per predictor a line from the lowest rank correlation to 1, with a digit at each point
+/// and a dash within its standard error; the best at the largest number of mixtures first.
+fn dot_plot(compared: &[Compared], sizes: &[usize]) -> Vec<String> {
+    let mut shown: Vec<&Compared> = compared.iter().filter(|one| !one.learning_curve.is_empty()).collect();
+    let last = |one: &Compared| one.learning_curve.last().map_or(f64::NAN, |s| s.rank_correlation.mean);
+    shown.sort_by(|a, b| last(b).total_cmp(&last(a)));
+    let lowest = shown.iter().flat_map(|one| &one.learning_curve).map(|s| s.rank_correlation.mean);
+    // A round number below every point.
+    let low = (lowest.fold(1.0, f64::min) * 10.0).floor() / 10.0;
+    let low = if low < 1.0 { low.max(-1.0) } else { 0.0 };
+    let place = |rank: f64| {
+        let part = ((rank - low) / (1.0 - low)).clamp(0.0, 1.0);
+        (part * (AXIS - 1) as f64).round() as usize
+    };
+    let width = shown.iter().map(|one| one.method.chars().count()).max().unwrap_or(0);
+    let marks: Vec<char> = ('1'..='9').chain('a'..='z').collect();
+    let which: Vec<String> = sizes.iter().zip(&marks).map(|(size, mark)| format!("{mark}: {size}")).collect();
+    let mut lines = vec![
+        format!("\nRank correlation on mixtures left out, fitted on {} mixtures", which.join(", ")),
+        format!("{:width$}  {low:<4.1}{:>rest$.1}", "", 1.0, rest = AXIS - 4),
+    ];
+    for one in shown {
+        let mut line: Vec<char> = vec!['\u{b7}'; AXIS];
+        for scores in &one.learning_curve {
+            let Estimate { mean, standard_error } = scores.rank_correlation;
+            line[place(mean - standard_error)..=place(mean + standard_error)].fill('-');
+        }
+        for scores in &one.learning_curve {
+            let size = sizes.iter().position(|size| *size == scores.n_mixtures);
+            if let Some(mark) = size.and_then(|i| marks.get(i)) {
+                line[place(scores.rank_correlation.mean)] = *mark;
+            }
+        }
+        lines.push(format!("{:width$}  {}", one.method, line.into_iter().collect::<String>()));
+    }
+    lines
+}
+
 fn figures(scores: &Scores) -> Vec<String> {
     vec![
         estimate(scores.rank_correlation),
@@ -142,4 +201,34 @@ fn figures(scores: &Scores) -> Vec<String> {
 
 fn estimate(of: Estimate) -> String {
     format!("{:.3} ±{:.3}", of.mean, of.standard_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_of_a_curve_stand_where_their_rank_correlation_is() {
+        let at = |n_mixtures, mean| Scores {
+            n_mixtures,
+            rank_correlation: Estimate { mean, standard_error: 0.0 },
+            median_r2: 0.0,
+            error: Estimate { mean: 0.0, standard_error: 0.0 },
+            covered: Estimate { mean: 0.0, standard_error: 0.0 },
+            n_fits: 1,
+        };
+        let one = |method: &str, curve: Vec<Scores>| Compared {
+            method: method.to_owned(),
+            cross_validation: None,
+            learning_curve: curve,
+            refused: None,
+        };
+        let all = [one("low", vec![at(10, 0.0), at(20, 0.5)]), one("best", vec![at(20, 1.0)])];
+        let lines = dot_plot(&all, &[10, 20]);
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].ends_with("1: 10, 2: 20 mixtures"));
+        // The best at the end comes first; the axis goes from 0 to 1 over 50 characters.
+        assert_eq!(lines[2], format!("best  {}2", "·".repeat(49)));
+        assert_eq!(lines[3], format!("low   1{}2{}", "·".repeat(24), "·".repeat(24)));
+    }
 }

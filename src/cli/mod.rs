@@ -116,8 +116,8 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
 #[derive(clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 struct Shared {
-    /// Where tensors live.
-    #[arg(long, global = true, value_enum, default_value_t = Processor::Cpu)]
+    /// Where tensors live: cpu, or gpu (Vulkan, Metal or DirectX 12; needs a build with `--features gpu`).
+    #[arg(long, global = true, value_enum, default_value_t = Processor::Cpu, hide_possible_values = true)]
     device: Processor,
     /// Worker threads [default: one per core].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

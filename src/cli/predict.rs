@@ -1,5 +1,6 @@
 //! `modo predict`: whether finished runs carry a signal, which mixture to train on, and what to run next.
 
+mod pareto;
 mod show;
 pub(super) mod table;
 
@@ -10,6 +11,7 @@ use super::{
     experiment::{self, Experiment},
     mixtures,
     printer::Printer,
+    report,
 };
 use crate::{
     decide::{self, Objective, Prediction, Question, Screened, TargetRuns, decide, screen},
@@ -39,8 +41,10 @@ const EXAMPLES: &str = "\
 Examples:
   modo predict
   modo predict experiments/quickstart --json
+  modo predict --pareto In-Score,Out-Score
   modo predict --mixtures a.csv --scores b.csv --maximize accuracy
   modo predict --mixtures a.csv --scores b.csv --minimize loss --out mix.json
+  modo predict --mixtures a.csv --scores b.csv --minimize loss --report page.html
   modo predict --mixtures a.csv --scores b.csv --at asked.csv --out new.csv
   modo predict --maximize chart=2,science_test=1 --guardrail Overall=0.01
   modo predict --mixtures a.csv --scores b.csv --maximize x,y --worst
@@ -118,6 +122,12 @@ pub(super) struct Args {
     /// How the runs suggested are kept apart.
     #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar)]
     by: By,
+    /// Write a page with plots of a table's predictions; an experiment has `modo report`.
+    #[arg(long, value_name = "FILE", requires = "mixtures", conflicts_with = "at")]
+    report: Option<PathBuf>,
+    /// Print the Pareto front of two or three scores (In-Score, Out-Score, Overall, a benchmark, a column) instead.
+    #[arg(long, value_name = "SCORES", value_delimiter = ',', conflicts_with_all = ["at", "report"])]
+    pareto: Vec<String>,
     /// Print what `prediction.json` holds instead of tables.
     #[arg(long)]
     json: bool,
@@ -297,6 +307,12 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let (prediction, damaged) = predict(&experiment, context, &asked)?;
     for reason in damaged {
         printer.warn(format!("a run is left out: {reason}"));
+    }
+    if !args.pareto.is_empty() {
+        let region =
+            experiment.constraints().region(&prediction.datasets, experiment.supply(context)?.as_ref());
+        let fits = report::surfaces::fits(&prediction, &experiment.plan.predictor, &report::target)?;
+        return pareto::show(&prediction, &fits, &args.pareto, &region.input()?, args.json, printer);
     }
     let best = args.out.clone().unwrap_or_else(|| Path::new(mixtures::FOLDER).join("best.json"));
     write(&folder, &best, &prediction)?;

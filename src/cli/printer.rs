@@ -10,14 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 
 /// Columns of output that goes to no terminal.
 const COLUMNS: u16 = 80;
+
+/// Columns that a column of words gets at least.
+const WORDS: u16 = 12;
 
 /// Time between two lines of progress in a log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -58,9 +63,10 @@ impl Printer {
         }
     }
 
-    /// A result as text, with a newline.
+    /// A result as text, with a newline; broken between words where a terminal would break it anywhere.
     pub(super) fn line(&mut self, text: impl Display) -> Result<()> {
         let text = shown(&text.to_string());
+        let text = if io::stdout().is_terminal() { wrapped(&text, width()) } else { text };
         self.write(text.as_bytes())
     }
 
@@ -90,11 +96,21 @@ impl Printer {
             table.add_row(row.iter().map(|cell| shown(cell).replace('\n', "\\n").replace('\t', " ")));
         }
         let last = columns.len().saturating_sub(1);
+        let widths = table.column_max_content_widths();
+        let narrow: u16 = (columns.iter().zip(&widths).skip(1))
+            .map(|(column, width)| {
+                2 + if matches!(column, Column::Text(_)) { (*width).min(WORDS) } else { *width }
+            })
+            .sum();
+        let room = table.width().unwrap_or(COLUMNS).saturating_sub(narrow);
         for (i, column) in columns.iter().enumerate() {
             let Some(made) = table.column_mut(i) else { continue };
             made.set_padding((0, if i == last { 0 } else { 2 }));
-            if i == 0 {
-                // A name that is broken in two cannot be copied.
+            // A number that is broken in two cannot be read, nor a name copied; names give way where both do not fit.
+            if i == 0 && widths[0] + 2 > room.max(WORDS) {
+                let room = room.max(WORDS).saturating_sub(2);
+                made.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room + 2)));
+            } else if i == 0 || matches!(column, Column::Number(_)) {
                 made.set_constraint(ColumnConstraint::ContentWidth);
             }
             if matches!(column, Column::Number(_)) {
@@ -131,7 +147,8 @@ impl Printer {
     /// Something good to know, unless `--quiet`.
     pub(super) fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.to_stderr(&shown(&text.to_string()));
+            let text = shown(&text.to_string());
+            self.to_stderr(&if io::stderr().is_terminal() { wrapped(&text, width()) } else { text });
         }
     }
 
@@ -174,8 +191,7 @@ impl Printer {
             let now = Instant::now();
             return Progress { what, length, shown: Shown::Log { since: now, last: Mutex::new(now) } };
         }
-        let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {eta} left  {msg}")
-            .expect("the template is constant and a test draws it");
+        let style = bar_style().expect("the template is constant and a test draws it");
         let bar = self.bars.add(ProgressBar::new(length).with_style(style).with_prefix(what.clone()));
         Progress { what, length, shown: Shown::Bar(bar) }
     }
@@ -223,6 +239,49 @@ impl Drop for Progress {
     }
 }
 
+/// Columns of the terminal.
+fn width() -> usize {
+    usize::from(Table::new().width().unwrap_or(COLUMNS))
+}
+
+/// `text` with lines of at most `width` characters, broken at spaces; later parts keep the indentation of the first.
+/// A longer word stays whole.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out: Vec<String> = Vec::new();
+    for line in text.split('\n') {
+        let indent = line.len() - line.trim_start().len();
+        let (indent, words) = line.split_at(indent);
+        let mut part = indent.to_owned();
+        let mut length = indent.chars().count();
+        for (i, word) in words.split(' ').enumerate() {
+            let n = word.chars().count();
+            if i > 0 && length + 1 + n > width {
+                out.push(std::mem::replace(&mut part, indent.to_owned()));
+                length = indent.chars().count();
+            } else if i > 0 {
+                part.push(' ');
+                length += 1;
+            }
+            part.push_str(word);
+            length += n;
+        }
+        out.push(part);
+    }
+    out.join("\n")
+}
+
+/// One line however narrow the terminal is: a message that wraps leaves its rest behind on every redraw.
+fn bar_style() -> Result<ProgressStyle, indicatif::style::TemplateError> {
+    let left = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // Before the first step is done nothing is known of the others.
+        if state.pos() > 0 && Some(state.pos()) < state.len() {
+            let _ = write!(out, "{:#} left  ", HumanDuration(state.eta()));
+        }
+    };
+    let style = ProgressStyle::with_template("{prefix} {bar:20} {pos}/{len}  {left}{wide_msg}")?;
+    Ok(style.with_key("left", left))
+}
+
 /// `checking chart: 300/2000, 2 minutes left, …`
 fn log_line(what: &str, done: u64, length: u64, elapsed: Duration, message: &str) -> String {
     let mut line = format!("{what}: {done}/{length}");
@@ -268,7 +327,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), "one two\nthree");
+        assert_eq!(wrapped("     one two\nx", 9), "     one\n     two\nx");
+        assert_eq!(wrapped("a/very/long/path b", 6), "a/very/long/path\nb");
+        assert_eq!(wrapped("a  b", 80), "a  b");
+    }
+
+    #[test]
     fn the_bar_can_be_drawn() {
-        assert!(ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len}  {eta} left  {msg}").is_ok());
+        assert!(bar_style().is_ok());
     }
 }

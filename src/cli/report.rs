@@ -1,5 +1,8 @@
 //! `modo report`: an experiment's runs, predictions and comparisons as one offline page.
 
+pub(super) mod surfaces;
+pub(super) mod table;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -22,8 +25,10 @@ use crate::{
     mixture::Mixture,
     name::Name,
     predict::skill::Verdict,
-    report::{self, CurvePoint, Failure, Group, LeftOut, PairedRuns, Report, ReportRun, Target},
-    run::{BenchmarkScore, RunRecord, RunSpec},
+    report::{
+        self, CurvePoint, Failure, Group, LeftOut, PairedRuns, Report, ReportRun, Source, Surfaces, Target,
+    },
+    run::{BenchmarkScore, Decoding, RunRecord, RunSpec},
     store,
     sweep::Aggregate,
 };
@@ -136,14 +141,25 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
     if experiment.plan.train.iter().all(generated) {
         notes.push(WORLD.to_owned());
     }
+    let surfaces = prediction.as_ref().map(|prediction| explored(experiment, prediction, context));
+    let surfaces = match surfaces {
+        Some(Ok(surfaces)) => Some(surfaces),
+        Some(Err(error)) => {
+            notes.push(format!("The predictor could not be fitted again for this page: {error}"));
+            None
+        }
+        None => None,
+    };
     Ok(Report {
         title: format!("modo: {}", experiment.name),
+        source: Source::Experiment,
+        surfaces,
         verdict,
         objective,
         base,
         runs,
-        predictions: prediction.iter().flat_map(predictions).collect(),
-        signal: prediction.iter().flat_map(signals).collect(),
+        predictions: prediction.iter().flat_map(|p| predictions(p, &target)).collect(),
+        signal: prediction.iter().flat_map(|p| signals(p, &target)).collect(),
         proposal,
         confirm,
         reward_weights: report::RewardWeights::default(),
@@ -156,6 +172,15 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
         provenance,
         plan,
     })
+}
+
+/// What the prediction says of mixtures not tried, under the experiment's constraints.
+fn explored(experiment: &Experiment, prediction: &Prediction, context: &Context) -> Result<Surfaces> {
+    let supply = experiment.supply(context)?;
+    let region = experiment.constraints().region(&prediction.datasets, supply.as_ref()).input()?;
+    let fits = surfaces::fits(prediction, &experiment.plan.predictor, &target)?;
+    let aims = surfaces::default_aims(&fits);
+    surfaces::surfaces(prediction, fits, aims, &region)
 }
 
 /// The mixtures that are trained with fresh seeds: the proposal, uniform shares, and the best that was seen.
@@ -230,7 +255,7 @@ fn curves(path: &Path) -> Vec<CurvePoint> {
     points
 }
 
-fn target(score: &Score) -> Option<Target> {
+pub(super) fn target(score: &Score) -> Option<Target> {
     Some(match score.name.as_str() {
         name if name == ledger::Target::In.to_string() => Target::In,
         name if name == ledger::Target::Out.to_string() => Target::Out,
@@ -240,10 +265,19 @@ fn target(score: &Score) -> Option<Target> {
 }
 
 fn scores(prediction: &Prediction) -> impl Iterator<Item = &Score> {
-    prediction.aggregates.iter().chain(&prediction.targets)
+    // The only column of a table is its own objective.
+    let alone = prediction.targets.len() == 1 && prediction.aggregates.len() == 1;
+    prediction.aggregates.iter().chain(prediction.targets.iter().filter(move |_| !alone))
 }
 
-fn predictions(prediction: &Prediction) -> Vec<report::TargetPrediction> {
+/// A score of a table has no decoding, and its target does not ask for one.
+fn decoding(score: &Score) -> Decoding {
+    score.decoding.unwrap_or(Decoding::Sampled)
+}
+
+type ToTarget<'a> = &'a dyn Fn(&Score) -> Option<Target>;
+
+fn predictions(prediction: &Prediction, target: ToTarget) -> Vec<report::TargetPrediction> {
     let of = |score: &Score| {
         let skill = &score.skill;
         let pairs = prediction.runs.iter().zip(&skill.held_out).map(|(run, held)| {
@@ -257,7 +291,7 @@ fn predictions(prediction: &Prediction) -> Vec<report::TargetPrediction> {
         });
         Some(report::TargetPrediction {
             target: target(score)?,
-            decoding: score.decoding?,
+            decoding: decoding(score),
             predictor: prediction.predictor.clone(),
             pairs: pairs.collect(),
             skill: Some(report::Skill {
@@ -273,12 +307,12 @@ fn predictions(prediction: &Prediction) -> Vec<report::TargetPrediction> {
     scores(prediction).filter_map(of).collect()
 }
 
-fn signals(prediction: &Prediction) -> Vec<report::TargetSignal> {
+fn signals(prediction: &Prediction, target: ToTarget) -> Vec<report::TargetSignal> {
     let of = |score: &Score| {
         let signal = &score.skill.signal;
         Some(report::TargetSignal {
             target: target(score)?,
-            decoding: score.decoding?,
+            decoding: decoding(score),
             between_sd: signal.between_sd,
             within_sd: signal.within_sd,
             f: signal.f,

@@ -94,12 +94,32 @@ impl Mixture {
 
     /// `detect .25 refer .75`, for tables and logs.
     pub fn brief(&self) -> String {
-        let one = |(name, share): (&Name, f64)| {
-            let text = format!("{share:.2}");
-            format!("{name} {}", text.strip_prefix('0').unwrap_or(&text))
-        };
-        self.shares().filter(|(_, s)| *s > 0.0).map(one).collect::<Vec<_>>().join(" ")
+        let (names, shares): (Vec<&Name>, Vec<f64>) = self.shares().unzip();
+        brief(&names, &shares)
     }
+}
+
+/// Datasets that [`brief`] names.
+const NAMED: usize = 10;
+
+/// `detect .25 refer .75`: datasets with a share of .005 or more, in their order; of many the largest, and how many
+/// more there are.
+pub fn brief(datasets: &[impl std::borrow::Borrow<Name>], shares: &[f64]) -> String {
+    let mut shown: Vec<usize> = (0..shares.len()).filter(|&i| shares[i] >= 0.005).collect();
+    let more = shown.len().saturating_sub(NAMED);
+    if more > 0 {
+        shown.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
+        shown.truncate(NAMED);
+    }
+    let one = |&i: &usize| {
+        let text = format!("{:.2}", shares[i]);
+        format!("{} {}", datasets[i].borrow(), text.strip_prefix('0').unwrap_or(&text))
+    };
+    let mut words: Vec<String> = shown.iter().map(one).collect();
+    if more > 0 {
+        words.push(format!("and {more} smaller"));
+    }
+    words.join(" ")
 }
 
 impl TryFrom<BTreeMap<Name, u32>> for Mixture {

@@ -7,8 +7,11 @@ pub mod heuristics;
 pub mod hull;
 mod joint;
 pub mod next_runs;
+pub mod pareto;
 mod projected_gradient;
 pub mod proposal;
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -93,15 +96,21 @@ pub fn default_optimizer() -> Box<dyn Optimizer> {
 
 /// A predictor per benchmark, and the weight of each in the objective.
 pub struct Surface {
-    predictors: Vec<Box<dyn Predictor>>,
+    predictors: Arc<[Box<dyn Predictor>]>,
     weights: Vec<f64>,
 }
 
 impl Surface {
     /// Fits one predictor per target; `weights`: one per target, negative to minimise.
     pub fn fit(method: &dyn Method, targets: &[Vec<Observation>], weights: &[f64]) -> Result<Self, FitError> {
-        let predictors = targets.par_iter().map(|runs| method.fit(runs)).collect::<Result<_, _>>()?;
-        Ok(Self { predictors, weights: weights.to_vec() })
+        let fitted: Vec<_> = targets.par_iter().map(|runs| method.fit(runs)).collect::<Result<_, _>>()?;
+        Ok(Self { predictors: fitted.into(), weights: weights.to_vec() })
+    }
+
+    /// The same predictors under other weights, one per target: nothing is fitted again.
+    #[must_use]
+    pub fn weighed(&self, weights: &[f64]) -> Self {
+        Self { predictors: Arc::clone(&self.predictors), weights: weights.to_vec() }
     }
 
     /// The objective's expected value.
@@ -149,7 +158,7 @@ impl Surface {
 
     fn weighted(&self) -> impl Iterator<Item = (f64, &dyn Predictor)> {
         // A benchmark of no weight is predicted for tables only; asking it here would be most of the time.
-        let all = self.weights.iter().zip(&self.predictors).filter(|(weight, _)| **weight != 0.0);
+        let all = self.weights.iter().zip(self.predictors.iter()).filter(|(weight, _)| **weight != 0.0);
         all.map(|(weight, predictor)| (*weight, predictor.as_ref()))
     }
 }

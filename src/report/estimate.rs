@@ -100,8 +100,26 @@ pub(super) fn plain(value: f64) -> String {
 
 /// `+0.021`, `−0.004`, `0.000`.
 pub(super) fn signed(value: f64) -> String {
-    let text = plain(value);
-    if value > 0.0 && text != "0.000" { format!("+{text}") } else { text }
+    signed_digits(value, 3)
+}
+
+/// Digits after the point that suit differences of this size; scores in [0, 1] get three or four.
+pub(super) fn digits_for(size: f64) -> usize {
+    match size {
+        ..0.01 => 4,
+        ..3.0 => 3,
+        ..30.0 => 2,
+        ..300.0 => 1,
+        _ if size.is_nan() => 3,
+        _ => 0,
+    }
+}
+
+/// As [`signed`], with `n` digits after the point.
+pub(super) fn signed_digits(value: f64, n: usize) -> String {
+    let text = digits(value, n);
+    let zero = text.bytes().all(|b| b == b'0' || b == b'.');
+    if value > 0.0 && !zero { format!("+{text}") } else { text }
 }
 
 /// `value` with `n` digits after the point and a real minus sign.

@@ -6,15 +6,22 @@
 
 mod confirm;
 mod estimate;
+mod learning;
 mod page;
 mod plot;
 mod sections;
+mod surfaces;
+mod ternary;
 mod verdict;
 
 use std::collections::BTreeMap;
 
 pub use confirm::{ConfirmSummary, PairedGain, PairedRuns, confirm_summary};
 pub use estimate::{Estimate, Interval};
+pub use learning::learning_curves;
+pub use surfaces::{
+    Centre, Effect, Explore, Front, Map, NextRun, Response, Shown, ShownTarget, Surfaces, TriedPoint, explore,
+};
 pub use verdict::{sure_gain, verdict};
 
 use crate::{
@@ -30,6 +37,8 @@ use crate::{
 pub struct Report {
     /// The experiment's name or a phrase; heads the page.
     pub title: String,
+    /// Where the runs came from.
+    pub source: Source,
     /// The one honest sentence, see [`verdict()`].
     pub verdict: String,
     /// What mixtures are compared by.
@@ -44,6 +53,8 @@ pub struct Report {
     pub signal: Vec<TargetSignal>,
     /// What the predictor recommends, where it was asked.
     pub proposal: Option<Proposal>,
+    /// What it says about mixtures that nobody tried; `None` where nothing was fitted.
+    pub surfaces: Option<Surfaces>,
     /// Paired comparisons on report questions; the first is proposal against uniform.
     pub confirm: Vec<ConfirmSummary>,
     /// How a run's reward weighs answer and format.
@@ -56,6 +67,15 @@ pub struct Report {
     pub provenance: BTreeMap<String, String>,
     /// The text of `plan.toml`; empty when there is none.
     pub plan: String,
+}
+
+/// Where the runs came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An experiment of modo: runs with records, curves and costs.
+    Experiment,
+    /// A table of shares and scores: [`Report::runs`] is empty, and the page leaves out what only runs can show.
+    Table,
 }
 
 /// What `modo data check` found in a dataset.
@@ -74,7 +94,7 @@ pub struct DataCheck {
 pub struct Objective {
     /// The target that proposals maximise.
     pub target: Target,
-    /// Greedy or sampled.
+    /// Greedy or sampled; means nothing for a [`Target::Column`], here and below.
     pub decoding: Decoding,
     /// The objective in words, with its weights and guardrails.
     pub description: String,
@@ -91,6 +111,8 @@ pub enum Target {
     Out,
     /// The same of all benchmarks.
     Overall,
+    /// A column of a table, or a weighted sum of its columns; no run of ours was scored on it.
+    Column(String),
 }
 
 /// What a run is for.
@@ -267,6 +289,15 @@ impl Target {
             Self::In => "In-Score",
             Self::Out => "Out-Score",
             Self::Overall => "Overall",
+            Self::Column(name) => name,
+        }
+    }
+
+    /// Name and decoding, as sentences call it: `Overall, sampled`.
+    fn phrase(&self, decoding: Decoding) -> String {
+        match self {
+            Self::Column(name) => name.clone(),
+            _ => format!("{}, {}", self.name(), decoding_name(decoding)),
         }
     }
 
@@ -300,6 +331,7 @@ impl Target {
                     Self::In => s.domain == Domain::InDomain,
                     Self::Out => s.domain == Domain::OutOfDomain,
                     Self::Overall => true,
+                    Self::Column(_) => false,
                 }
         };
         let all: Vec<Score> = scores.iter().filter(takes).map(which).collect();

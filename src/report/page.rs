@@ -49,8 +49,8 @@ pub(super) enum Block {
     Text(String),
     /// A heading inside a section.
     Heading(String),
-    /// Plots side by side; small ones take less room.
-    Figures { small: bool, figures: Vec<Figure> },
+    /// Plots side by side; small ones take less room; behind a click where there is a summary.
+    Figures { small: bool, summary: Option<String>, figures: Vec<Figure> },
     /// Scrolls sideways inside its own box.
     Table(Table),
     /// A text as it is in its file, folded away.
@@ -87,7 +87,7 @@ impl Section {
     }
 
     pub(super) fn text(&mut self, text: impl Into<String>) {
-        self.blocks.push(Block::Text(clip(&text.into(), MAX_TEXT)));
+        self.blocks.push(Block::Text(bound(&clip(&text.into(), MAX_TEXT))));
     }
 
     pub(super) fn heading(&mut self, text: impl Into<String>) {
@@ -100,22 +100,48 @@ impl Section {
 
     /// Those of the plots that have something to show.
     pub(super) fn plots(&mut self, small: bool, plots: impl IntoIterator<Item = (String, Plot)>) {
-        let figure =
-            |(caption, plot): (String, Plot)| Some(Figure { caption, width: plot.size.0, svg: plot.svg()? });
-        let figures: Vec<Figure> = plots.into_iter().filter_map(figure).collect();
+        self.figures(small, None, plots.into_iter().filter_map(Figure::of).collect());
+    }
+
+    /// Plots behind a click.
+    pub(super) fn folded_plots(
+        &mut self,
+        small: bool,
+        summary: impl Into<String>,
+        plots: impl IntoIterator<Item = (String, Plot)>,
+    ) {
+        let figures = plots.into_iter().filter_map(Figure::of).collect();
+        self.figures(small, Some(clip(&summary.into(), MAX_CELL)), figures);
+    }
+
+    pub(super) fn figures(&mut self, small: bool, summary: Option<String>, figures: Vec<Figure>) {
         if !figures.is_empty() {
-            self.blocks.push(Block::Figures { small, figures });
+            self.blocks.push(Block::Figures { small, summary, figures });
         }
+    }
+}
+
+impl Figure {
+    fn of((caption, plot): (String, Plot)) -> Option<Self> {
+        Some(Self { caption: bound(&caption), width: plot.size.0, svg: plot.svg()? })
     }
 }
 
 impl Table {
     pub(super) fn new(caption: impl Into<String>, head: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
-            caption: clip(&caption.into(), MAX_TEXT),
+            caption: bound(&clip(&caption.into(), MAX_TEXT)),
             head: head.into_iter().map(|name| clip(&name.into(), MAX_CELL)).collect(),
             rows: Vec::new(),
             folded: false,
+        }
+    }
+
+    /// Leaves out a column that says nothing here.
+    pub(super) fn drop_column(&mut self, name: &str) {
+        if let Some(at) = self.head.iter().position(|head| head == name) {
+            self.head.remove(at);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(at)));
         }
     }
 
@@ -125,8 +151,9 @@ impl Table {
 
     /// Heads, and whether they stand over numbers.
     fn columns(&self) -> impl Iterator<Item = (&str, bool)> {
-        let numeric =
-            |i: usize| self.rows.first().and_then(|row| row.get(i)).is_some_and(|cell| cell.class == "n");
+        let numeric = |i: usize| {
+            self.rows.first().and_then(|row| row.get(i)).is_some_and(|cell| cell.class.starts_with('n'))
+        };
         self.head.iter().enumerate().map(move |(i, name)| (name.as_str(), numeric(i)))
     }
 
@@ -145,6 +172,25 @@ impl Cell {
     pub(super) fn number(text: impl Into<String>) -> Self {
         Self { text: text.into(), class: "n" }
     }
+
+    /// A number with the colour of a gain or a loss. `strength` from −1, a loss, to 1, a gain; `None`: not told from 0.
+    pub(super) fn shaded(text: impl Into<String>, strength: Option<f64>) -> Self {
+        let class = match strength {
+            None => "n dim",
+            Some(s) if s >= 0.66 => "n gain3",
+            Some(s) if s >= 0.33 => "n gain2",
+            Some(s) if s >= 0.0 => "n gain1",
+            Some(s) if s >= -0.33 => "n loss1",
+            Some(s) if s >= -0.66 => "n loss2",
+            Some(_) => "n loss3",
+        };
+        Self { text: text.into(), class }
+    }
+}
+
+/// Keeps numbers and their per cent sign in one line.
+pub(super) fn bound(text: &str) -> String {
+    text.replace(" %", "\u{a0}%")
 }
 
 /// The document.

@@ -18,7 +18,8 @@ pub(super) struct Plot {
     pub(super) marks: Vec<Mark>,
     /// What the inks stand for; may be empty.
     pub(super) legend: Vec<(Ink, String)>,
-    /// Width and height in pixels at natural size; the page scales it down where there is less room.
+    /// Width and height in pixels at natural size, the height that of one row where rows are named (0: of a line of text);
+    /// the page scales it down where there is less room.
     pub(super) size: (f64, f64),
 }
 
@@ -58,6 +59,10 @@ pub(super) enum Mark {
     Line { points: Vec<(f64, f64)>, ink: Ink, tip: String },
     /// A horizontal bar between two values, `height` in rows.
     Bar { from: f64, to: f64, y: f64, height: f64, ink: Ink, tip: String },
+    /// The area between two lines, as x, low and high.
+    Band { points: Vec<(f64, f64, f64)>, ink: Ink, tip: String },
+    /// A vertical line through the whole plot.
+    Upright { x: f64, ink: Ink, tip: String },
 }
 
 impl Ink {
@@ -67,6 +72,33 @@ impl Ink {
             Self::Other => "ink-other",
             Self::Third => "ink-third",
             Self::Faint => "ink-faint",
+        }
+    }
+
+    fn stroke(self) -> &'static str {
+        match self {
+            Self::Main => "stroke-main",
+            Self::Other => "stroke-other",
+            Self::Third => "stroke-third",
+            Self::Faint => "stroke-faint",
+        }
+    }
+
+    fn line(self) -> &'static str {
+        match self {
+            Self::Main => "line stroke-main",
+            Self::Other => "line stroke-other",
+            Self::Third => "line stroke-third",
+            Self::Faint => "line stroke-faint",
+        }
+    }
+
+    fn band(self) -> &'static str {
+        match self {
+            Self::Main => "band ink-main",
+            Self::Other => "band ink-other",
+            Self::Third => "band ink-third",
+            Self::Faint => "band ink-faint",
         }
     }
 }
@@ -80,7 +112,7 @@ impl Axis {
 
 /// A pixel coordinate: one digit is a tenth of a pixel and half the size of the page.
 #[derive(Clone, Copy)]
-struct Px(f64);
+pub(super) struct Px(pub(super) f64);
 
 impl fmt::Display for Px {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,21 +120,29 @@ impl fmt::Display for Px {
     }
 }
 
-enum Shape {
+pub(super) enum Shape {
     Line { x1: Px, y1: Px, x2: Px, y2: Px, class: &'static str },
     Circle { x: Px, y: Px, class: &'static str, tip: String },
     Path { points: String, class: &'static str, tip: String },
     Rect { x: Px, y: Px, width: Px, height: Px, class: &'static str, tip: String },
     Text { x: Px, y: Px, class: &'static str, text: String, full: String },
+    Polygon { points: String, class: &'static str, tip: String },
 }
 
+/// An `<svg>` element; its texts are escaped.
 #[derive(Template)]
 #[template(path = "plot.svg")]
-struct Svg<'a> {
-    title: &'a str,
-    width: Px,
-    height: Px,
-    shapes: Vec<Shape>,
+pub(super) struct Svg<'a> {
+    pub(super) title: &'a str,
+    pub(super) width: Px,
+    pub(super) height: Px,
+    pub(super) shapes: Vec<Shape>,
+}
+
+impl Svg<'_> {
+    pub(super) fn element(&self) -> String {
+        self.render().expect("writing to a string cannot fail")
+    }
 }
 
 /// Characters of a tooltip: a label may be of any length.
@@ -115,7 +155,7 @@ impl Plot {
     /// The `<svg>` element; `None` when no mark has numbers, because an empty frame says less than a sentence.
     pub(super) fn svg(&self) -> Option<String> {
         let marks: Vec<&Mark> = self.marks.iter().filter(|mark| mark.is_finite()).collect();
-        if marks.is_empty() {
+        if marks.iter().all(|mark| matches!(mark, Mark::Upright { .. })) {
             return None;
         }
         let scales = Scales::new(self, &marks);
@@ -125,13 +165,14 @@ impl Plot {
             mark.draw(&scales, &mut shapes);
         }
         self.draw_legend(&scales, &mut shapes);
-        let height = scales.bottom + 2.0 * ROW + self.legend.len().div_ceil(2) as f64 * ROW;
+        let lines = self.legend_places().last().map_or(0, |place| place.1 + 1);
+        let height = scales.bottom + 2.0 * ROW + lines as f64 * ROW;
         let svg = Svg { title: &self.title, width: Px(self.size.0), height: Px(height), shapes };
-        Some(svg.render().expect("writing to a string cannot fail"))
+        Some(svg.element())
     }
 
     fn axes(&self, s: &Scales, shapes: &mut Vec<Shape>) {
-        for (at, text) in ticks(s.x_range, ((s.right - s.left) / 60.0) as usize) {
+        for (at, text) in x_ticks(s.x_range, s.right - s.left) {
             let x = Px(s.x(at));
             shapes.push(Shape::Line { x1: x, y1: Px(s.top), x2: x, y2: Px(s.bottom), class: "grid" });
             shapes.push(Shape::text(x.0, s.bottom + 14.0, "tick middle", text));
@@ -169,19 +210,34 @@ impl Plot {
         }
     }
 
+    /// Where each entry of the legend begins, and in which line: one after the other, as text.
+    fn legend_places(&self) -> Vec<(f64, usize)> {
+        let (mut x, mut line) = (8.0, 0);
+        let mut places = Vec::with_capacity(self.legend.len());
+        for (_, text) in &self.legend {
+            // 6.6 px is a character of the tick's font.
+            let width = 26.0 + text.chars().count() as f64 * 6.6;
+            if x > 8.0 && x + width > self.size.0 {
+                (x, line) = (8.0, line + 1);
+            }
+            places.push((x, line));
+            x += width;
+        }
+        places
+    }
+
     fn draw_legend(&self, s: &Scales, shapes: &mut Vec<Shape>) {
-        let column = (self.size.0 - 12.0) / 2.0;
-        for (i, (ink, text)) in self.legend.iter().enumerate() {
-            let x = 8.0 + (i % 2) as f64 * column;
-            let y = s.bottom + 2.0 * ROW + (i / 2) as f64 * ROW + 8.0;
+        let fits = ((self.size.0 - 24.0) / 6.6) as usize;
+        for ((ink, text), (x, line)) in self.legend.iter().zip(self.legend_places()) {
+            let y = s.bottom + 2.0 * ROW + line as f64 * ROW + 8.0;
             shapes.push(Shape::Circle { x: Px(x), y: Px(y), class: ink.class(), tip: String::new() });
-            shapes.push(Shape::text(x + 9.0, y + 4.0, "tick", clip(text, ((column - 12.0) / 6.6) as usize)));
+            shapes.push(Shape::text(x + 9.0, y + 4.0, "tick", clip(text, fits)));
         }
     }
 }
 
 impl Shape {
-    fn text(x: f64, y: f64, class: &'static str, text: String) -> Self {
+    pub(super) fn text(x: f64, y: f64, class: &'static str, text: String) -> Self {
         Self::Text { x: Px(x), y: Px(y), class, text, full: String::new() }
     }
 }
@@ -194,6 +250,11 @@ impl Mark {
                 points.iter().filter(|p| p.0.is_finite() && p.1.is_finite()).count() > 1
             }
             Self::Bar { from, to, y, .. } => from.is_finite() && to.is_finite() && y.is_finite(),
+            Self::Band { points, .. } => {
+                points.len() > 1
+                    && points.iter().all(|p| p.0.is_finite() && p.1.is_finite() && p.2.is_finite())
+            }
+            Self::Upright { x, .. } => x.is_finite(),
         }
     }
 
@@ -211,6 +272,12 @@ impl Mark {
                 points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite()).collect()
             }
             Self::Bar { from, to, y, .. } => vec![(*from, *y), (*to, *y)],
+            Self::Band { points, .. } => {
+                let (low, high) = (points.iter().map(|p| (p.0, p.1)), points.iter().map(|p| (p.0, p.2)));
+                low.chain(high).collect()
+            }
+            // It says nothing of the height, so it takes what is there.
+            Self::Upright { x, .. } => vec![(*x, f64::NAN)],
         }
     }
 
@@ -219,12 +286,7 @@ impl Mark {
             Self::Dot { x, y, range, ink, tip } => {
                 let (px, py) = (s.x(*x), s.y(*y));
                 if let Some((low, high)) = range.filter(|r| r.0.is_finite() && r.1.is_finite()) {
-                    let class = match ink {
-                        Ink::Main => "stroke-main",
-                        Ink::Other => "stroke-other",
-                        Ink::Third => "stroke-third",
-                        Ink::Faint => "stroke-faint",
-                    };
+                    let class = ink.stroke();
                     let (low, high) = (s.x(low), s.x(high));
                     for (x1, y1, x2, y2) in [
                         (low, py, high, py),
@@ -244,13 +306,21 @@ impl Mark {
             Self::Line { ink, tip, .. } => {
                 let points: Vec<String> =
                     self.corners().iter().map(|p| format!("{},{}", Px(s.x(p.0)), Px(s.y(p.1)))).collect();
-                let class = match ink {
-                    Ink::Main => "line stroke-main",
-                    Ink::Other => "line stroke-other",
-                    Ink::Third => "line stroke-third",
-                    Ink::Faint => "line stroke-faint",
-                };
+                let class = ink.line();
                 shapes.push(Shape::Path { points: points.join(" "), class, tip: clip(tip, MAX_TIP) });
+            }
+            Self::Band { points, ink, tip } => {
+                let there = points.iter().map(|p| (p.0, p.2));
+                let back = points.iter().rev().map(|p| (p.0, p.1));
+                let around: Vec<String> =
+                    there.chain(back).map(|p| format!("{},{}", Px(s.x(p.0)), Px(s.y(p.1)))).collect();
+                let points = around.join(" ");
+                shapes.push(Shape::Polygon { points, class: ink.band(), tip: clip(tip, MAX_TIP) });
+            }
+            Self::Upright { x, ink, tip } => {
+                let x = Px(s.x(*x));
+                let points = format!("{x},{} {x},{}", Px(s.top), Px(s.bottom));
+                shapes.push(Shape::Path { points, class: ink.line(), tip: clip(tip, MAX_TIP) });
             }
             Self::Bar { from, to, y, height, ink, tip } => {
                 let (a, b) = (s.x(from.min(*to)), s.x(from.max(*to)));
@@ -291,7 +361,8 @@ impl Scales {
             Axis::Rows(rows) => {
                 let longest = rows.iter().map(|row| row.chars().count()).max().unwrap_or(0);
                 let left = (longest as f64 * 7.0 + 10.0).min(width * 0.45);
-                (left, 4.0, 4.0 + rows.len() as f64 * ROW, true)
+                let row = if height > 0.0 { height } else { ROW };
+                (left, 4.0, 4.0 + rows.len() as f64 * row, true)
             }
             Axis::Numbers { .. } => (44.0, 20.0, height, false),
         };
@@ -330,9 +401,21 @@ fn range(axis: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {
     (if low >= 0.0 && padded_low < 0.0 { 0.0 } else { padded_low }, padded_high)
 }
 
+/// As many ticks as `width` pixels hold side by side: 7 px is a character of their font.
+fn x_ticks(range: (f64, f64), width: f64) -> Vec<(f64, String)> {
+    let fits = |ticks: &[(f64, String)]| {
+        let longest = ticks.iter().map(|tick| tick.1.chars().count()).max().unwrap_or(0);
+        ticks.len() as f64 * (longest as f64 * 7.0 + 8.0) <= width + 8.0
+    };
+    let most = ((width / 60.0) as usize).clamp(3, 8);
+    let mut all = (2..=most).rev().map(|n| ticks(range, n));
+    let first = all.next().unwrap_or_default();
+    if fits(&first) { first } else { all.find(|ticks| fits(ticks)).unwrap_or_else(|| ticks(range, 2)) }
+}
+
 /// About `n` round numbers inside a range, with the digits that tell them apart.
 fn ticks((low, high): (f64, f64), n: usize) -> Vec<(f64, String)> {
-    let raw = (high - low) / n.clamp(3, 8) as f64;
+    let raw = (high - low) / n.clamp(2, 8) as f64;
     let power = 10f64.powf(raw.log10().floor());
     // Of the round steps the nearest by ratio; the bounds between 1, 2, 5 and 10 are their geometric means.
     let step = power
@@ -382,6 +465,19 @@ mod tests {
         assert_eq!(texts(0.03, 0.41), ["0.1", "0.2", "0.3", "0.4"]);
         assert_eq!(texts(-0.02, 0.02), ["−0.02", "−0.01", "0.00", "0.01", "0.02"]);
         assert_eq!(texts(0.0, 180.0), ["0", "50", "100", "150"]);
+    }
+
+    #[test]
+    fn ticks_stand_side_by_side() {
+        // Six numbers of six characters take 300 pixels and more; what is left are steps of a hundredth or more.
+        for width in [90.0, 150.0, 300.0] {
+            let ticks = x_ticks((-0.027, 0.012), width);
+            let longest = ticks.iter().map(|tick| tick.1.chars().count()).max().unwrap();
+            assert!(
+                !ticks.is_empty() && ticks.len() as f64 * (7.0 * longest as f64) <= width + 8.0,
+                "{ticks:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The one honest sentence that the quickstart ends with and the page begins with.
 
 use super::{
-    ConfirmSummary, Interval, Objective, Proposal, decoding_name,
+    ConfirmSummary, Interval, Objective, Proposal, Target,
     estimate::{count, plain, range, signed},
 };
 
@@ -15,14 +15,13 @@ pub fn verdict(
     confirm: Option<&ConfirmSummary>,
     n_finished: usize,
 ) -> String {
-    let what = format!("{}, {}", objective.target.name(), decoding_name(objective.decoding));
+    let what = objective.target.phrase(objective.decoding);
+    // A table's runs are whatever its owner made.
+    let run = if matches!(objective.target, Target::Column(_)) { "run" } else { "proxy run" };
     let Some(proposal) = proposal else {
         return match n_finished {
-            0 => "Nothing is proposed yet: no proxy run has finished.".to_owned(),
-            n => format!(
-                "Nothing is proposed yet: {} finished and no prediction was made.",
-                count(n, "proxy run")
-            ),
+            0 => format!("Nothing is proposed yet: no {run} has finished."),
+            n => format!("Nothing is proposed yet: {} finished and no prediction was made.", count(n, run)),
         };
     };
     if !proposal.signal {
@@ -33,7 +32,7 @@ pub fn verdict(
         );
         return format!(
             "The data show no signal ({what}; {}): {why}; the shares to use are {}.",
-            count(n_finished, "proxy run"),
+            count(n_finished, run),
             proposal.mixture.brief()
         );
     }

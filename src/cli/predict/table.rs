@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{Args, PERMUTATIONS, only_name, show, words};
 use crate::{
-    cli::printer::Printer,
+    cli::{printer::Printer, report},
     decide::{self, LeftOut, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
     error::{Context as _, Error, Result},
     name::Name,
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Pri
     let joined = Joined::join(columns, Table::read(mixtures)?, table, printer)?;
     match &args.at {
         Some(at) => predict_at(args, &joined, at, printer),
-        None => propose(args, &joined, &aims, rails, printer),
+        None => propose(args, &joined, &aims, rails, [mixtures, scores], printer),
     }
 }
 
@@ -258,6 +258,7 @@ fn propose(
     joined: &Joined,
     aims: &[(String, f64)],
     guardrails: Vec<Rail>,
+    files: [&Path; 2],
     printer: &mut Printer,
 ) -> Result<()> {
     // What is only judged is judged with what predicts best; what is proposed, with what may look beyond the runs.
@@ -276,6 +277,11 @@ fn propose(
     };
     let targets: Vec<TargetRuns> = joined.targets.iter().zip(joined.observations()).map(target).collect();
     if aims.is_empty() {
+        if args.report.is_some() {
+            return Err(Error::input("a page needs something to aim at")
+                .at("option `--report`")
+                .hint("`--maximize COLUMNS` or `--minimize COLUMNS` names it"));
+        }
         let (_, method) = decide::method(&predictor)?;
         let observations = joined.observations();
         let settings = skill::Settings { n_permutations: PERMUTATIONS, ..skill::Settings::default() };
@@ -311,6 +317,7 @@ fn propose(
         label: id.clone(),
         shares: shares.clone(),
     });
+    let constraints = super::constraints(args.constraints.as_deref())?.unwrap_or_default();
     let prediction = decide(&Question {
         datasets: &datasets,
         ledger: joined.hash.clone(),
@@ -319,24 +326,32 @@ fn propose(
         targets,
         objective,
         guardrails,
-        constraints: &super::constraints(args.constraints.as_deref())?.unwrap_or_default(),
+        constraints: &constraints,
         supply: None,
         predictor: &predictor,
         n_permutations: PERMUTATIONS,
         next: (args.by.into(), usize::from(args.next)),
         seed: 0,
     })?;
+    if !args.pareto.is_empty() {
+        let target = |score: &Score| Some(crate::report::Target::Column(score.name.clone()));
+        let fits = report::surfaces::fits(&prediction, &predictor, &target)?;
+        let region = constraints.region(&datasets, None).input()?;
+        return super::pareto::show(&prediction, &fits, &args.pareto, &region, args.json, printer);
+    }
     if let Some(out) = &args.out {
         store::write_whole(out, &decide::mixture_file(&prediction).to_json()).at(out.display())?;
+    }
+    if let Some(page) = &args.report {
+        report::table::page(&prediction, &predictor, &constraints, files, page)?;
     }
     if args.json {
         return printer.json(&prediction);
     }
     show::prediction(&prediction, printer)?;
-    match &args.out {
-        Some(out) => printer.line(format!("\nwritten: {}", out.display())),
-        None => Ok(()),
-    }
+    let written: Vec<String> =
+        [&args.out, &args.report].into_iter().flatten().map(|path| path.display().to_string()).collect();
+    if written.is_empty() { Ok(()) } else { printer.line(format!("\nwritten: {}", written.join(", "))) }
 }
 
 /// One predicted score, as scripts read it.

@@ -4,8 +4,13 @@ mod confirm;
 mod cost;
 mod curves;
 mod data;
+mod front;
 mod gains;
+mod importance;
 mod leaderboard;
+mod maps;
+mod next;
+mod observed;
 mod prediction;
 mod proposal;
 mod provenance;
@@ -16,40 +21,101 @@ mod signal;
 use std::collections::BTreeSet;
 
 use super::{
-    Group, Report, ReportRun,
+    Group, Report, ReportRun, Source,
     confirm::part as part_of,
     decoding_name,
-    estimate::{count, range, signed},
-    page::{Fact, Page},
+    estimate::{count, digits, range, signed},
+    page::{Fact, Page, Section, bound},
 };
 use crate::{
     mixture::Mixture,
     name::Name,
-    run::{Part, RunRecord},
+    run::{Decoding, Part, RunRecord},
 };
 
 /// All sections in reading order: the answer, the evidence, what it rests on.
 pub(super) fn page(report: &Report) -> Page {
     Page {
         title: report.title.clone(),
-        verdict: report.verdict.clone(),
-        facts: facts(report),
-        sections: vec![
-            proposal::section(report),
-            confirm::section(report),
-            leaderboard::section(report),
-            signal::section(report),
-            prediction::section(report),
-            shares::section(report),
-            gains::section(report),
-            curves::section(report),
-            realised::section(report),
-            data::section(report),
-            cost::section(report),
-            cost::failures(report),
-            provenance::section(report),
-        ],
+        verdict: bound(&report.verdict),
+        facts: match report.source {
+            Source::Experiment => facts(report),
+            Source::Table => table_facts(report),
+        },
+        sections: SECTIONS
+            .iter()
+            .filter(|(of, _)| of.is_none_or(|of| of == report.source))
+            .map(|(_, section)| section(report))
+            .collect(),
     }
+}
+
+/// Makes a section of a report.
+type Make = fn(&Report) -> Section;
+
+/// Every section, and the only kind of report that has it where there is one.
+const SECTIONS: [(Option<Source>, Make); 18] = [
+    (None, proposal::section),
+    (Some(Source::Experiment), confirm::section),
+    (Some(Source::Experiment), leaderboard::section),
+    (Some(Source::Table), observed::section),
+    (None, signal::section),
+    (None, prediction::section),
+    (None, importance::section),
+    (None, shares::section),
+    (None, maps::section),
+    (None, front::section),
+    (None, next::section),
+    (Some(Source::Experiment), gains::section),
+    (Some(Source::Experiment), curves::section),
+    (Some(Source::Experiment), realised::section),
+    (Some(Source::Experiment), data::section),
+    (Some(Source::Experiment), cost::section),
+    (Some(Source::Experiment), cost::failures),
+    (None, provenance::section),
+];
+
+/// What readers of somebody else's table look for first.
+fn table_facts(report: &Report) -> Vec<Fact> {
+    let tried = report.surfaces.as_ref().map_or(0, |s| s.tried.len());
+    let judged = || report.predictions.iter().filter(|p| p.skill.is_some());
+    let signal = judged().filter(|p| p.skill.is_some_and(|s| s.signal)).count();
+    let mixtures = judged().filter_map(|p| p.skill).map(|s| s.n_mixtures).max().unwrap_or(0);
+    let objective = &report.objective;
+    let mut facts = vec![
+        Fact { name: "runs", value: tried.to_string(), detail: count(mixtures, "different mixture") },
+        Fact {
+            name: "objective",
+            value: objective.target.name().to_owned(),
+            detail: Some(&objective.description)
+                .filter(|words| *words != objective.target.name())
+                .map_or_else(|| "what the proposal is to make large".to_owned(), Clone::clone),
+        },
+        Fact {
+            name: "scores that can be predicted",
+            value: format!("{signal} of {}", judged().count()),
+            detail: "better than by the mean, on mixtures left out".to_owned(),
+        },
+    ];
+    let of_objective = report.predictions.iter().find(|p| p.target == objective.target);
+    if let Some(skill) = of_objective.and_then(|p| p.skill) {
+        facts.push(Fact {
+            name: "skill on the objective",
+            value: format!("R² {}", digits(skill.r2, 2)),
+            detail: format!("rank correlation {}", digits(skill.rank_correlation, 2)),
+        });
+    }
+    facts.extend(expected_gain(report));
+    facts
+}
+
+fn expected_gain(report: &Report) -> Option<Fact> {
+    let proposal = report.proposal.as_ref().filter(|p| p.signal)?;
+    Some(Fact {
+        name: "expected gain over uniform",
+        value: signed(proposal.gain.mean),
+        detail: format!("90 % interval {}", range(Some(proposal.gain), signed)),
+    })
 }
 
 fn facts(report: &Report) -> Vec<Fact> {
@@ -67,17 +133,11 @@ fn facts(report: &Report) -> Vec<Fact> {
         },
         Fact {
             name: "objective",
-            value: format!("{} ({})", objective.target.name(), decoding_name(objective.decoding)),
-            detail: objective.description.clone(),
+            value: objective.target.phrase(objective.decoding),
+            detail: "what the proposal is to make large".to_owned(),
         },
     ];
-    if let Some(proposal) = report.proposal.as_ref().filter(|p| p.signal) {
-        facts.push(Fact {
-            name: "expected gain over uniform",
-            value: signed(proposal.gain.mean),
-            detail: format!("90 % interval {}", range(Some(proposal.gain), signed)),
-        });
-    }
+    facts.extend(expected_gain(report));
     if let Some(gain) = report.confirm.first().and_then(|c| c.gain(&objective.target, objective.decoding)) {
         facts.push(Fact {
             name: "measured gain over uniform",
@@ -99,6 +159,14 @@ fn facts(report: &Report) -> Vec<Fact> {
         },
     });
     facts
+}
+
+/// `, sampled`; nothing for scores of tables, which know no decoding.
+fn suffix(report: &Report, decoding: Decoding) -> String {
+    match report.source {
+        Source::Experiment => format!(", {}", decoding_name(decoding)),
+        Source::Table => String::new(),
+    }
 }
 
 /// Finished runs, each with its record.

@@ -9,7 +9,7 @@ use crate::report::{
 
 pub(super) fn section(report: &Report) -> Section {
     let mut section = Section::new("proposal", "Proposal");
-    report.notes.iter().for_each(|note| section.text(note));
+    report.notes.iter().for_each(|note| section.text(sentence(note)));
     let Some(proposal) = &report.proposal else {
         section.text("No prediction was made, so there is no proposal.");
         return section;
@@ -34,7 +34,7 @@ pub(super) fn section(report: &Report) -> Section {
         );
     }
     if let Some(note) = &proposal.note {
-        section.text(format!("Note: {note}."));
+        section.text(sentence(note));
     }
     if !proposal.binding.is_empty() {
         section.text(format!("Constraints that it touches: {}.", proposal.binding.join("; ")));
@@ -83,4 +83,12 @@ pub(super) fn section(report: &Report) -> Section {
     section.plots(false, [("Proposed shares beside uniform ones.".to_owned(), plot)]);
     section.table(table);
     section
+}
+
+/// A note with a capital and a full stop; those of predictors are parts of longer sentences elsewhere.
+fn sentence(note: &str) -> String {
+    let mut chars = note.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let stop = if note.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
 }

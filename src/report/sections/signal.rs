@@ -1,7 +1,8 @@
 //! Whether mixtures differ at all: spread between them beside the spread between seeds.
 
+use super::suffix;
 use crate::report::{
-    DECODINGS, Report, decoding_name,
+    DECODINGS, Report, Source, decoding_name,
     estimate::{chance, count, digits, plain},
     page::{Cell, Section, Table},
     plot::{Axis, Ink, Mark, Plot},
@@ -53,19 +54,25 @@ pub(super) fn section(report: &Report) -> Section {
             bar(s.within_sd.unwrap_or(f64::NAN), 0.19, Ink::Other, "between seeds");
         }
         let plot = Plot {
-            title: format!("Spread between mixtures and between seeds, {}", decoding_name(decoding)),
+            title: format!("Spread between mixtures and between seeds{}", suffix(report, decoding)),
             x: Axis::Numbers { label: "standard deviation of the score".into(), include: vec![0.0] },
             y: Axis::Rows(of.iter().map(|s| s.target.name().to_owned()).collect()),
             marks,
-            legend: vec![(Ink::Main, "between mixtures".into()), (Ink::Other, "between seeds".into())],
+            legend: std::iter::once((Ink::Main, "between mixtures".to_owned()))
+                .chain(
+                    of.iter()
+                        .any(|s| s.within_sd.is_some())
+                        .then(|| (Ink::Other, "between seeds".to_owned())),
+                )
+                .collect(),
             size: (460.0, 0.0),
         };
-        (format!("What mixtures add beside what seeds do, {}.", decoding_name(decoding)), plot)
+        (format!("What mixtures add beside what seeds do{}.", suffix(report, decoding)), plot)
     });
     section.plots(false, plots);
     let mut table = Table::new(
-        "Standard deviations of the score in [0, 1]; between mixtures: beyond what seeds explain. F and \
-         p: one-way analysis of variance.",
+        "Standard deviations of the score; between mixtures: beyond what seeds explain. F and p: one-way analysis of \
+         variance.",
         ["target", "decoding", "sd between mixtures", "sd between seeds", "F", "p", "mixtures", "runs"],
     );
     table.rows = report
@@ -84,6 +91,9 @@ pub(super) fn section(report: &Report) -> Section {
             ]
         })
         .collect();
+    if report.source == Source::Table {
+        table.drop_column("decoding");
+    }
     section.table(table);
     section
 }
