@@ -77,7 +77,9 @@ fn regmix() -> Option<Table> {
     let (targets, losses) = read("train_pile_loss_1m.csv")?;
     for row in &mut shares {
         let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|share| *share /= sum);
+        for share in row.iter_mut() {
+            *share /= sum;
+        }
     }
     let mean = |i: usize| shares.iter().map(|row| row[i]).sum::<f64>() / shares.len() as f64;
     let prior = (0..columns.len()).map(mean).collect();
@@ -185,7 +187,9 @@ fn random_best(surface: &Surface, region: &Region, prior: &[f64], points: usize)
     for _ in points / 2..points {
         let mut direction: Vec<f64> = (0..d).map(|_| StandardNormal.sample(&mut rng)).collect();
         let mean = direction.iter().sum::<f64>() / d as f64;
-        direction.iter_mut().for_each(|x| *x -= mean);
+        for x in &mut direction {
+            *x -= mean;
+        }
         let moved = |t: f64| -> Vec<f64> { at.iter().zip(&direction).map(|(a, x)| a + t * x).collect() };
         let reach = |sign: f64| {
             let (mut low, mut high) = (0.0, 1.0);

@@ -191,7 +191,8 @@ fn search(folder: &Path, sizes: &[usize]) {
         let small = (0..size).map(|i| {
             let part = part(&images[i % images.len()].1, &mut rng, 0.3);
             let small = imageops::thumbnail(&part, 96, 96);
-            let turned = if i / images.len() % 2 == 0 { small } else { imageops::rotate90(&small) };
+            let turned =
+                if (i / images.len()).is_multiple_of(2) { small } else { imageops::rotate90(&small) };
             (i.to_string(), png(&turned))
         });
         let rows = Pictures(small.collect());
@@ -211,7 +212,7 @@ fn search(folder: &Path, sizes: &[usize]) {
 fn part(image: &RgbImage, rng: &mut impl Rng, least: f64) -> RgbImage {
     let side = |pixels: u32, rng: &mut dyn FnMut() -> f64| {
         let length = ((least + (1.0 - least) * rng()) * f64::from(pixels)) as u32;
-        (((pixels - length) as f64 * rng()) as u32, length.max(1))
+        ((f64::from(pixels - length) * rng()) as u32, length.max(1))
     };
     let mut next = || rng.random::<f64>();
     let (x, width) = side(image.width(), &mut next);

@@ -93,7 +93,8 @@ fn files_that_change_or_vanish_while_they_are_read_are_bad_rows_or_do_not_matter
         |file: &'static str, text: &'static str| move |root: &Path| fs::write(root.join(file), text).unwrap();
     let lighter = |root: &Path| picture(root, 3, 200);
     // The row's index, what happens to the files, what is said about row 3.
-    let cases: [(&str, &dyn Fn(&Path), bool, Option<&str>); 6] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&Path), bool, Option<&'a str>);
+    let cases: [Case; 6] = [
         (
             "its picture vanishes",
             &remove("3.png"),

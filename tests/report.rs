@@ -525,7 +525,7 @@ fn a_table_of_runs_has_a_page_of_its_own() {
     };
     let all = given(&["--minimize", "loss_of_text,loss_of_code,loss_of_<script>alert(1)</script>"]);
     assert!(all.status.success(), "{}", String::from_utf8_lossy(&all.stderr));
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = std::fs::read_to_string(&page).unwrap();
     check_sections(&page, &SECTIONS);
     for absent in ["confirm", "gains", "curves", "realised", "data", "cost", "failures"] {
         assert!(

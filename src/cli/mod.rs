@@ -66,7 +66,7 @@ enum Command {
     /// The whole job on what is embedded: no data, weights or network needed.
     Quickstart(quickstart::Args),
     /// Fit predictors, judge them, propose a mixture and the next runs.
-    Predict(predict::Args),
+    Predict(Box<predict::Args>),
     /// Compare predictors on a table by cross-validation and learning curves.
     Compare(compare::Args),
     /// Write the next batch of runs of an experiment.

@@ -254,7 +254,9 @@ impl Args {
         }
         if !given {
             let each = 1.0 / aims.len().max(1) as f64;
-            aims.iter_mut().for_each(|(_, weight)| *weight *= each);
+            for (_, weight) in &mut aims {
+                *weight *= each;
+            }
         }
         Ok(aims)
     }
@@ -310,7 +312,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     }
     if !args.pareto.is_empty() {
         let region =
-            experiment.constraints().region(&prediction.datasets, experiment.supply(context)?.as_ref());
+            experiment.constraints().region(&prediction.datasets, Some(&experiment.supply(context)?));
         let fits = report::surfaces::fits(&prediction, &experiment.plan.predictor, &report::target)?;
         return pareto::show(&prediction, &fits, &args.pareto, &region.input()?, args.json, printer);
     }

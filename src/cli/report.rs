@@ -177,7 +177,7 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
 /// What the prediction says of mixtures not tried, under the experiment's constraints.
 fn explored(experiment: &Experiment, prediction: &Prediction, context: &Context) -> Result<Surfaces> {
     let supply = experiment.supply(context)?;
-    let region = experiment.constraints().region(&prediction.datasets, supply.as_ref()).input()?;
+    let region = experiment.constraints().region(&prediction.datasets, Some(&supply)).input()?;
     let fits = surfaces::fits(prediction, &experiment.plan.predictor, &target)?;
     let aims = surfaces::default_aims(&fits);
     surfaces::surfaces(prediction, fits, aims, &region)

@@ -493,7 +493,7 @@ fn refits(
             FitError::TooFew { method, needs, .. } => {
                 FitError::TooFew { method, needs: needs + 1, has: groups.len() }
             }
-            other => other,
+            other @ FitError::BadRun { .. } => other,
         })?;
         Ok(fitted.predict(&runs[rows[0]].shares))
     };

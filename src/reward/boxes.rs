@@ -703,7 +703,7 @@ mod tests {
         check(0.5, &[ONE], "[[0,0,10,10],[0,0,10,10]]", 0.5);
         let hundred = vec!["[0,0,10,10]"; 100].join(",");
         check(0.5, &[ONE], &format!("[{hundred}]"), 0.0);
-        let ten = vec!["[0,0,10,10]"; 10].join(",");
+        let ten = ["[0,0,10,10]"; 10].join(",");
         check(0.5, &[ONE], &format!("[{ten}]"), 0.1);
         let million = vec!["[0,0,10,10]"; 90_000].join(",");
         check(0.5, &[ONE], &format!("[{million}]"), 0.0);

@@ -236,7 +236,9 @@ fn screen(
         let values: Vec<String> = table.values(column)?.into_iter().map(|cell| cell.to_string()).collect();
         let of = |row: usize| &values[if of_b { b_row[ids[row].as_str()] } else { row }];
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
-        rows.iter().for_each(|&row| *counts.entry(of(row)).or_default() += 1);
+        for &row in rows.iter() {
+            *counts.entry(of(row)).or_default() += 1;
+        }
         // Of equally common ones the first by name, so that the same table gives the same answer.
         let most = counts
             .iter()

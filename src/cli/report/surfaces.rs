@@ -78,7 +78,9 @@ fn observations(prediction: &Prediction, score: &Score) -> Vec<Observation> {
     // Where nothing was replicated the spread between seeds is the known noise of evaluation.
     if mixtures(&all).len() == all.len() {
         let noise_variance = score.skill.signal.within_sd.map(|sd| sd * sd);
-        all.iter_mut().for_each(|run| run.noise_variance = noise_variance);
+        for run in &mut all {
+            run.noise_variance = noise_variance;
+        }
     }
     all
 }

@@ -99,7 +99,9 @@ impl Grey {
             }
         }
         let area = width as f32 / side as f32 * (height as f32 / side as f32);
-        values.iter_mut().for_each(|value| *value /= area);
+        for value in &mut values {
+            *value /= area;
+        }
         Self { side, values }
     }
 
@@ -210,7 +212,9 @@ impl Describer {
                 *to = dot(&across[x][right], &self.waves[y][down]);
             }
             let length = dot(&out, &out).sqrt().max(LEAST_CONTRAST);
-            out.iter_mut().for_each(|value| *value /= length);
+            for value in &mut out {
+                *value /= length;
+            }
             out
         };
         self.of.iter().map(one).collect()
@@ -423,6 +427,10 @@ fn moved([x, y, width, height]: Window, [dx, dy, dw, dh]: Window) -> Window {
 }
 
 /// Solves a symmetric system of which the upper half is given; none if it has no one solution.
+#[expect(
+    clippy::needless_range_loop,
+    reason = "rows and columns of one matrix, read and written by their numbers"
+)]
 fn solve(mut matrix: [[f32; 6]; 6], mut right: [f32; 6]) -> Option<[f32; 6]> {
     for i in 0..6 {
         for k in 0..i {
@@ -435,7 +443,7 @@ fn solve(mut matrix: [[f32; 6]; 6], mut right: [f32; 6]) -> Option<[f32; 6]> {
     }
     for i in 0..6 {
         let pivot = matrix[i][i];
-        if !(pivot.abs() > 1e-9) {
+        if pivot.is_nan() || pivot.abs() <= 1e-9 {
             return None;
         }
         for k in i + 1..6 {
