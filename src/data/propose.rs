@@ -640,10 +640,13 @@ fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Optio
         let there = there.canonicalize().ok()?;
         let below = there.strip_prefix(root).ok()?.to_string_lossy().into_owned();
         let own = there == parent.canonicalize().ok()?;
-        return Some((
-            vec![name.to_owned()],
-            (!own).then_some(if below.is_empty() { ".".to_owned() } else { below }),
-        ));
+        let mut images = vec![name.to_owned()];
+        if name == "file_name" {
+            // Folders of pictures of Hugging Face name further ones so.
+            let further = |name: &str| name.ends_with("_file_name") || name.ends_with("_file_names");
+            images.extend(columns.iter().filter(|name| further(name)).map(|name| (*name).clone()));
+        }
+        return Some((images, (!own).then_some(if below.is_empty() { ".".to_owned() } else { below })));
     }
     None
 }
