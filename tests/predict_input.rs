@@ -215,7 +215,7 @@ const NO_MATCH: &str = "error: no value of column `id` is in both tables\n  in a
 const TEXT: &str = "error: column `s` holds `high` where a number is needed\n  in b.csv, row `r7`\nhint: mend it, or leave the row out with `--without r7`\n";
 const COLLIDE: &str = "error: no mixture meets the constraints: together they ask for 1.2000 of 1: `a` at least 0.6, `b` at least 0.6\n  in table [constraints]\n";
 const NO_SIZES: &str = "error: `max_passes` needs to know the sizes of the datasets and of the run\n  in table [constraints]\nhint: add `rows = { NAME = 5000, … }` and `total_groups = 16000`\n";
-const UNKNOWN_KEY: &str = "";
+const UNKNOWN_KEY: &str = "error: TOML parse error at line 1, column 1\n  |\n1 | at_least = 2\n  | ^^^^^^^^\nunknown field `at_least`, expected one of `max_passes`, `min`, `max`, `shares`, `groups`, `passes_used`, `linear`, `at_most`, `leash`, `rows`, `total_groups`\n  in c.toml\n";
 const SUM: &str = "error: the shares sum to 0.9000, not to 1\n  in a.csv, row `r7`\nhint: these columns are read as shares: `a`, `b`, `c`\n";
 const NO_ROWS: &str = "error: the table has no rows\n  in a.csv\n";
-const ONE_DATASET: &str = "error: there are 1 columns of shares; at least two are needed\n  in a.csv\nhint: a share is a column of numbers that the table of scores does not have\n";
+const ONE_DATASET: &str = "note: 28 rows are in one table only and are left out\nerror: columns of shares: 1; at least two are needed\n  in a.csv\nhint: a share is a column of numbers that the table of scores does not have\n";

@@ -437,7 +437,9 @@ pub(super) fn write(experiment: &Path, best: &Path, prediction: &Prediction) -> 
 pub(super) fn constraints(path: Option<&Path>) -> Result<Option<Constraints>> {
     let Some(path) = path else { return Ok(None) };
     let text = std::fs::read_to_string(path).input().at(path.display())?;
-    toml::from_str(&text).map(Some).input().at(path.display())
+    let parsed =
+        toml::from_str(&text).map_err(|error: toml::de::Error| Error::input(error.to_string().trim_end()));
+    parsed.map(Some).at(path.display())
 }
 
 /// A `[predictor]` table without settings.

@@ -153,7 +153,7 @@ impl Joined {
         let datasets = a.numeric(is_share, &a_ids, &a_rows, Gaps::Zero, printer)?;
         if datasets.len() < 2 {
             return Err(Error::input(format!(
-                "there are {} columns of shares; at least two are needed",
+                "columns of shares: {}; at least two are needed",
                 datasets.len()
             ))
             .at(&a.place)
