@@ -86,6 +86,9 @@ fn two_datasets_over_the_same_files_are_warned_of() {
     assert_eq!((code, stderr.as_str()), (Some(0), expected));
 }
 
+/// What happens to the files, done how; whether row 3 is still good, and what is said about it.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path), bool, Option<&'a str>);
+
 #[test]
 fn files_that_change_or_vanish_while_they_are_read_are_bad_rows_or_do_not_matter() {
     let remove = |file: &'static str| move |root: &Path| fs::remove_file(root.join(file)).unwrap();
@@ -93,7 +96,6 @@ fn files_that_change_or_vanish_while_they_are_read_are_bad_rows_or_do_not_matter
         |file: &'static str, text: &'static str| move |root: &Path| fs::write(root.join(file), text).unwrap();
     let lighter = |root: &Path| picture(root, 3, 200);
     // The row's index, what happens to the files, what is said about row 3.
-    type Case<'a> = (&'a str, &'a dyn Fn(&Path), bool, Option<&'a str>);
     let cases: [Case; 6] = [
         (
             "its picture vanishes",
