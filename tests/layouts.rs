@@ -170,9 +170,9 @@ fn a_folder_with_nothing_to_propose_is_an_error_that_says_what_is_there() {
             let to = folder.join(file);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             if to.extension().is_some_and(|ending| ending == "png") {
-                write_picture(&to, 1)
+                write_picture(&to, 1);
             } else {
-                fs::write(to, text).unwrap()
+                fs::write(to, text).unwrap();
             }
         }
         let found = propose(&folder, root.path(), None).unwrap_err();
