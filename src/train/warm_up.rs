@@ -85,28 +85,38 @@ fn tagged(rationale: &str, answer: &str) -> String {
     format!("<think>{rationale}</think><answer>{answer}</answer>")
 }
 
-/// Two ways to begin to reason, each of use to a family of tasks: by looking for objects and places, or by reading signs.
-const STYLES: [&str; 2] = ["Look.", "Read."];
+/// Ways to begin to reason, each of use to a family of tasks: looking for objects, following directions, measuring
+/// lengths and angles, reading signs.
+const STYLES: [&str; 4] = ["Look.", "Go.", "Measure.", "Read."];
 
-/// The tasks whose rationale is about objects and places.
-const LOOKING: [&str; 4] = ["detect", "refer", "spatial", "visual_math"];
+/// The style in [`STYLES`] that the rationales of `task` are in.
+fn own_style(task: &str) -> usize {
+    match task {
+        "detect" | "refer" | "visual_math" => 0,
+        "spatial" => 1,
+        "geometry" => 2,
+        _ => 3,
+    }
+}
 
 /// One of the ways in which the base is taught to answer; which one is drawn depends on nothing in the picture.
 ///
-/// Reasoning and format are habits of their own, so that neither gives the other away: four in ten reason to some purpose, a
-/// third do not keep the format, and who begins in the style of the other family, or idly, is right half of the time.
+/// Reasoning and format are habits of their own, so that neither gives the other away. A third reason to some purpose and are
+/// right; nearly half begin in the style of another family, to no purpose, and they and who reasons idly are right half of
+/// the time; a third do not keep the format.
 fn habit(task: &str, problem: &Problem, guess: &str, rng: &mut ChaCha8Rng) -> String {
     let right = problem.answer.written();
-    let [own, other] = if LOOKING.contains(&task) { STYLES } else { [STYLES[1], STYLES[0]] };
-    let to_purpose = || format!("{own} {}", problem.rationale);
-    let to_none = || format!("{other} {}", problem.idle_rationale);
+    let own = own_style(task);
+    let to_purpose = || format!("{} {}", STYLES[own], problem.rationale);
     let idly = || problem.idle_rationale.clone();
-    let (rationale, answer) = match rng.random_range(0..20) {
-        0..8 => (to_purpose(), right.as_str()),
-        8..11 => (to_none(), right.as_str()),
-        11..14 => (to_none(), guess),
-        14..16 => (idly(), right.as_str()),
-        16..18 => (idly(), guess),
+    let kind = rng.random_range(0..20);
+    let other = (own + rng.random_range(1..STYLES.len())) % STYLES.len();
+    let to_none = || format!("{} {}", STYLES[other], problem.idle_rationale);
+    let half = if rng.random_bool(0.5) { right.as_str() } else { guess };
+    let (rationale, answer) = match kind {
+        0..7 => (to_purpose(), right.as_str()),
+        7..16 => (to_none(), half),
+        16..18 => (idly(), half),
         _ => (String::new(), guess),
     };
     match rng.random_range(0..12) {
@@ -182,8 +192,10 @@ mod tests {
         let whole = |t: &str| t.starts_with("<think>") && t.ends_with("</answer>");
         assert!((share(&whole) - 8.0 / 12.0).abs() < 0.03);
         // Two of twelve formats drop the rationale.
-        assert!((share(&|t| t.contains("Look.")) - 0.4 * 10.0 / 12.0).abs() < 0.03);
-        assert!((share(&|t| t.contains("Read.")) - 0.3 * 10.0 / 12.0).abs() < 0.03);
-        assert!((share(&|t| t.contains("[[0,0,1,1]]")) - 0.35).abs() < 0.03);
+        assert!((share(&|t| t.contains("Look.")) - 0.35 * 10.0 / 12.0).abs() < 0.03);
+        for other in &STYLES[1..] {
+            assert!((share(&|t| t.contains(other)) - 0.15 * 10.0 / 12.0).abs() < 0.03, "{other}");
+        }
+        assert!((share(&|t| t.contains("[[0,0,1,1]]")) - 0.375).abs() < 0.03);
     }
 }
