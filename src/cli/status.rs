@@ -67,6 +67,9 @@ pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()>
     if args.json {
         return Ok(());
     }
+    if rows.is_empty() {
+        return printer.line(format!("No run yet; `modo sweep {}` does them.", folder.display()));
+    }
     let columns = [
         Column::Text("run"),
         Column::Text("label"),
