@@ -51,7 +51,7 @@ const EPSILON: f64 = 1e-8;
 /// Between checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// Rows of each dataset whose gold answer the reward must accept before a run starts.
-const SELF_TEST_ROWS: u64 = 32;
+pub const SELF_TEST_ROWS: u64 = 32;
 /// Tokens per completion when a supervised run is scored; none of the embedded answers needs as many.
 const SFT_MAX_NEW_TOKENS: usize = 64;
 /// Texts per dataset that the tokenizer of an untrained base is learnt from.
