@@ -11,17 +11,18 @@ use super::{
     printer::{Printer, Progress},
 };
 use crate::{
-    data::{Catalog, DatasetConfig, Portion},
-    decide::{Prediction, same_run},
+    data::{Catalog, DatasetConfig, Portion, Role},
+    decide::{self, Prediction, same_run},
     error::{Context as _, Error, Result},
-    ledger::folders,
+    launch::LAUNCHERS,
+    ledger::{RunFolder, folders},
     mixture::{
         Mixture,
         constraint::{Constraints, Supply},
     },
     name::Name,
     run::RunSpec,
-    sampler::source,
+    sampler::{check, source},
     store,
     sweep::{self, Confirm, Event, Observer, Outcome, Plan, Point, Sources, Sweep, Tally},
     train,
@@ -69,9 +70,28 @@ impl Experiment {
             .input()
             .at("table [algorithm]")
             .at(place())?;
+        decide::method(&plan.predictor).at(place())?;
+        let launcher = &plan.launcher;
+        let entry = LAUNCHERS.get(&launcher.name).input().at("table [launcher]").at(place())?;
+        (entry.build)(launcher.settings.clone()).input().at("table [launcher]").at(place())?;
         let mut tables = BTreeMap::new();
-        for name in plan.train.iter().chain(&plan.benchmarks) {
-            tables.insert(name.clone(), catalog.table(name).at(place())?.clone());
+        for (key, names) in [("train", &plan.train), ("benchmarks", &plan.benchmarks)] {
+            for name in names {
+                tables.insert(name.clone(), catalog.table(name).at(place())?.clone());
+                let role = catalog.get(name)?.role;
+                // A benchmark that is trained on would have shown runs the questions that judge them.
+                if (role == Role::Train) != (key == "train") {
+                    let (is, other) = if role == Role::Train {
+                        ("a training dataset", "train")
+                    } else {
+                        ("a benchmark", "benchmarks")
+                    };
+                    return Err(Error::input(format!("`{name}` is {is}, as its `role` says"))
+                        .at(format!("key `{key}`"))
+                        .at(place())
+                        .hint(format!("name it in `{other}`, or give another dataset")));
+                }
+            }
         }
         let base_hash = if plan.base == train::UNTRAINED {
             train::UNTRAINED.to_owned()
@@ -223,6 +243,22 @@ impl Experiment {
         Ok(specs.remove(0))
     }
 
+    /// Where the runs of an experiment keep what is made of its datasets once.
+    fn cache(&self) -> PathBuf {
+        self.folder.join("cache")
+    }
+
+    /// Opens every dataset and benchmark and puts golds to their rewards: what each run would stumble over is said before
+    /// the first one starts.
+    pub(super) fn check_data(&self, context: &Context) -> Result<()> {
+        for name in self.plan.train.iter().chain(&self.plan.benchmarks) {
+            let config = self.catalog.get(name)?;
+            let rows = source::open(name, config, &context.data_root, Portion::All, Some(&self.cache()))?;
+            check::check_rewards(name, config, rows.as_ref(), train::self_test_rows(config))?;
+        }
+        Ok(())
+    }
+
     /// Does what is missing of `specs`, with a bar.
     pub(super) fn run(
         &self,
@@ -232,9 +268,17 @@ impl Experiment {
         printer: &Printer,
         stop: &AtomicBool,
     ) -> Result<Outcome> {
+        let done = |spec: &RunSpec| {
+            let path = self.folder.join("runs").join(spec.id().as_str());
+            RunFolder::open(&path).and_then(|run| run.result()).is_ok_and(|result| result.is_some())
+        };
+        if !specs.iter().all(done) {
+            self.check_data(context)?;
+        }
         let mut sweep = Sweep::new(&self.folder, &self.plan, specs, stop)?;
         // Cores are used by runs first: one thread each.
-        sweep.worker.command.splice(1..1, ["--threads".into(), "1".into()]);
+        let options = ["--threads", "1", "--device", context.processor.name()];
+        sweep.worker.command.splice(1..1, options.map(Into::into));
         sweep.worker.env.push(("MODO_DATA_ROOT".to_owned(), context.data_root.display().to_string()));
         let mut bars = Bars::new(what, printer, sweep.specs.len());
         let outcome = sweep.run(&mut bars)?;

@@ -129,7 +129,7 @@ struct Shared {
     #[arg(long, global = true, value_name = "FILE")]
     datasets: Option<PathBuf>,
     /// Folder for what is made of datasets once: indexes of their rows, reports [default: $MODO_CACHE, or modo in
-    /// the user's folder for caches].
+    /// the user's folder for caches]; the runs of an experiment keep theirs in its own folder.
     #[arg(long, global = true, value_name = "FOLDER", conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
     /// Make nothing for later: read every file anew.
@@ -140,12 +140,22 @@ struct Shared {
     quiet: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Processor {
     /// The processor, with all its vector instructions.
     Cpu,
     /// The first graphics card (Vulkan, Metal or DirectX 12); needs a build with `--features gpu`.
     Gpu,
+}
+
+impl Processor {
+    /// What `--device` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
 }
 
 /// What every command may ask for.

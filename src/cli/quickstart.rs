@@ -21,6 +21,7 @@ use crate::{
     predict::skill::Verdict,
     run::{BenchmarkScore, RunSpec},
     store,
+    sweep::Plan,
     train::{self, Surroundings},
 };
 
@@ -93,6 +94,11 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     report::write(&built, &page)?;
     printer.note(format!("     {} after {}", page.display(), HumanDuration(begun.elapsed())));
     printer.line(&built.verdict)
+}
+
+/// The embedded experiment's plan.
+pub(super) fn plan() -> Result<Plan> {
+    Plan::parse(PLAN, "the embedded plan")
 }
 
 /// Runs to suggest in `prediction.json`.

@@ -12,15 +12,13 @@ use super::{
 use crate::{
     error::{Context as _, Result},
     ledger::{AttemptView, folders},
+    sweep::Plan,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   modo status
   modo status experiments/real_slices --json";
-
-/// Attempts after which a run counts as failed, for the word in the table.
-const ATTEMPTS: u32 = 3;
 
 /// Show where the runs of an experiment stand.
 #[derive(clap::Args)]
@@ -36,6 +34,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()> {
     let folder = folder(args.experiment.as_deref());
     check_experiment(&folder)?;
+    let attempts_allowed = Plan::read(&folder)?.launcher.attempts;
     let mut rows = Vec::new();
     for found in folders(&folder).failed()? {
         let run = match found {
@@ -46,7 +45,7 @@ pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()>
             }
         };
         let spec = run.spec().failed()?;
-        let status = format!("{:?}", run.status(ATTEMPTS).failed()?).to_lowercase();
+        let status = format!("{:?}", run.status(attempts_allowed).failed()?).to_lowercase();
         let attempts = run.attempts();
         let progress = attempts.last().and_then(AttemptView::progress);
         let step = progress.map_or(0, |p| p.step);

@@ -23,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   modo train --mixture best.json
   modo train --mixture detect=0.5,science=0.5 --experiment experiments/quickstart
-  modo train --experiment experiments/nano_base --out assets/nano
+  modo train --experiment experiments/nano_base \\
+      --mixture experiments/nano_base/mixture.json --out assets/nano
   modo train --spec experiments/quickstart/runs/0123456789abcdef/spec.json";
 
 /// Train on a mixture at the full budget, then score on report questions.
@@ -67,6 +68,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     };
     let spec = experiment.train_spec(mixture)?;
     printer.note(format!("run {} of {}: {}", spec.id(), experiment.name, spec.mixture.brief()));
+    experiment.check_data(context)?;
     let run = RunFolder::create(&folder, &spec).failed()?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("models").join(spec.id().as_str()));
     let record = match run.result().failed()? {
