@@ -266,7 +266,7 @@ impl Experiment {
         for name in self.plan.train.iter().chain(&self.plan.benchmarks) {
             let config = self.catalog.get(name)?;
             let rows = source::open(name, config, &context.data_root, Portion::All, Some(&self.cache()))?;
-            check::check_rewards(name, config, rows.as_ref(), train::SELF_TEST_ROWS)?;
+            check::check_rewards(name, config, rows.as_ref(), train::self_test_rows(config))?;
         }
         Ok(())
     }

@@ -129,6 +129,7 @@ fn score_base(
         device: context.device()?,
         stop,
         cache: Some(&cache),
+        checkpoint_every: train::CHECKPOINT_EVERY,
     };
     let bar = printer.progress("scoring the base", specs.len() as u64);
     let mut scores: Vec<BenchmarkScore> = Vec::new();

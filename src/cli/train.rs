@@ -186,6 +186,7 @@ fn train_here(
         device: context.device()?,
         stop,
         cache: Some(&cache),
+        checkpoint_every: train::CHECKPOINT_EVERY,
     };
     match train::run(spec, &attempt, &around) {
         Ok((record, model)) => {

@@ -57,8 +57,8 @@ pub struct Report {
     pub surfaces: Option<Surfaces>,
     /// Paired comparisons on report questions; the first is proposal against uniform.
     pub confirm: Vec<ConfirmSummary>,
-    /// How a run's reward weighs answer and format.
-    pub reward_weights: RewardWeights,
+    /// How the reward of each benchmark weighs answer and format; one that is not named has the default weights.
+    pub reward_weights: BTreeMap<Name, RewardWeights>,
     /// Sentences that the reader has to know, such as how the world's settings were chosen.
     pub notes: Vec<String>,
     /// What the last check of each dataset and benchmark found, where there was one.
@@ -157,7 +157,7 @@ pub struct Failure {
 /// One dataset's metrics in one step of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// Optimizer step, from 0.
+    /// Step, from 1.
     pub step: u64,
     /// The training dataset.
     pub dataset: Name,
@@ -165,8 +165,10 @@ pub struct CurvePoint {
     pub reward: f64,
     /// Share of completions in the right format, in [0, 1].
     pub format: f64,
-    /// Divergence from the base, in nats per token.
+    /// Divergence from the base, in nats per token; NaN where it was not measured.
     pub kl: f64,
+    /// Whether `kl` is that of the whole batch, as earlier versions measured it.
+    pub kl_of_batch: bool,
     /// Mean completion length in tokens.
     pub tokens: f64,
 }

@@ -59,7 +59,7 @@ pub(in crate::cli) fn page(
         proposal: Some(proposal),
         surfaces: Some(surfaces),
         confirm: Vec::new(),
-        reward_weights: report::RewardWeights::default(),
+        reward_weights: BTreeMap::new(),
         notes,
         data: Vec::new(),
         provenance: BTreeMap::from([
