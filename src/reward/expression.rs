@@ -850,6 +850,9 @@ mod tests {
         check("x-3", "|x-3|", false);
         check("6y", "|6y|", false);
         check("y^2", "|y^2|", true);
+        // Equal wherever it is looked at but between -2 and -1.
+        check("(r+2)(r+1)", "|r^2+3r+2|", false);
+        check(r"2\cdot|x-1|", "|2-2x|", true);
         check("6", r"(\sqrt{6})^2", true);
         check("27", r"\sqrt{3}^6", true);
         check(r"1+\sqrt{2}", r"\sqrt{1+\sqrt{2}}^2", true);

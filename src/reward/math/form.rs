@@ -302,6 +302,19 @@ impl Form {
         poly(&self.den, each);
     }
 
+    /// Whether a function with such a name stands in it.
+    pub(crate) fn any_function(&self, such: &dyn Fn(&str) -> bool) -> bool {
+        let poly = |terms: &Poly| {
+            terms.keys().flatten().any(|(atom, _)| match atom {
+                Atom::Sum(inner) => Self { num: (**inner).clone(), den: one() }.any_function(such),
+                Atom::Power(a, b) => a.any_function(such) || b.any_function(such),
+                Atom::Function(name, args) => such(name) || args.iter().any(|arg| arg.any_function(such)),
+                Atom::Prime(_) | Atom::I | Atom::Pi | Atom::E | Atom::Symbol(_) => false,
+            })
+        };
+        poly(&self.num) || poly(&self.den)
+    }
+
     /// This form to the power of another.
     pub(crate) fn to(&self, exponent: &Self, work: &mut Work) -> Option<Self> {
         if let Some(q) = exponent.rational() {

@@ -295,7 +295,14 @@ pub(crate) fn function(name: &str, mut args: Vec<Form>, work: &mut Work) -> Opti
             match Interval::of(&x, 128, &|_| None, work).and_then(|i| i.sign()) {
                 Some(1) => Some(x),
                 Some(_) => Some(x.negated()),
-                None => opaque(vec![if leads_negative(&x) { x.negated() } else { x }]),
+                None => {
+                    // The first coefficient goes in front, so that |2x-2| is 2|1-x|.
+                    let lead = x.num.values().next_back()?.clone();
+                    let inside = x.times(&Form::constant(RBig::ONE / &lead), work)?;
+                    let size = Form::constant(if form::is_negative(&lead) { -lead } else { lead });
+                    let value = if is_even(&inside) { inside } else { opaque(vec![inside])? };
+                    value.times(&size, work)
+                }
             }
         }
         "floor" | "ceil" => {
@@ -350,6 +357,12 @@ pub(crate) fn function(name: &str, mut args: Vec<Form>, work: &mut Work) -> Opti
 fn whole(form: &Form) -> Option<i64> {
     let value = form.rational()?;
     if value.is_int() { i64::try_from(value.numerator()).ok() } else { None }
+}
+
+/// Whether it is one term of even powers of symbols.
+fn is_even(form: &Form) -> bool {
+    let even = |atom: &Atom, e: &Exponent| matches!(atom, Atom::Symbol(_)) && e.den == 1 && e.num % 2 == 0;
+    form.single().is_some_and(|(monomial, _)| monomial.iter().all(|(atom, e)| even(atom, e)))
 }
 
 fn leads_negative(form: &Form) -> bool {
@@ -444,6 +457,10 @@ pub(crate) fn is_zero(difference: &Form, work: &mut Work) -> bool {
         Interval::of(difference, precision, &value, work).map(|interval| interval.sign().is_none())
     };
     if symbolic {
+        // Of what is put together from pieces no number of points says that it is 0 between them.
+        if difference.any_function(&|name| matches!(name, "abs" | "floor" | "ceil" | "max" | "min" | "mod")) {
+            return false;
+        }
         let mut seen = 0;
         for look in 0..2 * LOOKS.len() {
             match near(192, look) {
