@@ -210,6 +210,13 @@ pub enum RunStatus {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(String);
 
+impl Budget {
+    /// Prompt groups in all.
+    pub fn groups(&self) -> u64 {
+        self.steps.saturating_mul(self.prompts_per_step)
+    }
+}
+
 impl RunSpec {
     /// The id: BLAKE3 of the canonical JSON (keys sorted, no space).
     pub fn id(&self) -> RunId {

@@ -14,13 +14,14 @@ use crate::{
     data::{Catalog, DatasetConfig, Portion, Role},
     decide::{self, Prediction, same_run},
     error::{Context as _, Error, Result},
-    launch::LAUNCHERS,
+    launch::{LAUNCHERS, Launcher, Local},
     ledger::{RunFolder, folders},
     mixture::{
         Mixture,
         constraint::{Constraints, Supply},
     },
     name::Name,
+    registry::Named as _,
     run::RunSpec,
     sampler::{check, source},
     store,
@@ -62,7 +63,11 @@ pub(super) fn folder(given: Option<&Path>) -> PathBuf {
 impl Experiment {
     /// Reads the plan in `folder`; the base is loaded once for its hash.
     pub(super) fn open(folder: &Path, context: &Context) -> Result<Self> {
-        let plan = Plan::read(folder)?;
+        let mut plan = Plan::read(folder)?;
+        // One run per core, unless the plan or `--threads` says otherwise.
+        if plan.launcher.name == Local::NAME && !plan.launcher.settings.contains_key("workers") {
+            plan.launcher.settings.insert("workers".to_owned(), (context.threads as i64).into());
+        }
         let own = folder.join(CATALOGUE);
         let catalog = if own.is_file() { Catalog::read(&own)? } else { context.catalog()? };
         let place = || folder.join("plan.toml").display().to_string();
@@ -71,9 +76,7 @@ impl Experiment {
             .at("table [algorithm]")
             .at(place())?;
         decide::method(&plan.predictor).at(place())?;
-        let launcher = &plan.launcher;
-        let entry = LAUNCHERS.get(&launcher.name).input().at("table [launcher]").at(place())?;
-        (entry.build)(launcher.settings.clone()).input().at("table [launcher]").at(place())?;
+        launcher(&plan).at(place())?;
         let mut tables = BTreeMap::new();
         for (key, names) in [("train", &plan.train), ("benchmarks", &plan.benchmarks)] {
             for name in names {
@@ -109,6 +112,11 @@ impl Experiment {
         })
     }
 
+    /// Runs that are computed at once.
+    pub(super) fn slots(&self) -> Result<usize> {
+        Ok(launcher(&self.plan)?.slots())
+    }
+
     fn sources(&self) -> Sources<'_> {
         Sources { experiment: &self.name, base_hash: &self.base_hash, tables: &self.tables }
     }
@@ -118,8 +126,12 @@ impl Experiment {
         self.constraints.as_ref().unwrap_or(&self.plan.constraints)
     }
 
-    /// Rows of each training dataset and the length of the longest run that a proposal may be used for.
+    /// Rows of each training dataset and the length of the longest run that a proposal may be used for: as the constraints
+    /// say, or as it is.
     pub(super) fn supply(&self, context: &Context) -> Result<Supply> {
+        if let Some(supply) = self.constraints().supply() {
+            return Ok(supply);
+        }
         let mut rows = BTreeMap::new();
         for name in &self.plan.train {
             let config: &DatasetConfig = self.catalog.get(name)?;
@@ -130,19 +142,18 @@ impl Experiment {
             );
         }
         let full = self.plan.confirm.and_then(|confirm| confirm.steps).unwrap_or(0);
-        let total_groups = self.plan.budget.steps.max(full) * self.plan.budget.prompts_per_step;
+        let total_groups = self.plan.budget.steps.max(full).saturating_mul(self.plan.budget.prompts_per_step);
         Ok(Supply { rows, total_groups })
     }
 
-    /// [`Self::supply`] where the constraints or the design ask for it and do not say it themselves.
+    /// [`Self::supply`] where the constraints say it, or where they or the design ask for it.
     fn needed_supply(&self, context: &Context) -> Result<Option<Supply>> {
         let constraints = self.constraints();
-        if let Some(supply) = constraints.supply() {
-            return Ok(Some(supply));
-        }
         let natural =
             |table: &toml::Table| table.get("around").and_then(toml::Value::as_str) == Some("natural");
-        let asked = constraints.max_passes.is_some() || self.plan.design.fill.iter().any(natural);
+        let asked = constraints.supply().is_some()
+            || constraints.max_passes.is_some()
+            || self.plan.design.fill.iter().any(natural);
         asked.then(|| self.supply(context)).transpose()
     }
 
@@ -162,13 +173,14 @@ impl Experiment {
     }
 
     /// Adds the next runs of a prediction to those that a sweep does; gives those that are new.
-    pub(super) fn add_proposed(&self, prediction: &Prediction) -> Result<Vec<Proposed>> {
+    pub(super) fn add_proposed(&self, prediction: &Prediction, context: &Context) -> Result<Vec<Proposed>> {
+        let planned: Vec<Mixture> = self.sweep_specs(context)?.into_iter().map(|spec| spec.mixture).collect();
         let mut all = self.proposed()?;
         let before = all.len();
         for next in &prediction.next {
             let shares = prediction.datasets.iter().cloned().zip(next.shares.iter().map(|s| s.max(0.0)));
             let mixture = Mixture::new(&shares.collect()).failed()?;
-            if all.iter().all(|one| one.mixture != mixture) {
+            if all.iter().all(|one| one.mixture != mixture) && !planned.contains(&mixture) {
                 all.push(Proposed { label: format!("proposed_{:02}", all.len() + 1), mixture });
             }
         }
@@ -284,6 +296,14 @@ impl Experiment {
         let outcome = sweep.run(&mut bars)?;
         outcome.into_result()
     }
+}
+
+fn launcher(plan: &Plan) -> Result<Box<dyn Launcher>> {
+    let build = || {
+        let entry = LAUNCHERS.get(&plan.launcher.name).input()?;
+        (entry.build)(plan.launcher.settings.clone()).input()
+    };
+    build().at("table [launcher]")
 }
 
 /// A bar for the sweep with the runs that are being computed beside it.

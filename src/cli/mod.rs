@@ -48,7 +48,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   the work failed
-  2   something given is wrong; nothing was written
+  2   something given is wrong; no run was begun
   75  interrupted; the same command goes on where it stopped";
 
 /// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.

@@ -40,8 +40,6 @@ Examples:
   modo report
   modo report experiments/real_slices --out report.html";
 
-/// The scores of the base, before any run trained it, beside the plan.
-pub(super) const BASE: &str = "base.json";
 /// Labels of the runs that test a proposal.
 pub(super) const PROPOSAL: &str = "proposal";
 pub(super) const UNIFORM: &str = "uniform";
@@ -82,8 +80,8 @@ pub(super) fn write(report: &Report, out: &Path) -> Result<()> {
 pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report> {
     let folder = &experiment.folder;
     let prediction: Option<Prediction> = read_json(&folder.join(predict::PREDICTION));
-    let base: Option<Vec<BenchmarkScore>> = read_json(&folder.join(BASE));
     let sweep = experiment.sweep_specs(context)?;
+    let base = BaseScores::read(experiment, &sweep)?;
     let confirm = match &prediction {
         Some(prediction) if experiment.plan.confirm.is_some() => {
             experiment.confirm_specs(&arms(prediction)?)?
@@ -175,6 +173,49 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
         plan,
     })
 }
+
+/// `base.json`: the scores of the base, before any run trained it.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct BaseScores {
+    /// Which base, scored how: of another plan's nothing can be subtracted.
+    of: Vec<String>,
+    scores: Vec<BenchmarkScore>,
+}
+
+impl BaseScores {
+    /// Runs whose base and evaluation are meant: one of the sweep, one of those that test a proposal.
+    pub(super) fn specs(experiment: &Experiment, sweep: &[RunSpec]) -> Result<Vec<RunSpec>> {
+        let uniform = Mixture::uniform(&experiment.plan.train).failed()?;
+        let mut specs: Vec<RunSpec> = sweep.first().cloned().into_iter().collect();
+        if experiment.plan.confirm.is_some() {
+            specs.extend(experiment.confirm_specs(&[("base", uniform)])?.into_iter().next());
+        }
+        Ok(specs)
+    }
+
+    /// The scores, where they are of this base and evaluation.
+    pub(super) fn read(experiment: &Experiment, sweep: &[RunSpec]) -> Result<Option<Vec<BenchmarkScore>>> {
+        let Some(there) = read_json::<Self>(&experiment.folder.join(BASE)) else { return Ok(None) };
+        let of = Self::identity(&Self::specs(experiment, sweep)?);
+        Ok((there.of == of).then_some(there.scores))
+    }
+
+    pub(super) fn write(
+        experiment: &Experiment,
+        specs: &[RunSpec],
+        scores: Vec<BenchmarkScore>,
+    ) -> Result<()> {
+        let path = experiment.folder.join(BASE);
+        let whole = Self { of: Self::identity(specs), scores };
+        store::write_whole(&path, &store::to_json_pretty(&whole)).at(path.display())
+    }
+
+    fn identity(specs: &[RunSpec]) -> Vec<String> {
+        specs.iter().map(|spec| format!("{} {}", spec.base_hash, ledger::protocol(spec))).collect()
+    }
+}
+
+const BASE: &str = "base.json";
 
 /// What the prediction says of mixtures not tried, under the experiment's constraints.
 fn explored(experiment: &Experiment, prediction: &Prediction, context: &Context) -> Result<Surfaces> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Context as _, Result},
-    ledger::{AttemptView, folders},
+    ledger::{AttemptView, FolderError, folders},
     sweep::Plan,
 };
 
@@ -44,8 +44,14 @@ pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()>
                 continue;
             }
         };
-        let spec = run.spec().failed()?;
-        let status = format!("{:?}", run.status(attempts_allowed).failed()?).to_lowercase();
+        let read = || Ok::<_, FolderError>((run.spec()?, run.status(attempts_allowed)?));
+        let (spec, status) = match read() {
+            Ok((spec, status)) => (spec, format!("{status:?}").to_lowercase()),
+            Err(error) => {
+                printer.warn(format!("run {} is left out: {error}", run.run()));
+                continue;
+            }
+        };
         let attempts = run.attempts();
         let progress = attempts.last().and_then(AttemptView::progress);
         let step = progress.map_or(0, |p| p.step);

@@ -429,6 +429,11 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
+        // What the sweep itself ended, because it was asked to stop, has not failed.
+        if exit.signal.is_some() && self.stop.load(Ordering::Relaxed) {
+            let reason = "it did not stop in time and was ended".to_owned();
+            exit = Exit { code: Some(75), signal: None, reason };
+        }
         run.folder.tidy();
         self.after(run, &exit, outcome, observer);
         Ok(())

@@ -122,8 +122,8 @@ impl Datasets {
         if let Some(end) = schedule.end().filter(|end| end.n < draws) {
             let what = format!("the run takes {draws} prompt groups and the schedule ends before: {end}");
             return Err(Error::input(what).hint(
-                "train fewer steps, or give the dataset a `limit` in datasets.toml that lets it go on: \
-                 `repeat`, `1:renormalise`, `1:hand_to=NAME`",
+                "train fewer steps, or let the dataset go on, in datasets.toml: a larger `max_passes`, or \
+                 `then = \"renormalise\"` or `then = \"hand_to=NAME\"`",
             ));
         }
         Ok(Self { all, schedule })
