@@ -239,8 +239,8 @@ impl Drop for Progress {
     }
 }
 
-/// Columns of the terminal.
-fn width() -> usize {
+/// Columns of the terminal; 80 where there is none.
+pub(super) fn width() -> usize {
     usize::from(Table::new().width().unwrap_or(COLUMNS))
 }
 
