@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +14,14 @@ pub(super) const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Most files that the patterns of one dataset may match.
 const MAX_FILES: usize = 100_000;
+
+/// Reads from a place of a file, which several threads can do at once.
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, buffer, at);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, buffer, at);
+}
 
 /// An existing folder, with symbolic links resolved.
 #[derive(Clone, Debug)]
@@ -118,8 +126,25 @@ impl Root {
         Ok(bytes.into())
     }
 
+    /// A part of a file below the root that holds a picture; `shown`: its path below the root.
+    pub(super) fn part(file: &File, shown: &str, start: u64, length: u32) -> Result<Arc<[u8]>, String> {
+        let mut bytes = vec![0; length as usize];
+        let mut done = 0;
+        while done < bytes.len() {
+            match read_at(file, &mut bytes[done..], start + done as u64) {
+                Ok(0) => {
+                    return Err(format!("{shown} changed while it was in use; the next run indexes it anew"));
+                }
+                Ok(read) => done += read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("{shown}: {e}")),
+            }
+        }
+        Ok(bytes.into())
+    }
+
     /// `path` with its links resolved, if that is below the root.
-    fn inside(&self, path: &Path) -> Result<PathBuf, String> {
+    pub(super) fn inside(&self, path: &Path) -> Result<PathBuf, String> {
         let relative = path.strip_prefix(&self.0).unwrap_or(path).display();
         let resolved = path.canonicalize().map_err(|e| format!("{relative}: {e}"))?;
         if resolved.starts_with(&self.0) {

@@ -63,8 +63,13 @@ impl Columns {
         Ok(Self { source: source.clone(), needed, classes })
     }
 
-    /// One row of a batch.
-    pub(super) fn row(&self, batch: &RecordBatch, row: usize) -> Result<RawRow, Flaw> {
+    /// One row of a batch; `place`: where in the row's own file bytes in memory stand as they are.
+    pub(super) fn row(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        place: impl Fn(&[u8]) -> Option<u64>,
+    ) -> Result<RawRow, Flaw> {
         let schema = batch.schema();
         let is_there = |name: &str| schema.index_of(name).is_ok();
         let cell = |name: Option<&str>| -> Result<Value, Flaw> {
@@ -91,10 +96,10 @@ impl Columns {
                 batch.column_by_name(root).ok_or_else(|| wrong("the column is missing".to_owned()))?;
             let mut found = Vec::new();
             if root == name {
-                collect_pictures(column, row, &mut found).map_err(wrong)?;
+                collect_pictures(column, row, &place, &mut found).map_err(wrong)?;
             } else {
                 let (column, row) = child(column, row, &name[root.len()..]).map_err(wrong)?;
-                collect_pictures(&column, row, &mut found).map_err(wrong)?;
+                collect_pictures(&column, row, &place, &mut found).map_err(wrong)?;
             }
             pictures.extend(found.into_iter().map(|cell| (name.clone(), cell)));
         }
@@ -193,10 +198,11 @@ fn values(list: &ArrayRef) -> Result<Value, String> {
     (0..list.len()).map(|i| value(list, i)).collect::<Result<Vec<Value>, String>>().map(Value::Array)
 }
 
-/// Adds the pictures of one cell; empty cells add none.
+/// Adds the pictures of one cell; empty cells add none. `place`: see [`Columns::row`].
 pub(super) fn collect_pictures(
     array: &ArrayRef,
     row: usize,
+    place: &dyn Fn(&[u8]) -> Option<u64>,
     found: &mut Vec<PictureCell>,
 ) -> Result<(), String> {
     if array.is_null(row) {
@@ -215,10 +221,10 @@ pub(super) fn collect_pictures(
             // The path is where the picture once was; it counts only where the bytes are not here.
             return child("bytes")
                 .or_else(|| child("path"))
-                .map_or(Ok(()), |child| collect_pictures(child, row, found));
+                .map_or(Ok(()), |child| collect_pictures(child, row, place, found));
         }
-        DataType::List(_) => return collect_list(&array.as_list::<i32>().value(row), found),
-        DataType::LargeList(_) => return collect_list(&array.as_list::<i64>().value(row), found),
+        DataType::List(_) => return collect_list(&array.as_list::<i32>().value(row), place, found),
+        DataType::LargeList(_) => return collect_list(&array.as_list::<i64>().value(row), place, found),
         _ => {
             let Value::String(path) = value(array, row)? else {
                 return Err("a picture is needed".to_owned());
@@ -230,10 +236,14 @@ pub(super) fn collect_pictures(
     if bytes.len() as u64 > MAX_PICTURE_BYTES {
         return Err(format!("the picture has {} bytes; at most {MAX_PICTURE_BYTES} are read", bytes.len()));
     }
-    found.push(PictureCell::Bytes(bytes.into()));
+    found.push(PictureCell::Bytes(bytes.into(), place(bytes)));
     Ok(())
 }
 
-fn collect_list(list: &ArrayRef, found: &mut Vec<PictureCell>) -> Result<(), String> {
-    (0..list.len()).try_for_each(|i| collect_pictures(list, i, found))
+fn collect_list(
+    list: &ArrayRef,
+    place: &dyn Fn(&[u8]) -> Option<u64>,
+    found: &mut Vec<PictureCell>,
+) -> Result<(), String> {
+    (0..list.len()).try_for_each(|i| collect_pictures(list, i, place, found))
 }
