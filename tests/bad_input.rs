@@ -453,6 +453,13 @@ fn what_is_nested_a_million_deep_is_refused_at_once() {
     check("coco", COCO, coco.as_bytes(), wrong);
     let annotation = "no ReasonSeg annotation: recursion limit exceeded at line 1 column 128\n  in f.json\n  in dataset `set`";
     check("reasonseg", REASONSEG, deep.as_bytes(), annotation);
+    // The footer of a Parquet file: 100 000 columns, each with the next one in it.
+    let mut footer = b"\x15\x02\x19\xfc\xa2\x8d\x06\x48\x06schema\x15\x02\0".to_vec();
+    (0..100_000).for_each(|_| footer.extend(b"\x35\x02\x18\x01a\x15\x02\0"));
+    footer.extend(b"\x15\x0c\x25\x02\x18\x01a\0\x16\0\x19\x0c\0");
+    let file = [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
+    let nested = "the file cannot be read: columns are nested more than 100 deep\n  in f\n  in dataset `set`";
+    check("parquet", "", &file, nested);
     let shard = tar(&[("1.json", deep.as_bytes()), ("1.png", &good_png())]);
     check("webdataset", "images = 'png'", &shard, &format!("f, `1`, column `json`: {no_map}"));
     // Inside texts that are read further: options as Python writes them, and boxes.

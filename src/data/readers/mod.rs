@@ -6,6 +6,7 @@ mod columns;
 mod csv;
 mod fields;
 mod folder;
+mod footer;
 mod json;
 mod jsonl;
 mod pages;

@@ -32,7 +32,7 @@ use parquet::{
 use super::{
     NoSettings, RawRow, Reader, Run, Table, Unreadable,
     columns::Columns,
-    entry,
+    entry, footer,
     pages::{Held, Pages},
 };
 use crate::{
@@ -79,6 +79,7 @@ impl Reader for Parquet {
         let length = file.metadata().map_err(Unreadable::new)?.len();
         let other = file.try_clone().map_err(Unreadable::new)?;
         let (schema, metadata) = guard::timed(length / FOOTER_SHARE, move || {
+            footer::check_depth(&other).map_err(|what| format!("the file cannot be read: {what}"))?;
             let metadata = ArrowReaderMetadata::load(&other, ArrowReaderOptions::new())
                 .map_err(|e| format!("the file is no Parquet file, or is damaged: {e}"))?;
             // What cannot be read so is read as it says itself.
