@@ -271,6 +271,17 @@ fn pictures_in_two_datasets_are_found() {
     assert_eq!(lines(&out)[1]["shared"]["exam"]["same_row"], 2, "{}", stdout(&out));
     let warning = "warning: 2 rows of `mine`, which is trained on, show pictures of the benchmark `exam`";
     assert!(stderr(&out).contains(warning), "{}", stderr(&out));
+    // Names that would not fit beside each other are whole.
+    let [one, other] = ["a_name_of_twenty_eight_signs", "another_name_of_twenty_nine_1"];
+    let tables =
+        [TABLE.replace("[mine]", &format!("[{one}]")), benchmark.replace("[exam]", &format!("[{other}]"))];
+    fs::write(&catalogue, tables.concat()).unwrap();
+    let root = folder.path().to_str().unwrap();
+    let out = stdout(&modo(&["data", "check", "--data-root", root, "--datasets", &catalogue]));
+    let (_, table) = out.split_once("question alone:\n").unwrap();
+    let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(words.contains(&vec![one]) && words.contains(&vec![other, "2", "–", "–", "–", "–"]), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[test]

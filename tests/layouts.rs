@@ -4,9 +4,11 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
+use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
 use modo::{
     data::{self, Catalog, FileRows, Portion, propose::propose},
     error::Result,
@@ -14,6 +16,7 @@ use modo::{
     sample::{Answer, Picture, Rows},
     sampler::check::check_rewards,
 };
+use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -104,7 +107,7 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
     let root = fixtures();
     let catalog = Catalog::read(&root.join("datasets.toml")).unwrap();
     // Left out: folders whose files say too little (`vlm_r1` keeps its pictures elsewhere, `views` has names of one
-    // letter, `slash` is another look at a folder, `saved_dict` becomes two tables).
+    // letter, `slash` is another look at a folder, `saved_dict` becomes two tables, one of `cauldron`'s three rows is empty).
     for name in [
         "geometry3k",
         "geoqa_r1v",
@@ -126,8 +129,6 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
         "maye",
         "ms_swift",
         "finevision",
-        "cauldron",
-        "in_place_1",
         "saved",
         "shards",
         "csv",
@@ -319,7 +320,39 @@ fn pictures_that_lie_in_a_file_of_rows_as_they_are_are_not_copied_and_a_change_i
         assert_eq!(rows.row(0).unwrap().pictures[0], pictures[0]);
         fs::remove_dir_all(cache.path().join("rows")).unwrap();
     }
-    // What is compressed is copied.
+    // Snappy finds nothing to shorten in large pictures; what it or others have changed is copied.
+    let mut noise = blake3::Hasher::new().finalize_xof();
+    let large: Vec<Vec<u8>> = (0..5)
+        .map(|_| {
+            let mut pixels = vec![0; 300 * 200 * 3];
+            noise.fill(&mut pixels);
+            let mut png = std::io::Cursor::new(Vec::new());
+            let image = image::RgbImage::from_raw(300, 200, pixels).unwrap();
+            image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+            png.into_inner()
+        })
+        .collect();
+    let pictures: ArrayRef = Arc::new(BinaryArray::from_iter_values(&large));
+    let [questions, answers] =
+        ["Q", "1"].map(|text| -> ArrayRef { Arc::new(StringArray::from(vec![text; 5])) });
+    let batch = RecordBatch::try_from_iter([("q", questions), ("i", pictures), ("a", answers)]).unwrap();
+    for (compression, copied) in [(Compression::SNAPPY, false), (Compression::ZSTD(Default::default()), true)]
+    {
+        let file = File::create(folder.path().join("f.parquet")).unwrap();
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let table = TABLE.replace("jsonl", "parquet");
+        let set = Catalog::parse(&table, "datasets.toml").unwrap();
+        let rows = open(&set, "set", folder.path(), Some(cache.path())).unwrap();
+        for (row, png) in (0..).zip(&large) {
+            assert_eq!(rows.row(row).unwrap().pictures, [Picture::Encoded(png.as_slice().into())]);
+        }
+        let index = cache.path().join("rows").join(&indexes(cache.path())[0]);
+        assert_eq!(fs::metadata(index).unwrap().len() > 500_000, copied, "{compression:?}");
+        fs::remove_dir_all(cache.path().join("rows")).unwrap();
+    }
     let rows = open(&catalog, "views", &fixtures(), Some(cache.path())).unwrap();
     let Picture::Encoded(png) = &rows.row(0).unwrap().pictures[0] else { unreachable!("as above") };
     let index = fs::read(cache.path().join("rows").join(&indexes(cache.path())[0])).unwrap();
@@ -341,7 +374,6 @@ fn parts_of_a_folder_are_named_as_easyr1_names_them() {
     let expected = "there is no split `tran`; there are `train`, `validation` and `test`\n  in dataset `set`";
     assert_eq!(said("easyr1_split@tran").as_deref(), Some(expected));
     assert!(said("sat@test").unwrap().starts_with("no file matches `sat@test` below "));
-    assert!(said("../datasets/sat@train").unwrap().contains("leads out of the data root"));
     assert!(data::is_there("easyr1_split@train", &fixtures()) && !data::is_there("gone@train", &fixtures()));
 }
 

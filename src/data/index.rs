@@ -3,7 +3,7 @@
 //!
 //! A row is its hash, its texts and answer as they were read, and for each picture where its encoded bytes are:
 //! pictures that are files, or stand in a file of rows as they are, stay where they are; those that a file of rows
-//! holds compressed are copied here, each once. Nothing is decoded or encoded anew. The name of the index is made of
+//! holds in another form are copied here, each once. Nothing is decoded or encoded anew. The name of the index is made of
 //! the sizes, times and places of the files, so that a changed file asks for another index; a process that still
 //! reads the old one keeps it.
 //!
@@ -26,6 +26,7 @@ use std::{
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
+use super::readers::Pieces;
 use crate::sample::{Answer, BadRow};
 
 const MAGIC: &[u8; 16] = b"modo rows 2\n\0\0\0\0";
@@ -135,8 +136,8 @@ pub(super) enum Place {
     Here(u64, u32),
     /// In a file of its own below the root.
     File(String),
-    /// In a file of rows below the root, as they are: the first byte and how many.
-    Inside(String, u64, u32),
+    /// In a file of rows below the root, as they are.
+    Inside(String, Pieces),
 }
 
 /// An index, mapped.

@@ -126,19 +126,26 @@ impl Root {
         Ok(bytes.into())
     }
 
-    /// A part of a file below the root that holds a picture; `shown`: its path below the root.
-    pub(super) fn part(file: &File, shown: &str, start: u64, length: u32) -> Result<Arc<[u8]>, String> {
-        let mut bytes = vec![0; length as usize];
-        let mut done = 0;
-        while done < bytes.len() {
-            match read_at(file, &mut bytes[done..], start + done as u64) {
-                Ok(0) => {
-                    return Err(format!("{shown} changed while it was in use; the next run indexes it anew"));
+    /// A picture inside a file below the root, piece by piece; `shown`: the file's path below the root.
+    pub(super) fn pieces(file: &File, shown: &str, pieces: &[(u64, u32)]) -> Result<Arc<[u8]>, String> {
+        let mut bytes = vec![0; pieces.iter().map(|(_, length)| *length as usize).sum()];
+        let mut rest = &mut bytes[..];
+        for (start, length) in pieces {
+            let (mut piece, after) = rest.split_at_mut(*length as usize);
+            let mut at = *start;
+            while !piece.is_empty() {
+                match read_at(file, piece, at) {
+                    Ok(0) => {
+                        return Err(format!(
+                            "{shown} changed while it was in use; the next run indexes it anew"
+                        ));
+                    }
+                    Ok(read) => (piece, at) = (&mut piece[read..], at + read as u64),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(format!("{shown}: {e}")),
                 }
-                Ok(read) => done += read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(format!("{shown}: {e}")),
             }
+            rest = after;
         }
         Ok(bytes.into())
     }

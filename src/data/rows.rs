@@ -15,7 +15,7 @@ use super::{
     in_order::in_order,
     index::{self, Builder, Index, Place, Stamp, Stored, StoredPicture},
     picture, propose,
-    readers::{Missing, PictureCell, READERS, RawRow, Run, Table},
+    readers::{Missing, PictureCell, Pieces, READERS, RawRow, Run, Table},
     root::{Root, stays_inside},
 };
 use serde_json::Value;
@@ -382,10 +382,10 @@ impl FileRows {
                 Place::File(path) => {
                     Root::read(&root.path().join(path), path).and_then(|bytes| unchanged(path, bytes))
                 }
-                Place::Inside(path, start, length) => open
+                Place::Inside(path, pieces) => open
                     .get(root, path)
                     .map_err(|e| format!("{path}: {e}"))
-                    .and_then(|file| Root::part(&file, path, *start, *length))
+                    .and_then(|file| Root::pieces(&file, path, pieces))
                     .and_then(|bytes| unchanged(path, bytes)),
             };
             pictures.push(Picture::Encoded(bytes.map_err(|what| BadRow { place: id.clone(), what })?));
@@ -458,8 +458,8 @@ enum Origin {
     Memory,
     /// In a file of their own.
     File(PathBuf),
-    /// In this file of rows, from this byte on.
-    Inside(u64),
+    /// In this file of rows.
+    Inside(Pieces),
 }
 
 /// A row as an index or a list of rows needs it.
@@ -681,8 +681,8 @@ impl Opened {
             });
             made
         };
-        // The values of a run and, beside them, the pictures as rows carry them.
-        let cost = |(_, _, bytes): &(&OpenFile, Range<u64>, u64)| bytes.saturating_mul(2);
+        // The values of a run and beside them what they were unpacked from, and the pictures as rows carry them.
+        let cost = |(_, _, bytes): &(&OpenFile, Range<u64>, u64)| bytes.saturating_mul(3);
         in_order(&runs, threads, (cost, MOST_HELD), work, |made| made.into_iter().try_for_each(&mut take))
     }
 
@@ -705,7 +705,7 @@ impl Opened {
                     let Found { origin, hash, width, height, mode } = found;
                     let at = match origin {
                         Origin::File(file) => builder.picture_file(&file, &self.root.show(&file)),
-                        Origin::Inside(start) => Place::Inside(own.clone(), start, bytes.len() as u32),
+                        Origin::Inside(pieces) => Place::Inside(own.clone(), pieces),
                         Origin::Memory => builder.picture(hash, bytes)?,
                     };
                     pictures.push(StoredPicture { at, hash: hash.to_hex().to_string(), width, height, mode });

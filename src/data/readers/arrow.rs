@@ -136,7 +136,7 @@ impl Table for ArrowFile {
         if within >= batch.num_rows() {
             return Err(Flaw::new(None, "the file changed while it was read"));
         }
-        guard::caught(|| Ok(self.columns.row(&batch, within, |_| None)))
+        guard::caught(|| Ok(self.columns.row(&batch, within, |_, _| None)))
             .unwrap_or_else(|what| Err(Flaw::new(None, format!("record batch {number}: {what}"))))
     }
 }

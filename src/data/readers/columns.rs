@@ -9,7 +9,7 @@ use arrow::{
 };
 use serde_json::{Map, Value};
 
-use super::{PictureCell, RawRow, Unreadable, fields};
+use super::{PictureCell, Pieces, RawRow, Unreadable, fields};
 use crate::data::{
     clean::{Cells, Flaw},
     config::FileSource,
@@ -63,12 +63,13 @@ impl Columns {
         Ok(Self { source: source.clone(), needed, classes })
     }
 
-    /// One row of a batch; `place`: where in the row's own file bytes in memory stand as they are.
+    /// One row of a batch; `place`: where in the row's own file bytes in memory stand as they are, given with the piece of
+    /// memory that they lie in.
     pub(super) fn row(
         &self,
         batch: &RecordBatch,
         row: usize,
-        place: impl Fn(&[u8]) -> Option<u64>,
+        place: impl Fn(&[u8], &[u8]) -> Option<Pieces>,
     ) -> Result<RawRow, Flaw> {
         let schema = batch.schema();
         let is_there = |name: &str| schema.index_of(name).is_ok();
@@ -202,16 +203,26 @@ fn values(list: &ArrayRef) -> Result<Value, String> {
 pub(super) fn collect_pictures(
     array: &ArrayRef,
     row: usize,
-    place: &dyn Fn(&[u8]) -> Option<u64>,
+    place: &dyn Fn(&[u8], &[u8]) -> Option<Pieces>,
     found: &mut Vec<PictureCell>,
 ) -> Result<(), String> {
     if array.is_null(row) {
         return Ok(());
     }
+    let mut around: &[u8] = &[];
     let bytes: &[u8] = match array.data_type() {
         DataType::Binary => array.as_binary::<i32>().value(row),
         DataType::LargeBinary => array.as_binary::<i64>().value(row),
-        DataType::BinaryView => array.as_binary_view().value(row),
+        DataType::BinaryView => {
+            let array = array.as_binary_view();
+            let value = array.value(row);
+            // Short values are in the view itself; of others its third word is the number of a buffer.
+            let buffer = (array.views()[row] >> 64) as u32 as usize;
+            if value.len() > 12 {
+                around = array.data_buffers().get(buffer).map_or(&[][..], |buffer| buffer.as_slice());
+            }
+            value
+        }
         DataType::Struct(fields) => {
             let children = array.as_struct();
             let child = |name: &str| {
@@ -236,13 +247,13 @@ pub(super) fn collect_pictures(
     if bytes.len() as u64 > MAX_PICTURE_BYTES {
         return Err(format!("the picture has {} bytes; at most {MAX_PICTURE_BYTES} are read", bytes.len()));
     }
-    found.push(PictureCell::Bytes(bytes.into(), place(bytes)));
+    found.push(PictureCell::Bytes(bytes.into(), place(bytes, around)));
     Ok(())
 }
 
 fn collect_list(
     list: &ArrayRef,
-    place: &dyn Fn(&[u8]) -> Option<u64>,
+    place: &dyn Fn(&[u8], &[u8]) -> Option<Pieces>,
     found: &mut Vec<PictureCell>,
 ) -> Result<(), String> {
     (0..list.len()).try_for_each(|i| collect_pictures(list, i, place, found))

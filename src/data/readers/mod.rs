@@ -104,11 +104,13 @@ pub struct RawRow {
     pub pictures: Vec<(String, PictureCell)>,
 }
 
+/// Where in a file something stands, one piece after the other: first byte and number of bytes of each.
+pub type Pieces = Vec<(u64, u32)>;
+
 /// A picture as a row holds it.
 pub enum PictureCell {
-    /// The encoded bytes themselves, and the first byte of the row's own file from which on they stand there as they
-    /// are, if they do.
-    Bytes(Arc<[u8]>, Option<u64>),
+    /// The encoded bytes themselves, and where in the row's own file they stand as they are, if they do.
+    Bytes(Arc<[u8]>, Option<Pieces>),
     /// The path of a file, still to be checked.
     Path(String),
 }

@@ -3,8 +3,8 @@
 //! A picture column holds structs of `bytes` and `path` (bytes win), lists of them, binary values, or paths.
 //! A row is read by decoding its row group, needed columns only; decoded groups stay in memory, encoded pictures
 //! and all, up to [`CACHE_BYTES`] per dataset. So small files are decoded once, and of large ones a row in random
-//! order costs its row group. Pictures of columns that are not compressed are not copied on their way, so that
-//! their place in the file is known and an index can point there.
+//! order costs its row group. Pictures are not copied on their way, so that their place in the file is known and an
+//! index can point there: see [`super::pages`].
 
 use std::{
     collections::VecDeque,
@@ -130,11 +130,11 @@ struct Group {
     bytes: usize,
 }
 
-/// Where the columns of a row group that are not compressed stand in the file.
-fn plain(metadata: &ArrowReaderMetadata, group: usize) -> Vec<Range<u64>> {
+/// Where the columns of a row group with this compression stand in the file.
+fn columns_with(compression: Compression, metadata: &ArrowReaderMetadata, group: usize) -> Vec<Range<u64>> {
     let columns = metadata.metadata().row_group(group).columns().iter();
-    let plain = columns.filter(|column| column.compression() == Compression::UNCOMPRESSED);
-    let ranges = plain.map(|column| {
+    let chosen = columns.filter(|column| column.compression() == compression);
+    let ranges = chosen.map(|column| {
         let (start, length) = column.byte_range();
         start..start.saturating_add(length)
     });
@@ -224,7 +224,9 @@ impl ParquetFile {
         let (metadata, mask) = (self.metadata.clone(), self.mask.clone());
         // The parquet crate panics on some damaged files (128 of 300 000 mutants in a trial), and may take its time.
         guard::timed(size, move || {
-            let pages = Pages::new(&file, length, plain(&metadata, group));
+            let [plain, packed] = [Compression::UNCOMPRESSED, Compression::SNAPPY]
+                .map(|compression| columns_with(compression, &metadata, group));
+            let pages = Pages::new(&file, length, plain, packed);
             let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(pages.clone(), metadata)
                 .with_row_groups(vec![group])
                 .with_projection(mask)
@@ -247,7 +249,7 @@ impl ParquetFile {
         });
         let batch =
             batch.ok_or_else(|| Flaw::new(None, format!("row group {group} has fewer rows than it says")))?;
-        self.columns.row(batch, within, |value| held.place(value))
+        self.columns.row(batch, within, |value, page| held.place(value, page))
     }
 
     /// The row group that a row is in.

@@ -67,7 +67,7 @@ fn batches(batches: impl Iterator<Item = Result<RecordBatch, String>>) -> Result
                 if holds_pictures(field.data_type()) && !is_text(field.data_type()) {
                     let mut found = Vec::new();
                     // A list of texts may hold paths, and is read as values as well.
-                    let held = collect_pictures(column, row, &|_| None, &mut found).is_ok()
+                    let held = collect_pictures(column, row, &|_, _| None, &mut found).is_ok()
                         && found.iter().any(|cell| matches!(cell, PictureCell::Bytes(..)));
                     *peek.pictures.entry(field.name().clone()).or_default() += usize::from(held);
                 }

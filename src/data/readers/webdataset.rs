@@ -178,7 +178,7 @@ impl Table for ShardOf {
             if source.images.contains(ending) {
                 let wrong = |what: String| Flaw::new(Some(ending), what);
                 let bytes = self.shard.read(*part, MAX_PICTURE_BYTES).map_err(wrong)?;
-                let place = self.shard.in_place.then_some(part.0);
+                let place = self.shard.in_place.then(|| vec![(part.0, part.1 as u32)]);
                 pictures.push((ending.clone(), PictureCell::Bytes(bytes.into(), place)));
             } else if ending == "json" || columns.contains(&Some(ending)) {
                 self.shard.texts(ending, *part, &mut object)?;
