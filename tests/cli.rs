@@ -10,10 +10,12 @@ use std::{
 use serde_json::Value;
 
 /// Every command with its place on the command line.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &["quickstart"],
     &["sweep"],
     &["predict"],
+    &["compare"],
+    &["propose"],
     &["train"],
     &["eval"],
     &["report"],

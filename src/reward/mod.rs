@@ -454,6 +454,11 @@ impl Reward {
         Ok(Self { verifiers, weights, shape })
     }
 
+    /// What accuracy and format weigh.
+    pub fn weights(&self) -> (f64, f64) {
+        (self.weights.accuracy, self.weights.format)
+    }
+
     /// The largest possible reward, but for what a `length` part adds.
     pub fn max(&self) -> f64 {
         self.weights.accuracy + self.weights.format
