@@ -278,7 +278,7 @@ fn full(n_designs: usize, steps: u64) -> Report {
     let (arm, against) = pairs(&report);
     let pairs: Vec<PairedRuns> =
         arm.iter().zip(&against).map(|(arm, against)| PairedRuns { arm, against }).collect();
-    report.confirm = vec![confirm_summary("proposal", "uniform", &pairs)];
+    report.confirm = vec![confirm_summary("proposal", "uniform", &pairs, &Target::Overall)];
     report.verdict = verdict(&report.objective, Some(&chosen), report.confirm.first(), 22 + n_designs);
     report.proposal = Some(chosen);
     report.notes = vec![
@@ -549,7 +549,7 @@ fn a_table_of_runs_has_a_page_of_its_own() {
 
     let nothing = given(&[]);
     assert_eq!(nothing.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&nothing.stderr).contains("a page needs something to aim at"));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("which scores are good when large"));
 }
 
 #[test]
@@ -753,7 +753,7 @@ fn paired_gains_cancel_what_pairs_share() {
     };
     let runs = [(0.02, 0.0), (0.33, 0.3), (0.64, 0.6)].map(|(a, b)| (record(a), record(b)));
     let pairs: Vec<PairedRuns> = runs.iter().map(|(arm, against)| PairedRuns { arm, against }).collect();
-    let summary = confirm_summary("proposal", "uniform", &pairs);
+    let summary = confirm_summary("proposal", "uniform", &pairs, &Target::Overall);
     assert_eq!(summary.gains.len(), 2 * 10); // 7 benchmarks, In, Out, Overall; sampled and greedy
     for gain in &summary.gains {
         assert!((gain.gain.mean - 0.03).abs() < 1e-12 && gain.gain.n == 3, "{gain:?}");
@@ -771,7 +771,7 @@ fn the_verdict_tells_confirmed_from_refuted_from_open() {
         };
         let runs: Vec<_> = gains.iter().map(|gain| (record(*gain), record(0.0))).collect();
         let pairs: Vec<PairedRuns> = runs.iter().map(|(arm, against)| PairedRuns { arm, against }).collect();
-        let summary = confirm_summary("proposal", "uniform", &pairs);
+        let summary = confirm_summary("proposal", "uniform", &pairs, &Target::Overall);
         verdict(&objective(), Some(&proposal(true)), Some(&summary), 30)
     };
     // Half width: 2.776 × sd / sqrt(5) for five pairs.

@@ -28,6 +28,7 @@ use crate::{
     predict::skill::Verdict,
     report::{
         self, CurvePoint, Failure, Group, LeftOut, PairedRuns, Report, ReportRun, Source, Surfaces, Target,
+        Weighted,
     },
     run::{BenchmarkScore, Decoding, RunRecord, RunSpec, RunStatus},
     sampler::check,
@@ -99,6 +100,7 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
             runs.push(run);
         }
     }
+    let objective = objective(experiment, prediction.as_ref());
     let compare = |arm: &str| {
         let of = |label: &str| -> BTreeMap<u64, &RunRecord> {
             records.iter().filter(|((l, _), _)| l == label).map(|((_, seed), r)| (*seed, r)).collect()
@@ -108,21 +110,10 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
             .iter()
             .filter_map(|(seed, arm)| Some(PairedRuns { arm, against: against.get(seed)? }))
             .collect();
-        (!pairs.is_empty()).then(|| report::confirm_summary(arm, UNIFORM, &pairs))
+        (!pairs.is_empty()).then(|| report::confirm_summary(arm, UNIFORM, &pairs, &objective.target))
     };
     let confirm: Vec<report::ConfirmSummary> =
         [PROPOSAL, BEST_OBSERVED].into_iter().filter_map(compare).collect();
-    let objective = report::Objective {
-        target: match experiment.plan.objective.aggregate {
-            Aggregate::Overall => Target::Overall,
-            Aggregate::In => Target::In,
-            Aggregate::Out => Target::Out,
-        },
-        decoding: experiment.plan.objective.decoding,
-        description: prediction
-            .as_ref()
-            .map_or_else(|| "no prediction has been made yet".to_owned(), |p| p.objective.clone()),
-    };
     let proposal = prediction.as_ref().map(proposal).transpose()?;
     let n_finished = runs.iter().filter(|r| r.record.is_some()).count();
     let first = confirm.first().filter(|c| c.arm == PROPOSAL);
@@ -234,7 +225,11 @@ pub(super) fn arms(prediction: &Prediction) -> Result<Vec<(&'static str, Mixture
     };
     let mut arms = vec![(UNIFORM, Mixture::uniform(&prediction.datasets).failed()?)];
     if prediction.verdict == Verdict::Signal {
-        arms.push((PROPOSAL, mixture(&prediction.proposal.mixture.shares)?));
+        // Where nothing allowed is expected to be better, the proposal is uniform shares.
+        let proposal = mixture(&prediction.proposal.mixture.shares)?;
+        if arms.iter().all(|(_, arm)| *arm != proposal) {
+            arms.push((PROPOSAL, proposal));
+        }
         let best = mixture(&prediction.best_observed.shares)?;
         if arms.iter().all(|(_, arm)| *arm != best) {
             arms.push((BEST_OBSERVED, best));
@@ -329,6 +324,31 @@ fn curves(files: impl Iterator<Item = PathBuf>) -> Vec<CurvePoint> {
         }
     }
     points.into_values().collect()
+}
+
+/// What mixtures are compared by: as the plan says, unless the prediction was asked for something else.
+fn objective(experiment: &Experiment, prediction: Option<&Prediction>) -> report::Objective {
+    let plan = &experiment.plan.objective;
+    let aggregate = match plan.aggregate {
+        Aggregate::Overall => Target::Overall,
+        Aggregate::In => Target::In,
+        Aggregate::Out => Target::Out,
+    };
+    let words = prediction.map(|prediction| prediction.objective.clone());
+    let target = match &words {
+        Some(words) if !plan.weights.is_empty() || !plan.worst_of.is_empty() => {
+            let millionths = |weight: &f64| (weight * 1e6).round() as i64;
+            let weights = plan.weights.iter().map(|(name, weight)| (name.clone(), millionths(weight)));
+            Target::Weighted(Weighted { words: words.clone(), weights: weights.collect() })
+        }
+        // `modo predict --maximize` and `--worst` ask for what only they know.
+        Some(words) if !words.starts_with(aggregate.name()) => {
+            Target::Weighted(Weighted { words: words.clone(), weights: Vec::new() })
+        }
+        _ => aggregate,
+    };
+    let description = words.unwrap_or_else(|| "no prediction has been made yet".to_owned());
+    report::Objective { target, decoding: plan.decoding, description }
 }
 
 pub(super) fn target(score: &Score) -> Option<Target> {

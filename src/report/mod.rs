@@ -111,8 +111,40 @@ pub enum Target {
     Out,
     /// The same of all benchmarks.
     Overall,
+    /// A weighted sum of benchmarks, or what is no sum of them and was not measured.
+    Weighted(Weighted),
     /// A column of a table, or a weighted sum of its columns; no run of ours was scored on it.
     Column(String),
+}
+
+/// A plan's own objective.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weighted {
+    /// What it is, in words.
+    pub words: String,
+    /// Weights in millionths; empty for what is no sum, such as the smallest of several gains.
+    pub weights: Vec<(Name, i64)>,
+}
+
+impl Weighted {
+    /// The sum over the benchmarks; none where one was not measured.
+    fn sum(&self, score: impl Fn(&Name) -> Option<Score>) -> Option<Score> {
+        let mut all = Vec::new();
+        for (name, millionths) in &self.weights {
+            all.push((score(name)?, *millionths as f64 / 1e6));
+        }
+        let first = all.first()?.0;
+        Some(Score {
+            mean: all.iter().map(|(score, weight)| weight * score.mean).sum(),
+            standard_error: all
+                .iter()
+                .map(|(s, weight)| (weight * s.standard_error).powi(2))
+                .sum::<f64>()
+                .sqrt(),
+            n_questions: all.iter().map(|(score, _)| score.n_questions).sum(),
+            n_completions: first.n_completions,
+        })
+    }
 }
 
 /// What a run is for.
@@ -291,6 +323,7 @@ impl Target {
             Self::In => "In-Score",
             Self::Out => "Out-Score",
             Self::Overall => "Overall",
+            Self::Weighted(objective) => &objective.words,
             Self::Column(name) => name,
         }
     }
@@ -298,24 +331,24 @@ impl Target {
     /// Name and decoding, as sentences call it: `Overall, sampled`.
     fn phrase(&self, decoding: Decoding) -> String {
         match self {
-            Self::Column(name) => name.clone(),
+            Self::Column(name) | Self::Weighted(Weighted { words: name, .. }) => name.clone(),
             _ => format!("{}, {}", self.name(), decoding_name(decoding)),
         }
     }
 
     /// Its score among `scores`; `None` where it was not measured.
     pub fn score(&self, scores: &[BenchmarkScore], part: Part, decoding: Decoding) -> Option<Score> {
-        self.of(scores, part, decoding, |s| s.score)
+        self.of(scores, part, decoding, &|s| s.score)
     }
 
     /// As [`score`](Self::score), for scores with the format not asked for.
     pub fn lenient(&self, scores: &[BenchmarkScore], part: Part, decoding: Decoding) -> Option<Score> {
-        self.of(scores, part, decoding, |s| s.lenient_score)
+        self.of(scores, part, decoding, &|s| s.lenient_score)
     }
 
     /// As [`score`](Self::score), for the share of completions in the right format.
     pub fn format_rate(&self, scores: &[BenchmarkScore], part: Part, decoding: Decoding) -> Option<Score> {
-        self.of(scores, part, decoding, |s| Score { mean: s.format_rate, ..s.score })
+        self.of(scores, part, decoding, &|s| Score { mean: s.format_rate, ..s.score })
     }
 
     fn of(
@@ -323,8 +356,11 @@ impl Target {
         scores: &[BenchmarkScore],
         part: Part,
         decoding: Decoding,
-        which: impl Fn(&BenchmarkScore) -> Score,
+        which: &dyn Fn(&BenchmarkScore) -> Score,
     ) -> Option<Score> {
+        if let Self::Weighted(objective) = self {
+            return objective.sum(|name| Self::Benchmark(name.clone()).of(scores, part, decoding, which));
+        }
         let takes = |s: &&BenchmarkScore| {
             s.part == part
                 && s.decoding == decoding
@@ -333,7 +369,7 @@ impl Target {
                     Self::In => s.domain == Domain::InDomain,
                     Self::Out => s.domain == Domain::OutOfDomain,
                     Self::Overall => true,
-                    Self::Column(_) => false,
+                    Self::Weighted(_) | Self::Column(_) => false,
                 }
         };
         let all: Vec<Score> = scores.iter().filter(takes).map(which).collect();
