@@ -269,6 +269,7 @@ fn summary(benchmark: &Benchmark, decoding: Decoding, answers: Answers) -> Evalu
             lenient_score: score(&|_, s| s.lenient_accuracy),
             mean_tokens: score(&|c, _| c.tokens.len() as f64).mean,
             outcomes,
+            replaced: benchmark.skipped.0,
         },
         truncated_rate: score(&|c, _| share(c.stop == Stop::Length)).mean,
         answers,
