@@ -105,7 +105,7 @@ pub struct RawRow {
 }
 
 /// Where in a file something stands, one piece after the other: first byte and number of bytes of each.
-pub type Pieces = Vec<(u64, u32)>;
+pub(super) type Pieces = Vec<(u64, u32)>;
 
 /// A picture as a row holds it.
 pub enum PictureCell {
