@@ -20,7 +20,7 @@ pub struct Error {
 /// Who has to act; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Something the user gave is wrong: exit code 2, nothing was written, trying again cannot help.
+    /// Something the user gave is wrong: exit code 2, no result was written, trying again cannot help.
     Input,
     /// The work itself failed: exit code 1.
     Failed,

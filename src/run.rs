@@ -125,6 +125,10 @@ pub struct BenchmarkScore {
     /// Completions by what came of them, as [`Realised::reasons`]; empty in records of earlier versions.
     #[serde(default)]
     pub outcomes: BTreeMap<String, u64>,
+    /// Rows that could not be asked or judged, whose places other rows took where there were any; 0 in records of
+    /// earlier versions, which did not count.
+    #[serde(default)]
+    pub replaced: u64,
 }
 
 /// What the draws of one dataset came to.
@@ -136,10 +140,14 @@ pub struct Realised {
     pub passes: f64,
     /// Rows that could not be read and were replaced by the next one.
     pub replaced: u64,
-    /// Completions whose rewards were all equal, per group: share in [0, 1] all right.
+    /// Share of groups in [0, 1] whose answers were all right, with or without the format.
     pub all_right: f64,
     /// Share of groups in [0, 1] all wrong.
     pub all_wrong: f64,
+    /// Share of groups in [0, 1] whose rewards were all equal, right or wrong or between: they teach nothing; none in
+    /// records of earlier versions.
+    #[serde(default)]
+    pub equal_rewards: Option<f64>,
     /// Mean reward over the first fifth of its groups.
     pub reward_first: f64,
     /// Mean reward over the last fifth of its groups.
@@ -201,6 +209,13 @@ pub enum RunStatus {
 /// Hash of a run's spec: 16 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(String);
+
+impl Budget {
+    /// Prompt groups in all.
+    pub fn groups(&self) -> u64 {
+        self.steps.saturating_mul(self.prompts_per_step)
+    }
+}
 
 impl RunSpec {
     /// The id: BLAKE3 of the canonical JSON (keys sorted, no space).

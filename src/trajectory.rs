@@ -17,7 +17,8 @@ pub enum Stop {
 pub struct Completion {
     /// Token ids, with the end token where there is one.
     pub tokens: Vec<u32>,
-    /// Log-probability of each token under the model at temperature 1, as long as `tokens`.
+    /// Log-probability of each token under the model at the temperature it was drawn at (greedily: at 1), as long as
+    /// `tokens`.
     pub logprobs: Vec<f32>,
     /// The text without special tokens.
     pub text: String,

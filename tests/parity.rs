@@ -132,6 +132,29 @@ fn texts_are_cut_and_joined_like_the_reference() {
     }
 }
 
+/// Published folders have all three files; the stored ones have `tokenizer.json` or the other two, of one vocabulary.
+#[test]
+fn a_tokenizer_file_beside_vocabulary_and_merges_cuts_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(fixtures().join("published")).unwrap().flatten() {
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    std::fs::copy(fixtures().join("v5/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    let config = ModelConfig::read(folder.path()).unwrap();
+    let all_three = ChatTokenizer::read(folder.path(), &config).unwrap();
+    let two = chat("published", &config);
+    let recorded = recorded("published");
+    for text in &recorded.texts {
+        assert_eq!(all_three.encode(&text.text).unwrap(), two.encode(&text.text).unwrap(), "{:?}", text.text);
+        assert_eq!(all_three.decode(&text.token_ids).unwrap(), text.decoded, "{:?}", text.text);
+    }
+    for (name, case) in &recorded.cases {
+        let counts: Vec<usize> =
+            case.grids.iter().map(|[t, h, w]| t * h * w / config.picture.merge_size.pow(2)).collect();
+        assert_eq!(all_three.prompt(None, &case.question, &counts).unwrap(), case.token_ids, "{name}");
+    }
+}
+
 #[test]
 fn logits_are_the_references() {
     for checkpoint in CHECKPOINTS {

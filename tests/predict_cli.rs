@@ -671,6 +671,7 @@ fn record(spec: &RunSpec, level: f64, rng: &mut impl Rng) -> RunRecord {
                 lenient_score: score,
                 mean_tokens: 20.0,
                 outcomes: BTreeMap::new(),
+                replaced: 0,
             });
         }
     }

@@ -69,6 +69,7 @@ fn scores(rng: &mut ChaCha8Rng, lift: &dyn Fn(usize) -> f64, noise_sd: f64) -> V
                     lenient_score: score(mean + 0.08 - 0.6 * lift(i).clamp(0.0, 0.13), 200),
                     mean_tokens: 31.0,
                     outcomes: outcomes(mean),
+                    replaced: 0,
                 });
             }
         }
@@ -121,6 +122,7 @@ fn run(number: usize, label: &str, group: Group, mixture: Mixture, steps: u64) -
                 reward: 1.0 + share + 0.7 * done + noise(&mut rng, 0.25),
                 format: 0.6 + 0.35 * done + noise(&mut rng, 0.05),
                 kl: 0.04 * done + noise(&mut rng, 0.003).abs(),
+                kl_of_batch: false,
                 tokens: 30.0 + 4.0 * done + noise(&mut rng, 1.5),
             });
         }
@@ -163,7 +165,7 @@ fn empty() -> Report {
         signal: Vec::new(),
         proposal: None,
         confirm: Vec::new(),
-        reward_weights: RewardWeights::default(),
+        reward_weights: BTreeMap::new(),
         notes: Vec::new(),
         data: Vec::new(),
         provenance: BTreeMap::new(),
@@ -276,7 +278,7 @@ fn full(n_designs: usize, steps: u64) -> Report {
     let (arm, against) = pairs(&report);
     let pairs: Vec<PairedRuns> =
         arm.iter().zip(&against).map(|(arm, against)| PairedRuns { arm, against }).collect();
-    report.confirm = vec![confirm_summary("proposal", "uniform", &pairs)];
+    report.confirm = vec![confirm_summary("proposal", "uniform", &pairs, &Target::Overall)];
     report.verdict = verdict(&report.objective, Some(&chosen), report.confirm.first(), 22 + n_designs);
     report.proposal = Some(chosen);
     report.notes = vec![
@@ -689,6 +691,41 @@ fn a_thousand_runs_stay_within_five_megabytes() {
 }
 
 #[test]
+fn benchmarks_that_weigh_answers_differently_are_told_apart() {
+    let mut report = full(2, 20);
+    let alike = render(&report);
+    assert!(alike.contains("as the reward weighs it (format 1, right answer 2)"));
+    let other = RewardWeights { accuracy: 1.0, format: 0.25 };
+    report.reward_weights.insert(name(BENCHMARKS[0].0), other);
+    let page = render(&report);
+    check(&page);
+    let gains = part(&page, "gains");
+    assert!(gains.contains("Rewards do not weigh answer and format alike"));
+    assert!(gains.contains(&format!("{} (format 0.25, right answer 1)", BENCHMARKS[0].0)));
+    assert!(gains.contains("as the reward of each benchmark weighs it"));
+    assert!(!gains.contains("as the reward weighs it (format"));
+}
+
+#[test]
+fn what_was_replaced_and_what_taught_nothing_is_said() {
+    let mut report = full(0, 20);
+    let silent = render(&report);
+    assert!(!part(&silent, "realised").contains("Rows of benchmarks"));
+    for record in report.runs.iter_mut().filter_map(|run| run.record.as_mut()) {
+        for (i, score) in record.scores.iter_mut().enumerate() {
+            score.replaced = if score.benchmark == name(BENCHMARKS[1].0) { 7 + i as u64 % 2 } else { 0 };
+        }
+        record.realised.values_mut().for_each(|realised| realised.equal_rewards = Some(0.375));
+    }
+    let page = render(&report);
+    let realised = part(&page, "realised");
+    assert!(realised.contains(&format!("any: {} 8.", BENCHMARKS[1].0)), "{realised}");
+    assert!(realised.contains("equal rewards") && realised.contains("0.375"));
+    report.runs[0].curves[0].kl_of_batch = true;
+    assert!(part(&render(&report), "curves").contains("1 of them were made by an earlier version"));
+}
+
+#[test]
 fn texts_from_outside_are_escaped() {
     let mut report = full(0, 5);
     let bad = "\"><img src=x onerror=alert(1)></title></svg><b>";
@@ -716,7 +753,7 @@ fn paired_gains_cancel_what_pairs_share() {
     };
     let runs = [(0.02, 0.0), (0.33, 0.3), (0.64, 0.6)].map(|(a, b)| (record(a), record(b)));
     let pairs: Vec<PairedRuns> = runs.iter().map(|(arm, against)| PairedRuns { arm, against }).collect();
-    let summary = confirm_summary("proposal", "uniform", &pairs);
+    let summary = confirm_summary("proposal", "uniform", &pairs, &Target::Overall);
     assert_eq!(summary.gains.len(), 2 * 10); // 7 benchmarks, In, Out, Overall; sampled and greedy
     for gain in &summary.gains {
         assert!((gain.gain.mean - 0.03).abs() < 1e-12 && gain.gain.n == 3, "{gain:?}");
@@ -734,7 +771,7 @@ fn the_verdict_tells_confirmed_from_refuted_from_open() {
         };
         let runs: Vec<_> = gains.iter().map(|gain| (record(*gain), record(0.0))).collect();
         let pairs: Vec<PairedRuns> = runs.iter().map(|(arm, against)| PairedRuns { arm, against }).collect();
-        let summary = confirm_summary("proposal", "uniform", &pairs);
+        let summary = confirm_summary("proposal", "uniform", &pairs, &Target::Overall);
         verdict(&objective(), Some(&proposal(true)), Some(&summary), 30)
     };
     // Half width: 2.776 × sd / sqrt(5) for five pairs.

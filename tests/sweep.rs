@@ -683,6 +683,7 @@ fn record(spec: &RunSpec) -> RunRecord {
         lenient_score: Score { mean: 0.6, standard_error: 0.02, n_questions, n_completions: 4 },
         mean_tokens: 12.5,
         outcomes: [("right".to_owned(), 3), ("format".to_owned(), 1)].into(),
+        replaced: 0,
     };
     RunRecord {
         schema: SCHEMA,

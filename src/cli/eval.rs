@@ -74,6 +74,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         device: context.device()?,
         stop,
         cache: None,
+        checkpoint_every: train::CHECKPOINT_EVERY,
     };
     let scores = train::score_base(&spec, &around)?;
     if args.json {

@@ -11,17 +11,19 @@ use super::{
     printer::{Printer, Progress},
 };
 use crate::{
-    data::{Catalog, DatasetConfig, Portion},
-    decide::{Prediction, same_run},
+    data::{Catalog, DatasetConfig, Portion, Role},
+    decide::{self, Prediction, same_run},
     error::{Context as _, Error, Result},
-    ledger::folders,
+    launch::{LAUNCHERS, Launcher, Local},
+    ledger::{RunFolder, folders},
     mixture::{
         Mixture,
         constraint::{Constraints, Supply},
     },
     name::Name,
+    registry::Named as _,
     run::RunSpec,
-    sampler::source,
+    sampler::{check, source},
     store,
     sweep::{self, Confirm, Event, Observer, Outcome, Plan, Point, Sources, Sweep, Tally},
     train,
@@ -61,7 +63,11 @@ pub(super) fn folder(given: Option<&Path>) -> PathBuf {
 impl Experiment {
     /// Reads the plan in `folder`; the base is loaded once for its hash.
     pub(super) fn open(folder: &Path, context: &Context) -> Result<Self> {
-        let plan = Plan::read(folder)?;
+        let mut plan = Plan::read(folder)?;
+        // One run per core, unless the plan or `--threads` says otherwise.
+        if plan.launcher.name == Local::NAME && !plan.launcher.settings.contains_key("workers") {
+            plan.launcher.settings.insert("workers".to_owned(), (context.threads as i64).into());
+        }
         let own = folder.join(CATALOGUE);
         let catalog = if own.is_file() { Catalog::read(&own)? } else { context.catalog()? };
         let place = || folder.join("plan.toml").display().to_string();
@@ -69,9 +75,26 @@ impl Experiment {
             .input()
             .at("table [algorithm]")
             .at(place())?;
+        decide::method(&plan.predictor).at(place())?;
+        launcher(&plan).at(place())?;
         let mut tables = BTreeMap::new();
-        for name in plan.train.iter().chain(&plan.benchmarks) {
-            tables.insert(name.clone(), catalog.table(name).at(place())?.clone());
+        for (key, names) in [("train", &plan.train), ("benchmarks", &plan.benchmarks)] {
+            for name in names {
+                tables.insert(name.clone(), catalog.table(name).at(place())?.clone());
+                let role = catalog.get(name)?.role;
+                // A benchmark that is trained on would have shown runs the questions that judge them.
+                if (role == Role::Train) != (key == "train") {
+                    let (is, other) = if role == Role::Train {
+                        ("a training dataset", "train")
+                    } else {
+                        ("a benchmark", "benchmarks")
+                    };
+                    return Err(Error::input(format!("`{name}` is {is}, as its `role` says"))
+                        .at(format!("key `{key}`"))
+                        .at(place())
+                        .hint(format!("name it in `{other}`, or give another dataset")));
+                }
+            }
         }
         let base_hash = if plan.base == train::UNTRAINED {
             train::UNTRAINED.to_owned()
@@ -89,6 +112,11 @@ impl Experiment {
         })
     }
 
+    /// Runs that are computed at once.
+    pub(super) fn slots(&self) -> Result<usize> {
+        Ok(launcher(&self.plan)?.slots())
+    }
+
     fn sources(&self) -> Sources<'_> {
         Sources { experiment: &self.name, base_hash: &self.base_hash, tables: &self.tables }
     }
@@ -98,8 +126,12 @@ impl Experiment {
         self.constraints.as_ref().unwrap_or(&self.plan.constraints)
     }
 
-    /// Rows of each training dataset and the length of the longest run that a proposal may be used for.
+    /// Rows of each training dataset and the length of the longest run that a proposal may be used for: as the constraints
+    /// say, or as it is.
     pub(super) fn supply(&self, context: &Context) -> Result<Supply> {
+        if let Some(supply) = self.constraints().supply() {
+            return Ok(supply);
+        }
         let mut rows = BTreeMap::new();
         for name in &self.plan.train {
             let config: &DatasetConfig = self.catalog.get(name)?;
@@ -110,19 +142,18 @@ impl Experiment {
             );
         }
         let full = self.plan.confirm.and_then(|confirm| confirm.steps).unwrap_or(0);
-        let total_groups = self.plan.budget.steps.max(full) * self.plan.budget.prompts_per_step;
+        let total_groups = self.plan.budget.steps.max(full).saturating_mul(self.plan.budget.prompts_per_step);
         Ok(Supply { rows, total_groups })
     }
 
-    /// [`Self::supply`] where the constraints or the design ask for it and do not say it themselves.
+    /// [`Self::supply`] where the constraints say it, or where they or the design ask for it.
     fn needed_supply(&self, context: &Context) -> Result<Option<Supply>> {
         let constraints = self.constraints();
-        if let Some(supply) = constraints.supply() {
-            return Ok(Some(supply));
-        }
         let natural =
             |table: &toml::Table| table.get("around").and_then(toml::Value::as_str) == Some("natural");
-        let asked = constraints.max_passes.is_some() || self.plan.design.fill.iter().any(natural);
+        let asked = constraints.supply().is_some()
+            || constraints.max_passes.is_some()
+            || self.plan.design.fill.iter().any(natural);
         asked.then(|| self.supply(context)).transpose()
     }
 
@@ -142,13 +173,14 @@ impl Experiment {
     }
 
     /// Adds the next runs of a prediction to those that a sweep does; gives those that are new.
-    pub(super) fn add_proposed(&self, prediction: &Prediction) -> Result<Vec<Proposed>> {
+    pub(super) fn add_proposed(&self, prediction: &Prediction, context: &Context) -> Result<Vec<Proposed>> {
+        let planned: Vec<Mixture> = self.sweep_specs(context)?.into_iter().map(|spec| spec.mixture).collect();
         let mut all = self.proposed()?;
         let before = all.len();
         for next in &prediction.next {
             let shares = prediction.datasets.iter().cloned().zip(next.shares.iter().map(|s| s.max(0.0)));
             let mixture = Mixture::new(&shares.collect()).failed()?;
-            if all.iter().all(|one| one.mixture != mixture) {
+            if all.iter().all(|one| one.mixture != mixture) && !planned.contains(&mixture) {
                 all.push(Proposed { label: format!("proposed_{:02}", all.len() + 1), mixture });
             }
         }
@@ -223,6 +255,22 @@ impl Experiment {
         Ok(specs.remove(0))
     }
 
+    /// Where the runs of an experiment keep what is made of its datasets once.
+    fn cache(&self) -> PathBuf {
+        self.folder.join("cache")
+    }
+
+    /// Opens every dataset and benchmark and puts golds to their rewards: what each run would stumble over is said before
+    /// the first one starts.
+    pub(super) fn check_data(&self, context: &Context) -> Result<()> {
+        for name in self.plan.train.iter().chain(&self.plan.benchmarks) {
+            let config = self.catalog.get(name)?;
+            let rows = source::open(name, config, &context.data_root, Portion::All, Some(&self.cache()))?;
+            check::check_rewards(name, config, rows.as_ref(), train::self_test_rows(config))?;
+        }
+        Ok(())
+    }
+
     /// Does what is missing of `specs`, with a bar.
     pub(super) fn run(
         &self,
@@ -232,14 +280,30 @@ impl Experiment {
         printer: &Printer,
         stop: &AtomicBool,
     ) -> Result<Outcome> {
+        let done = |spec: &RunSpec| {
+            let path = self.folder.join("runs").join(spec.id().as_str());
+            RunFolder::open(&path).and_then(|run| run.result()).is_ok_and(|result| result.is_some())
+        };
+        if !specs.iter().all(done) {
+            self.check_data(context)?;
+        }
         let mut sweep = Sweep::new(&self.folder, &self.plan, specs, stop)?;
         // Cores are used by runs first: one thread each.
-        sweep.worker.command.splice(1..1, ["--threads".into(), "1".into()]);
+        let options = ["--threads", "1", "--device", context.processor.name()];
+        sweep.worker.command.splice(1..1, options.map(Into::into));
         sweep.worker.env.push(("MODO_DATA_ROOT".to_owned(), context.data_root.display().to_string()));
         let mut bars = Bars::new(what, printer, sweep.specs.len());
         let outcome = sweep.run(&mut bars)?;
         outcome.into_result()
     }
+}
+
+fn launcher(plan: &Plan) -> Result<Box<dyn Launcher>> {
+    let build = || {
+        let entry = LAUNCHERS.get(&plan.launcher.name).input()?;
+        (entry.build)(plan.launcher.settings.clone()).input()
+    };
+    build().at("table [launcher]")
 }
 
 /// A bar for the sweep with the runs that are being computed beside it.

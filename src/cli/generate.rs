@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// Seed of the draws.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Print JSON: prompt_tokens and tokens (ids), logprobs (at temperature 1), text.
+    /// Print JSON: prompt_tokens and tokens (ids), logprobs (at the temperature; greedily at 1), text.
     #[arg(long)]
     json: bool,
 }

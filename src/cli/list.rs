@@ -31,7 +31,7 @@ Examples:
 pub(super) struct Args {
     /// Which kind [default: all of them].
     kind: Option<String>,
-    /// Print JSON, one object per line: kind, name, summary.
+    /// Print JSON, one object per line: kind, name, summary, of verifiers their examples.
     #[arg(long)]
     json: bool,
 }
@@ -64,6 +64,17 @@ struct Line<'a> {
     kind: &'a str,
     name: String,
     summary: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<Shown>,
+}
+
+/// An example of a verifier.
+#[derive(Serialize)]
+struct Shown {
+    gold: String,
+    options: Vec<String>,
+    right: Vec<String>,
+    wrong: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
@@ -79,7 +90,15 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     for (kind, list) in KINDS.iter().filter(|(kind, _)| asked(kind)) {
         for (name, summary) in list(context)? {
             if args.json {
-                printer.json(&Line { kind, name, summary })?;
+                let shown = |Example { gold, options, right, wrong, .. }| Shown {
+                    gold: gold.written(),
+                    options,
+                    right,
+                    wrong,
+                };
+                let examples = if *kind == "verifiers" { examples(&name)? } else { Vec::new() };
+                let examples = examples.into_iter().map(shown).collect();
+                printer.json(&Line { kind, name, summary, examples })?;
             } else if args.kind.is_some() {
                 rows.push(vec![name, summary]);
             } else {
@@ -130,22 +149,43 @@ fn mixtures(context: &Context) -> Result<Listed> {
     Ok(names.into_iter().map(|(name, mixture)| (name, mixture.brief())).collect())
 }
 
+/// What the verifier called `name` takes for right and for wrong under its default settings.
+fn examples(name: &str) -> Result<Vec<Example>> {
+    let at = format!("verifier `{name}`");
+    let entry = VERIFIERS.get(name).failed().at(&at)?;
+    Ok((entry.build)(toml::Table::new()).failed().at(&at)?.examples())
+}
+
+/// Text as it is; what cannot be seen by its code.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' | '"' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out
+}
+
 /// Each verifier with what it takes for right and for wrong.
 fn verifiers(printer: &mut Printer) -> Result<()> {
     for entry in VERIFIERS.entries {
-        let verifier = (entry.build)(toml::Table::new()).failed().at(format!("verifier `{}`", entry.name))?;
-        printer.line(format!("{}: {}", entry.name, entry.summary))?;
-        for example in verifier.examples() {
-            let shown = |texts: &[String]| {
-                texts.iter().map(|t| format!("`{}`", t.escape_debug())).collect::<Vec<String>>()
-            };
+        for line in filled(&format!("{}: {}", entry.name, entry.summary), 0, 2) {
+            printer.line(line)?;
+        }
+        for example in examples(entry.name)? {
+            let shown =
+                |texts: &[String]| texts.iter().map(|t| format!("`{}`", visible(t))).collect::<Vec<String>>();
             let Example { gold, options, right, wrong, .. } = &example;
             let options = if options.is_empty() {
                 String::new()
             } else {
                 format!(", options {}", shown(options).join("  "))
             };
-            printer.line(format!("  gold `{}`{options}", gold.written()))?;
+            for line in filled(&format!("gold `{}`{options}", gold.written()), 2, 7) {
+                printer.line(line)?;
+            }
             for (title, texts) in [("right", right), ("wrong", wrong)] {
                 for line in wrapped(title, &shown(texts)) {
                     printer.line(line)?;
@@ -156,18 +196,63 @@ fn verifiers(printer: &mut Printer) -> Result<()> {
     Ok(())
 }
 
-/// `texts` after a title, in lines of at most 80 columns where they are not longer themselves.
+const COLUMNS: usize = 80;
+
+/// `texts` after a title, in lines of at most 80 columns.
 fn wrapped(title: &str, texts: &[String]) -> Vec<String> {
-    const COLUMNS: usize = 80;
+    const INDENT: usize = 11;
     let mut lines = Vec::new();
     let mut line = format!("    {title}");
     for text in texts {
-        if line.trim_start().contains('`') && line.chars().count() + 2 + text.chars().count() > COLUMNS {
-            lines.push(std::mem::replace(&mut line, " ".repeat(9)));
+        let fits = line.chars().count() + 2 + text.chars().count() <= COLUMNS;
+        if !fits && line.trim_start().contains('`') {
+            lines.push(std::mem::replace(&mut line, " ".repeat(INDENT - 2)));
         }
         line.push_str("  ");
         line.push_str(text);
+        if line.chars().count() > COLUMNS {
+            let mut parts = filled(line.trim_start(), line.len() - line.trim_start().len(), INDENT);
+            line = parts.pop().unwrap_or_default();
+            lines.append(&mut parts);
+        }
     }
     lines.push(line);
     lines
+}
+
+/// One text in lines of at most 80 columns, broken after spaces and commas or, where there are none, anywhere.
+fn filled(text: &str, first: usize, others: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest: Vec<char> = text.chars().collect();
+    let mut indent = first;
+    loop {
+        let room = COLUMNS - indent;
+        let line = |characters: &[char]| {
+            let text: String = characters.iter().collect();
+            format!("{}{}", " ".repeat(indent), text.trim_end())
+        };
+        if rest.len() <= room {
+            lines.push(line(&rest));
+            return lines;
+        }
+        let end = rest[..room].iter().rposition(|c| matches!(c, ' ' | ',')).map_or(room, |at| at + 1);
+        lines.push(line(&rest[..end]));
+        rest.drain(..end);
+        indent = others;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_of_any_length_keep_to_eighty_columns() {
+        let long = format!("`{}`", "[1,2,3,4],".repeat(20));
+        let texts = ["`a`".to_owned(), long, "`".repeat(200), "`b`".to_owned()];
+        let lines = wrapped("right", &texts);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS), "{lines:?}");
+        let joined: String = lines.concat().split_whitespace().collect();
+        assert_eq!(joined, format!("right{}", texts.concat()));
+    }
 }

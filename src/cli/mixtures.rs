@@ -11,7 +11,7 @@ use crate::{
     error::{Context as _, Error, Result},
     mixture::{
         Mixture,
-        named::{BadFile, MixtureFile},
+        named::{self, BadFile, MixtureFile},
     },
     name::Name,
 };
@@ -30,14 +30,18 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
         return shares.map_err(|error| error.at("option `--mixture`"));
     }
     let Some(path) = find(text) else {
+        if let Some((_, mixture)) = seed_mixtures(catalog)?.into_iter().find(|(name, _)| name == text) {
+            return Ok(mixture);
+        }
         let known: Vec<String> = names(catalog).into_iter().map(|(name, _)| format!("`{name}`")).collect();
-        let there =
-            if known.is_empty() { "is empty".to_owned() } else { format!("has {}", known.join(", ")) };
         return Err(Error::input(format!(
             "there is no mixture `{text}`: no file, and no name under {FOLDER}/"
         ))
         .at("option `--mixture`")
-        .hint(format!("{FOLDER}/ {there}; shares can be given as well: `detect=0.5,refer=0.5`")));
+        .hint(format!(
+            "there are {}; shares can be given as well: `detect=0.5,refer=0.5`",
+            known.join(", ")
+        )));
     };
     let trained = trained(catalog);
     let read = || {
@@ -64,21 +68,30 @@ pub(super) fn note(text: &str, catalog: &Catalog) -> Option<String> {
     MixtureFile::parse(&read, &trained(catalog)).ok()?.0.note
 }
 
-/// Names of the files under `mixtures/` with their shares, by name; files that hold no mixture of this
-/// catalogue's datasets are left out.
+/// The paper's mixtures of the embedded datasets: what the names mean where no file has them.
+fn seed_mixtures(catalog: &Catalog) -> Result<Vec<(String, Mixture)>> {
+    let embedded = super::quickstart::plan()?.train;
+    let trained = trained(catalog);
+    if !embedded.iter().all(|name| trained.contains(name)) {
+        return Ok(Vec::new());
+    }
+    let all = named::seed_mixtures(&embedded).failed()?;
+    Ok(all.into_iter().map(|(name, mixture, _)| (name, mixture)).collect())
+}
+
+/// Mixtures that have a name, with their shares, by name: the files under `mixtures/`, and the paper's that no file there
+/// stands for. Files that hold no mixture of this catalogue's datasets are left out.
 pub(super) fn names(catalog: &Catalog) -> Vec<(String, Mixture)> {
     let trained = trained(catalog);
     let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten();
-    let mut names: Vec<(String, Mixture)> = entries
-        .filter_map(|entry| {
-            let path = entry.path();
-            let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
-            let (_, mixture) = MixtureFile::parse(&fs::read_to_string(&path).ok()?, &trained).ok()?;
-            Some((name, mixture))
-        })
-        .collect();
-    names.sort_by(|a, b| a.0.cmp(&b.0));
-    names
+    let mut names: BTreeMap<String, Mixture> = seed_mixtures(catalog).into_iter().flatten().collect();
+    names.extend(entries.filter_map(|entry| {
+        let path = entry.path();
+        let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+        let (_, mixture) = MixtureFile::parse(&fs::read_to_string(&path).ok()?, &trained).ok()?;
+        Some((name, mixture))
+    }));
+    names.into_iter().collect()
 }
 
 fn inline(text: &str) -> Result<BTreeMap<Name, f64>> {

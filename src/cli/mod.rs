@@ -48,7 +48,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   the work failed
-  2   something given is wrong; nothing was written
+  2   something given is wrong; no run was begun
   75  interrupted; the same command goes on where it stopped";
 
 /// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.
@@ -129,7 +129,7 @@ struct Shared {
     #[arg(long, global = true, value_name = "FILE")]
     datasets: Option<PathBuf>,
     /// Folder for what is made of datasets once: indexes of their rows, reports [default: $MODO_CACHE, or modo in
-    /// the user's folder for caches].
+    /// the user's folder for caches]; the runs of an experiment keep theirs in its own folder.
     #[arg(long, global = true, value_name = "FOLDER", conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
     /// Make nothing for later: read every file anew.
@@ -140,12 +140,22 @@ struct Shared {
     quiet: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Processor {
     /// The processor, with all its vector instructions.
     Cpu,
     /// The first graphics card (Vulkan, Metal or DirectX 12); needs a build with `--features gpu`.
     Gpu,
+}
+
+impl Processor {
+    /// What `--device` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        }
+    }
 }
 
 /// What every command may ask for.

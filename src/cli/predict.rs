@@ -348,7 +348,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     ))
 }
 
-/// Rebuilds the ledger from the run folders, writes `ledger.parquet` and decides as the plan and `asked` say. Gives with
+/// Rebuilds the ledger from the run folders, decides as the plan and `asked` say, and writes `ledger.parquet`. Gives with
 /// it why any run folder could not be read.
 pub(super) fn predict(
     experiment: &Experiment,
@@ -356,10 +356,10 @@ pub(super) fn predict(
     asked: &Asked,
 ) -> Result<(Prediction, Vec<String>)> {
     let plan = &experiment.plan;
-    let (mut ledger, damaged) = Ledger::from_runs(&experiment.folder).failed()?;
+    let (all, damaged) = Ledger::from_runs(&experiment.folder).failed()?;
     let damaged = damaged.iter().map(|one| one.reason.to_string()).collect();
-    ledger.write(&experiment.folder.join(LEDGER)).failed()?;
-    let hash = ledger.hash();
+    let hash = all.hash();
+    let mut ledger = all.clone();
     // Runs of an earlier version of the plan are in the same folders.
     let specs = experiment.sweep_specs(context)?;
     let mut screened = Screened::default();
@@ -404,6 +404,7 @@ pub(super) fn predict(
         left_out.at(experiment.folder.display()).hint("`modo sweep` finishes the plan's runs")
     })?;
     prediction.notes.splice(0..0, notes);
+    all.write(&experiment.folder.join(LEDGER)).failed()?;
     Ok((prediction, damaged))
 }
 

@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 /// Columns of output that goes to no terminal.
 const COLUMNS: u16 = 80;
 
-/// Columns that a column of words gets at least.
-const WORDS: u16 = 12;
+/// Columns between two columns of a table.
+const GAP: u16 = 2;
 
 /// Time between two lines of progress in a log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -85,34 +85,42 @@ impl Printer {
     /// A result as a table, as wide as the terminal at most and 80 columns where there is none.
     pub(super) fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if !table.is_tty() {
-            table.set_width(COLUMNS);
-        }
-        table.set_header(columns.iter().map(|column| match column {
-            Column::Text(title) | Column::Number(title) => *title,
-        }));
-        for row in rows {
-            table.add_row(row.iter().map(|cell| shown(cell).replace('\n', "\\n").replace('\t', " ")));
-        }
-        let last = columns.len().saturating_sub(1);
-        let widths = table.column_max_content_widths();
-        let narrow: u16 = (columns.iter().zip(&widths).skip(1))
-            .map(|(column, width)| {
-                2 + if matches!(column, Column::Text(_)) { (*width).min(WORDS) } else { *width }
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        let titles = columns.iter().map(|column| match column {
+            Column::Text(title) | Column::Number(title) => (*title).to_owned(),
+        });
+        let rows = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| shown(cell).replace('\n', "\\n").replace('\t', " ")).collect());
+        let lines: Vec<Vec<String>> = std::iter::once(titles.collect()).chain(rows).collect();
+        let needs: Vec<Need> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| {
+                let cells = lines.iter().filter_map(|line| line.get(i));
+                let most = |widths: &dyn Fn(&str) -> usize| {
+                    cells.clone().map(|cell| widths(cell)).max().unwrap_or(0).clamp(1, MOST) as u16
+                };
+                let whole = most(&|cell| cell.chars().count());
+                let word = match column {
+                    Column::Number(_) => whole,
+                    Column::Text(_) => {
+                        most(&|cell| cell.split(' ').map(|word| word.chars().count()).max().unwrap_or(0))
+                    }
+                };
+                Need { whole, word, may_break: i > 0 && matches!(column, Column::Text(_)) }
             })
-            .sum();
-        let room = table.width().unwrap_or(COLUMNS).saturating_sub(narrow);
-        for (i, column) in columns.iter().enumerate() {
+            .collect();
+        let width = if table.is_tty() { table.width().unwrap_or(COLUMNS) } else { COLUMNS };
+        let gaps = GAP * (columns.len().saturating_sub(1) as u16);
+        let widths = column_widths(&needs, width.saturating_sub(gaps));
+        let mut lines = lines.into_iter();
+        table.set_header(lines.next().expect("the titles are the first line"));
+        table.add_rows(lines);
+        for (i, (column, width)) in columns.iter().zip(widths).enumerate() {
             let Some(made) = table.column_mut(i) else { continue };
-            made.set_padding((0, if i == last { 0 } else { 2 }));
-            // A number that is broken in two cannot be read, nor a name copied; names give way where both do not fit.
-            if i == 0 && widths[0] + 2 > room.max(WORDS) {
-                let room = room.max(WORDS).saturating_sub(2);
-                made.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room + 2)));
-            } else if i == 0 || matches!(column, Column::Number(_)) {
-                made.set_constraint(ColumnConstraint::ContentWidth);
-            }
+            let gap = if i + 1 == columns.len() { 0 } else { GAP };
+            made.set_padding((0, gap)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + gap)));
             if matches!(column, Column::Number(_)) {
                 made.set_cell_alignment(CellAlignment::Right);
             }
@@ -155,19 +163,28 @@ impl Printer {
     /// Something that may be wrong.
     pub(super) fn warn(&self, text: impl Display) {
         let text = shown(&text.to_string());
-        let label = self.coloured(YELLOW, "warning:");
-        self.to_stderr(&format!("{label} {text}"));
+        self.to_stderr(&self.labelled(YELLOW, "warning:", &text));
     }
 
     /// Why the command ends: what, where, and what to do about it.
     pub(super) fn error(&self, error: &Error) {
-        let label = self.coloured(RED, "error:");
         let text = shown(&error.to_string());
-        let text = match text.rsplit_once("\nhint: ") {
-            Some((before, hint)) => format!("{before}\n{} {hint}", self.coloured(CYAN, "hint:")),
-            None => text,
+        let (before, hint) = match text.rsplit_once("\nhint: ") {
+            Some((before, hint)) => (before, Some(hint)),
+            None => (&*text, None),
         };
-        self.to_stderr(&format!("{label} {text}"));
+        let mut lines = self.labelled(RED, "error:", before);
+        if let Some(hint) = hint {
+            lines.extend(["\n", &self.labelled(CYAN, "hint:", hint)]);
+        }
+        self.to_stderr(&lines);
+    }
+
+    /// `label text`, broken between words on a terminal.
+    fn labelled(&self, colour: &str, label: &str, text: &str) -> String {
+        let text = format!("{label} {text}");
+        let text = if io::stderr().is_terminal() { wrapped(&text, width()) } else { text };
+        text.replacen(label, &self.coloured(colour, label), 1)
     }
 
     fn coloured(&self, colour: &str, text: &str) -> String {
@@ -238,6 +255,42 @@ impl Drop for Progress {
         }
     }
 }
+
+/// Characters of a cell that are counted at most.
+const MOST: usize = 10_000;
+
+/// What a column of a table would like to have, in characters.
+struct Need {
+    /// Its longest cell.
+    whole: u16,
+    /// Its longest word, or number, which cannot be copied or read when it is broken in two.
+    word: u16,
+    /// Whether its words may be broken where nothing else helps.
+    may_break: bool,
+}
+
+/// Characters for each column: its longest word at least, and what is left over to the narrowest that wants more.
+///
+/// Where not even the words fit into `room`, the widest column whose words may be broken gives way, to [`LEAST`]; a table
+/// that still does not fit is wider than the terminal.
+fn column_widths(needs: &[Need], room: u16) -> Vec<u16> {
+    let mut widths: Vec<u16> = needs.iter().map(|need| need.word).collect();
+    let sum = |widths: &[u16]| widths.iter().map(|width| u32::from(*width)).sum::<u32>();
+    while sum(&widths) > u32::from(room) {
+        let giving = (0..needs.len()).filter(|&i| needs[i].may_break && widths[i] > LEAST);
+        let Some(widest) = giving.max_by_key(|&i| widths[i]) else { break };
+        widths[widest] -= 1;
+    }
+    while sum(&widths) < u32::from(room) {
+        let wanting = (0..needs.len()).filter(|&i| widths[i] < needs[i].whole);
+        let Some(narrowest) = wanting.min_by_key(|&i| widths[i]) else { break };
+        widths[narrowest] += 1;
+    }
+    widths
+}
+
+/// Characters that a column keeps whose words are broken.
+const LEAST: u16 = 8;
 
 /// Columns of the terminal; 80 where there is none.
 pub(super) fn width() -> usize {
@@ -332,6 +385,18 @@ mod tests {
         assert_eq!(wrapped("     one two\nx", 9), "     one\n     two\nx");
         assert_eq!(wrapped("a/very/long/path b", 6), "a/very/long/path\nb");
         assert_eq!(wrapped("a  b", 80), "a  b");
+    }
+
+    #[test]
+    fn columns_keep_their_words_whole_while_there_is_room() {
+        let need = |whole, word, may_break| Need { whole, word, may_break };
+        let three = [need(14, 14, false), need(60, 11, true), need(6, 6, false)];
+        assert_eq!(column_widths(&three, 90), [14, 60, 6], "everything fits");
+        assert_eq!(column_widths(&three, 50), [14, 30, 6], "sentences give way");
+        assert_eq!(column_widths(&three, 30), [14, 10, 6], "then words");
+        assert_eq!(column_widths(&three, 10), [14, 8, 6], "and names and numbers never");
+        let two = [need(40, 5, true), need(40, 20, true)];
+        assert_eq!(column_widths(&two, 50), [25, 25], "what is left over goes to the narrowest");
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     for reason in damaged {
         printer.warn(format!("a run is left out: {reason}"));
     }
-    let added = experiment.add_proposed(&prediction)?;
+    let added = experiment.add_proposed(&prediction, context)?;
     if args.json {
         return printer.json(&added);
     }

@@ -14,13 +14,14 @@ use super::{
     mixtures,
     predict::{self, Asked, By},
     printer::Printer,
-    report::{self, BASE},
+    report::{self, BaseScores},
 };
 use crate::{
     error::{Context as _, Error, Result},
     predict::skill::Verdict,
     run::{BenchmarkScore, RunSpec},
     store,
+    sweep::Plan,
     train::{self, Surroundings},
 };
 
@@ -59,6 +60,12 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     }
     let experiment = Experiment::open(&folder, context)?;
 
+    if experiment.plan.confirm.is_none() {
+        return Err(Error::input("the plan does not say how to test a proposal")
+            .at(path.display())
+            .hint("add a table [confirm], or use `modo sweep`, `modo predict` and `modo report`"));
+    }
+
     let specs = experiment.sweep_specs(context)?;
     printer.note(format!("1/5  {} proxy runs, one per core", specs.len()));
     experiment.run("proxy runs", specs.clone(), context, printer, stop)?;
@@ -95,6 +102,11 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     printer.line(&built.verdict)
 }
 
+/// The embedded experiment's plan.
+pub(super) fn plan() -> Result<Plan> {
+    Plan::parse(PLAN, "the embedded plan")
+}
+
 /// Runs to suggest in `prediction.json`.
 const NEXT: usize = 3;
 
@@ -106,13 +118,10 @@ fn score_base(
     printer: &Printer,
     stop: &std::sync::atomic::AtomicBool,
 ) -> Result<()> {
-    let path = experiment.folder.join(BASE);
-    if report::read_json::<Vec<BenchmarkScore>>(&path).is_some() {
+    if BaseScores::read(experiment, sweep)?.is_some() {
         return Ok(());
     }
-    let uniform = crate::mixture::Mixture::uniform(&experiment.plan.train).failed()?;
-    let mut specs: Vec<RunSpec> = sweep.first().cloned().into_iter().collect();
-    specs.extend(experiment.confirm_specs(&[("base", uniform)])?.into_iter().next());
+    let specs = BaseScores::specs(experiment, sweep)?;
     let cache = experiment.folder.join("cache");
     let around = Surroundings {
         data_root: &context.data_root,
@@ -120,6 +129,7 @@ fn score_base(
         device: context.device()?,
         stop,
         cache: Some(&cache),
+        checkpoint_every: train::CHECKPOINT_EVERY,
     };
     let bar = printer.progress("scoring the base", specs.len() as u64);
     let mut scores: Vec<BenchmarkScore> = Vec::new();
@@ -130,5 +140,5 @@ fn score_base(
         scores.extend(train::score_base(spec, &around)?);
         bar.set(i as u64 + 1, "");
     }
-    store::write_whole(&path, &store::to_json_pretty(&scores)).at(path.display())
+    BaseScores::write(experiment, &specs, scores)
 }

@@ -11,16 +11,14 @@ use super::{
 };
 use crate::{
     error::{Context as _, Result},
-    ledger::{AttemptView, folders},
+    ledger::{AttemptView, FolderError, folders},
+    sweep::Plan,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   modo status
   modo status experiments/real_slices --json";
-
-/// Attempts after which a run counts as failed, for the word in the table.
-const ATTEMPTS: u32 = 3;
 
 /// Show where the runs of an experiment stand.
 #[derive(clap::Args)]
@@ -36,6 +34,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()> {
     let folder = folder(args.experiment.as_deref());
     check_experiment(&folder)?;
+    let attempts_allowed = Plan::read(&folder)?.launcher.attempts;
     let mut rows = Vec::new();
     for found in folders(&folder).failed()? {
         let run = match found {
@@ -45,8 +44,14 @@ pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()>
                 continue;
             }
         };
-        let spec = run.spec().failed()?;
-        let status = format!("{:?}", run.status(ATTEMPTS).failed()?).to_lowercase();
+        let read = || Ok::<_, FolderError>((run.spec()?, run.status(attempts_allowed)?));
+        let (spec, status) = match read() {
+            Ok((spec, status)) => (spec, format!("{status:?}").to_lowercase()),
+            Err(error) => {
+                printer.warn(format!("run {} is left out: {error}", run.run()));
+                continue;
+            }
+        };
         let attempts = run.attempts();
         let progress = attempts.last().and_then(AttemptView::progress);
         let step = progress.map_or(0, |p| p.step);
@@ -66,6 +71,9 @@ pub(super) fn run(args: &Args, _: &Context, printer: &mut Printer) -> Result<()>
     }
     if args.json {
         return Ok(());
+    }
+    if rows.is_empty() {
+        return printer.line(format!("No run yet; `modo sweep {}` does them.", folder.display()));
     }
     let columns = [
         Column::Text("run"),

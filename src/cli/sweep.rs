@@ -42,10 +42,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "RUNS", requires = "adaptive")]
     budget: Option<usize>,
     /// Runs per batch.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "adaptive", value_parser = clap::value_parser!(u16).range(1..=50))]
     batch: u16,
     /// How the runs of a batch are kept apart.
-    #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar)]
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar, requires = "adaptive")]
     by: By,
     /// Stop when the best mixture tried reaches this score of the objective, luck of the best taken off.
     #[arg(long, value_name = "SCORE", requires = "adaptive")]
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let specs = experiment.without_done_before(specs)?;
     let done_before = n_planned - specs.len();
     if args.dry_run {
-        let slots = context.threads;
+        let slots = experiment.slots()?;
         let allowed = experiment.plan.launcher.attempts;
         let forecast = forecast(&folder, &specs, slots, allowed, None)?;
         if args.json {
@@ -90,7 +90,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         printer.table(&columns, &rows)?;
         let cost = match (forecast.cpu_s, forecast.wall_s) {
             (Some(cpu), Some(wall)) => format!(
-                "about {cpu:.0} CPU seconds, {} on {slots} cores, going by {} finished runs",
+                "about {cpu:.0} CPU seconds, {} at {slots} runs a time, going by {} finished runs",
                 HumanDuration(Duration::from_secs_f64(wall)),
                 forecast.measured_on
             ),
@@ -185,7 +185,7 @@ fn adapt(
     if prediction.verdict == Verdict::NoSignal {
         return end("without a signal further runs would be chosen blindly".to_owned());
     }
-    experiment.add_proposed(&prediction)?;
+    experiment.add_proposed(&prediction, context)?;
     let specs = experiment.sweep_specs(context)?;
     if specs.len() == before.len() {
         return end("nothing new is proposed".to_owned());

@@ -23,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   modo train --mixture best.json
   modo train --mixture detect=0.5,science=0.5 --experiment experiments/quickstart
-  modo train --experiment experiments/nano_base --out assets/nano
+  modo train --experiment experiments/nano_base \\
+      --mixture experiments/nano_base/mixture.json --out assets/nano
   modo train --spec experiments/quickstart/runs/0123456789abcdef/spec.json";
 
 /// Train on a mixture at the full budget, then score on report questions.
@@ -50,7 +51,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     let stop = super::stop_on_signals()?;
     if let Some(spec) = &args.spec {
-        let folder = spec.parent().unwrap_or(Path::new("."));
+        if spec.file_name().is_none_or(|name| name != "spec.json") {
+            return Err(Error::input("a run is trained from the `spec.json` of its folder")
+                .at(format!("option `--spec {}`", spec.display()))
+                .hint("`modo sweep --dry-run` lists the runs; their folders are EXPERIMENT/runs/RUN"));
+        }
+        let folder = spec.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return worker(folder, context, stop).map(|_| ());
     }
     let folder = folder(args.experiment.as_deref());
@@ -67,6 +73,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     };
     let spec = experiment.train_spec(mixture)?;
     printer.note(format!("run {} of {}: {}", spec.id(), experiment.name, spec.mixture.brief()));
+    experiment.check_data(context)?;
     let run = RunFolder::create(&folder, &spec).failed()?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("models").join(spec.id().as_str()));
     let record = match run.result().failed()? {
@@ -80,6 +87,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             let steps = spec.budget.steps;
             let done = AtomicBool::new(false);
             std::thread::scope(|scope| {
+                let _ends = Done(&done);
                 scope.spawn(|| {
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
                         if let Some(progress) =
@@ -93,9 +101,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                         std::thread::sleep(std::time::Duration::from_millis(300));
                     }
                 });
-                let result = train_here(&run, &spec, context, stop, Some(&out));
-                done.store(true, std::sync::atomic::Ordering::Relaxed);
-                result
+                train_here(&run, &spec, context, stop, Some(&out))
             })?
         }
     };
@@ -103,7 +109,19 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return printer.json(&record);
     }
     show(&record.scores, printer)?;
+    if !out.join("config.json").is_file() {
+        return printer.line("its model was written elsewhere; with `--out FOLDER` it is trained again");
+    }
     printer.line(format!("model in {}", out.display()))
+}
+
+/// Ends the thread that watches, also where training panics.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 /// Scores as a table.
@@ -156,7 +174,7 @@ fn train_here(
         // The weights are asked for and were not kept: the run is done again; its result stays.
         Err(ClaimError::Done(_)) => run.take_over().failed()?,
         Err(error @ ClaimError::Held { .. }) => {
-            return Err(Error::interrupted().at(error.to_string()));
+            return Err(Error::interrupted().at(error.to_string()).hint("wait for it, or end that process"));
         }
         Err(error) => return Err(Error::failed(error)),
     };
@@ -168,6 +186,7 @@ fn train_here(
         device: context.device()?,
         stop,
         cache: Some(&cache),
+        checkpoint_every: train::CHECKPOINT_EVERY,
     };
     match train::run(spec, &attempt, &around) {
         Ok((record, model)) => {

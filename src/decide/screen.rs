@@ -8,6 +8,7 @@ use std::{
 use super::LeftOut;
 use crate::{
     ledger::{FolderError, Ledger, Life, RunFolder, folders, protocol},
+    name::Name,
     run::{Part, RunId, RunRecord, RunSpec},
 };
 
@@ -116,11 +117,25 @@ fn unfinished(folder: &RunFolder, spec: &RunSpec) -> Option<String> {
 
 /// A run with a result that drew less than it was told to.
 fn stopped_early(spec: &RunSpec, record: &RunRecord) -> Option<String> {
-    let told = spec.budget.steps * spec.budget.prompts_per_step;
+    let told = spec.budget.groups();
     let drawn: u64 = record.realised.values().map(|one| one.groups).sum();
     // Records that hold no draws say nothing.
     (!record.realised.is_empty() && drawn < told)
         .then(|| format!("it stopped early, after {drawn} of {told} prompt groups"))
+}
+
+/// The datasets with a share, and those that a dataset with a share hands its draws to at its limit.
+fn drawn_from(run: &RunSpec) -> BTreeSet<Name> {
+    let mut names: BTreeSet<Name> =
+        run.mixture.parts().filter(|(_, parts)| *parts > 0).map(|(name, _)| name.clone()).collect();
+    let mut new: Vec<Name> = names.iter().cloned().collect();
+    while let Some(name) = new.pop() {
+        let then = run.datasets.get(&name).and_then(|table| table.get("then")).and_then(toml::Value::as_str);
+        let other =
+            then.and_then(|then| then.strip_prefix("hand_to=")).and_then(|name| name.trim().parse().ok());
+        new.extend(other.filter(|name: &Name| names.insert(name.clone())));
+    }
+    names
 }
 
 /// Why scores of `run` do not belong beside those of `plan`.
@@ -134,16 +149,17 @@ fn difference(run: &RunSpec, plan: &RunSpec) -> Option<String> {
     let parts = [
         ("base", (&run.base, &run.base_hash) != (&plan.base, &plan.base_hash)),
         ("algorithm", run.algorithm != plan.algorithm),
+        ("rule of draws", run.draw != plan.draw),
         ("set of benchmarks", run.benchmarks != plan.benchmarks),
         ("number of questions", run.evaluation != plan.evaluation),
     ];
     if let Some((what, _)) = parts.iter().find(|(_, differs)| *differs) {
         return Some(format!("another {what} than the plan's"));
     }
-    for (name, _) in run.mixture.parts().filter(|(_, parts)| *parts > 0) {
-        match plan.datasets.get(name) {
+    for name in drawn_from(run) {
+        match plan.datasets.get(&name) {
             None => return Some(format!("it trained on `{name}`, which the plan no longer has")),
-            Some(table) if run.datasets.get(name) != Some(table) => {
+            Some(table) if run.datasets.get(&name) != Some(table) => {
                 return Some(format!("`{name}` is described differently now"));
             }
             Some(_) => (),

@@ -5,6 +5,8 @@
 //! benchmark's table decides it (a boxes verifier with threshold 0 is the mean IoU).
 
 #[cfg(test)]
+mod priors;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::Mutex};
@@ -269,6 +271,7 @@ fn summary(benchmark: &Benchmark, decoding: Decoding, answers: Answers) -> Evalu
             lenient_score: score(&|_, s| s.lenient_accuracy),
             mean_tokens: score(&|c, _| c.tokens.len() as f64).mean,
             outcomes,
+            replaced: benchmark.skipped.0,
         },
         truncated_rate: score(&|c, _| share(c.stop == Stop::Length)).mean,
         answers,

@@ -52,8 +52,11 @@ impl Process {
     /// Sends a signal to the group that it leads; does nothing unless it is certain to be that process.
     pub fn signal_group(&self, signal: Signal) {
         if self.presence() == Presence::Here {
-            // An error means that it ended in between, which is what was asked for.
-            let _ = signal_group(self.pid, signal);
+            // Who was started by hand leads no group. An error of both means that it ended in between, which is what was
+            // asked for.
+            if signal_group(self.pid, signal).is_err() {
+                let _ = signal_one(self.pid, signal);
+            }
         }
     }
 }
@@ -70,17 +73,34 @@ pub enum Signal {
 /// Sends a signal to the process group `group`.
 #[cfg(unix)]
 pub(super) fn signal_group(group: u32, signal: Signal) -> io::Result<()> {
-    use nix::{sys::signal, unistd::Pid};
     let group = i32::try_from(group).map_err(io::Error::other)?;
-    let number = match signal {
-        Signal::Ask => signal::Signal::SIGTERM,
-        Signal::Kill => signal::Signal::SIGKILL,
-    };
-    signal::killpg(Pid::from_raw(group), number).map_err(io::Error::from)
+    nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), signal.number()).map_err(io::Error::from)
+}
+
+/// Sends a signal to one process.
+#[cfg(unix)]
+fn signal_one(pid: u32, signal: Signal) -> io::Result<()> {
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal.number()).map_err(io::Error::from)
+}
+
+#[cfg(unix)]
+impl Signal {
+    fn number(self) -> nix::sys::signal::Signal {
+        match self {
+            Self::Ask => nix::sys::signal::Signal::SIGTERM,
+            Self::Kill => nix::sys::signal::Signal::SIGKILL,
+        }
+    }
 }
 
 #[cfg(not(unix))]
 pub(super) fn signal_group(_: u32, _: Signal) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(unix))]
+fn signal_one(_: u32, _: Signal) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -110,7 +110,7 @@ impl Attempt {
         self.number
     }
 
-    /// Its folder, for `metrics.jsonl`, `log.txt` and checkpoints.
+    /// Its folder, for `metrics.jsonl` and checkpoints.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -219,7 +219,7 @@ impl AttemptView {
     /// Bytes it has written to its metrics and log: a run that hangs writes none.
     pub fn written(&self) -> u64 {
         let length = |name: &str| fs::metadata(self.path.join(name)).map_or(0, |m| m.len());
-        length("metrics.jsonl") + length("log.txt")
+        length("metrics.jsonl")
     }
 }
 

@@ -4,7 +4,7 @@
 //! experiments/NAME/runs/<run id>/
 //!   spec.json                written once
 //!   log.txt                  what its processes print
-//!   attempts/1/              claim.json  heartbeat  log.txt  metrics.jsonl  checkpoint-STEP/  exit.json  late.json
+//!   attempts/1/              claim.json  heartbeat  metrics.jsonl  checkpoint-STEP/  exit.json  late.json
 //!   result.json              written once, last: its presence is the only proof that the run is done
 //! ```
 

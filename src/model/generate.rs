@@ -12,7 +12,7 @@ use crate::{
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Tokens per completion, at most.
+    /// Tokens per completion, at most; a completion also ends where the model's context does.
     pub max_new_tokens: usize,
     /// Divides the logits; 0 takes the most likely token each time.
     pub temperature: f32,
@@ -50,7 +50,7 @@ pub struct Request<'a> {
 pub struct Generated {
     /// Token ids, with the end token where there is one.
     pub tokens: Vec<u32>,
-    /// Log-probability of each under the model at temperature 1.
+    /// Log-probability of each under the model at the temperature of the draw (greedily: at 1), before filters.
     pub logprobs: Vec<f32>,
     /// Why it ended.
     pub stop: Stop,
@@ -67,6 +67,21 @@ pub fn generate(
     end_tokens: &[u32],
     padding: Padding,
 ) -> Vec<Vec<Generated>> {
+    generate_shown(model, requests, sampling, end_tokens, padding, &mut |_, _, _| ())
+}
+
+/// Called with the request, the completion of it and the logits, `[vocab]`, that its next token is drawn from.
+pub type Show<'a> = &'a mut dyn FnMut(usize, usize, &[f32]);
+
+/// [`generate`] with a look at the logits: what parity with another implementation is measured on.
+pub fn generate_shown(
+    model: &Qwen2Vl,
+    requests: &[Request],
+    sampling: Sampling,
+    end_tokens: &[u32],
+    padding: Padding,
+    show: Show,
+) -> Vec<Vec<Generated>> {
     let mut done = Vec::with_capacity(requests.len());
     let mut rest = requests;
     while !rest.is_empty() {
@@ -76,7 +91,9 @@ pub fn generate(
             rows <= MAX_ROWS
         });
         let n = fits.count().max(1);
-        done.extend(batch(model, &rest[..n], sampling, end_tokens, padding));
+        let first = requests.len() - rest.len();
+        let mut show = |i: usize, k: usize, logits: &[f32]| show(first + i, k, logits);
+        done.extend(batch(model, &rest[..n], sampling, end_tokens, padding, &mut show));
         rest = &rest[n..];
     }
     done
@@ -89,6 +106,8 @@ struct Row {
     rng: ChaCha8Rng,
     generated: Generated,
     next_position: i32,
+    /// Tokens it may have.
+    limit: usize,
 }
 
 fn batch(
@@ -97,6 +116,7 @@ fn batch(
     sampling: Sampling,
     end_tokens: &[u32],
     padding: Padding,
+    show: Show,
 ) -> Vec<Vec<Generated>> {
     let mut results: Vec<Vec<Option<Generated>>> =
         requests.iter().map(|r| vec![None; r.seeds.len()]).collect();
@@ -123,9 +143,14 @@ fn batch(
                 rng: seed.rng(),
                 generated: Generated { tokens: Vec::new(), logprobs: Vec::new(), stop: Stop::Length },
                 next_position: request.prompt.next_position(),
+                limit: sampling
+                    .max_new_tokens
+                    .min(model.context().saturating_sub(request.prompt.tokens.len())),
             };
-            row.write(&first_logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
-            if row.ended(sampling) {
+            let logits = &first_logits[i * vocab..(i + 1) * vocab];
+            show(i, k, logits);
+            row.write(logits, sampling, end_tokens);
+            if row.ended() {
                 results[i][k] = Some(row.generated);
             } else {
                 rows.push(row);
@@ -142,7 +167,8 @@ fn batch(
     }
 
     let kv = model.model.kv_heads();
-    let slots = padded.length + sampling.max_new_tokens;
+    let most = rows.iter().map(|row| row.limit).max().unwrap_or(0);
+    let slots = padded.length + most;
     let by_row: Vec<usize> = rows.iter().flat_map(|r| (0..kv).map(|h| r.request * kv + h)).collect();
     let mut cache: Vec<Option<KeyValue>> =
         layers.into_iter().map(|layer| Some(spread(layer, &by_row, slots, model))).collect();
@@ -160,8 +186,10 @@ fn batch(
         let mut staying = Vec::new();
         for (i, row) in rows.iter_mut().enumerate() {
             row.next_position += 1;
-            row.write(&logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
-            if row.ended(sampling) {
+            let logits = &logits[i * vocab..(i + 1) * vocab];
+            show(row.request, row.seed, logits);
+            row.write(logits, sampling, end_tokens);
+            if row.ended() {
                 results[row.request][row.seed] = Some(row.generated.clone());
             } else {
                 staying.push(i);
@@ -202,31 +230,32 @@ impl Row {
         }
     }
 
-    fn ended(&self, sampling: Sampling) -> bool {
-        self.generated.stop == Stop::End || self.generated.tokens.len() >= sampling.max_new_tokens
+    fn ended(&self) -> bool {
+        self.generated.stop == Stop::End || self.generated.tokens.len() >= self.limit
     }
 }
 
-/// A token and its log-probability at temperature 1.
+/// A token and its log-probability at the temperature, before filters; greedily at 1.
 fn draw(logits: &[f32], sampling: Sampling, rng: &mut ChaCha8Rng) -> (u32, f32) {
     let (best, top) = logits
         .iter()
         .enumerate()
         .fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best });
-    let total: f32 = logits.iter().map(|x| (x - top).exp()).sum();
-    let logprob = |i: usize| logits[i] - top - total.ln();
+    let temperature = if sampling.temperature == 0.0 { 1.0 } else { sampling.temperature };
+    let total: f32 = logits.iter().map(|x| ((x - top) / temperature).exp()).sum();
+    let logprob = |i: usize| (logits[i] - top) / temperature - total.ln();
     if sampling.temperature == 0.0 {
         return (best as u32, logprob(best));
     }
     let mut weights: Vec<(usize, f32)> =
-        logits.iter().enumerate().map(|(i, x)| (i, ((x - top) / sampling.temperature).exp())).collect();
+        logits.iter().enumerate().map(|(i, x)| (i, ((x - top) / temperature).exp())).collect();
     if sampling.top_k > 0 || sampling.top_p < 1.0 || sampling.min_p > 0.0 {
+        // In the order of transformers: each filter sees what the ones before it left.
         weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let most = weights[0].1;
         if sampling.top_k > 0 {
             weights.truncate(sampling.top_k);
         }
-        weights.retain(|w| w.1 >= sampling.min_p * most);
         let sum: f32 = weights.iter().map(|w| w.1).sum();
         let mut before = 0.0;
         weights.retain(|w| {
@@ -234,6 +263,7 @@ fn draw(logits: &[f32], sampling: Sampling, rng: &mut ChaCha8Rng) -> (u32, f32) 
             before += w.1;
             keep
         });
+        weights.retain(|w| w.1 >= sampling.min_p * most);
     }
     let sum: f32 = weights.iter().map(|w| w.1).sum();
     let mut at = rng.random::<f32>() * sum;
@@ -286,6 +316,36 @@ mod tests {
         check(&logits, Sampling { top_p: 0.6, ..all }, &[0, 1]);
         check(&logits, Sampling { min_p: 0.4, ..all }, &[0, 1]);
         check(&logits, Sampling::greedy(1), &[0]);
+    }
+
+    #[test]
+    fn combined_filters_see_what_the_ones_before_them_left() {
+        // Probabilities .4, .3, .2, .1. What transformers' warpers keep, in its order top-k, top-p, min-p:
+        let logits: Vec<f32> = [0.4_f32, 0.3, 0.2, 0.1].iter().map(|p| p.ln()).collect();
+        let all = Sampling::at_temperature_1(1);
+        // Of the first three .4/.9 and .3/.9 come before the third: .778 < .8 keeps it; .778 > .75 does not.
+        check(&logits, Sampling { top_k: 3, top_p: 0.8, ..all }, &[0, 1, 2]);
+        check(&logits, Sampling { top_k: 3, top_p: 0.75, ..all }, &[0, 1]);
+        // .7 of all come before the third, which .72 keeps; min-p then takes .2 < .6 × .4 away. The other way round top-p
+        // would see .4/.7 = .571 and .429, and with .5 keep the first alone.
+        check(&logits, Sampling { top_p: 0.72, min_p: 0.45, ..all }, &[0, 1, 2]);
+        check(&logits, Sampling { top_p: 0.72, min_p: 0.6, ..all }, &[0, 1]);
+        check(&logits, Sampling { top_p: 0.5, min_p: 0.6, ..all }, &[0, 1]);
+        check(&logits, Sampling { top_k: 3, top_p: 0.8, min_p: 0.7, ..all }, &[0, 1]);
+    }
+
+    #[test]
+    fn log_probabilities_are_those_of_the_temperature() {
+        // Logits 0 and ln 9, at T = 2: 0 and ln 3, so that the probabilities are 1/4 and 3/4; at 1 and greedily .1 and .9.
+        let logits = [0.0, 9.0_f32.ln()];
+        let mut rng = Seed::new(2).rng();
+        for (temperature, expected) in [(2.0, [0.25, 0.75]), (1.0, [0.1, 0.9]), (0.0, [0.1, 0.9])] {
+            let sampling = Sampling { temperature, ..Sampling::at_temperature_1(1) };
+            for _ in 0..20 {
+                let (token, logprob) = draw(&logits, sampling, &mut rng);
+                assert!((logprob.exp() - expected[token as usize]).abs() < 1e-6, "{temperature}");
+            }
+        }
     }
 
     #[test]

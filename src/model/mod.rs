@@ -90,7 +90,7 @@ impl Model {
     pub fn load(folder: &Path, device: &Device) -> Result<Self, ModelError> {
         let config = ModelConfig::read(folder)?;
         let tokenizer = ChatTokenizer::read(folder, &config)?;
-        let network = Qwen2Vl::load(&config, Checkpoint::open(folder)?, device)?;
+        let checkpoint = Checkpoint::open(folder)?;
         let read =
             |path: &Path| fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source });
         let mut hasher = blake3::Hasher::new();
@@ -108,14 +108,23 @@ impl Model {
             if !is_model_file || name.starts_with("training") {
                 continue;
             }
-            let bytes = read(&path)?;
             hasher.update(name.as_bytes());
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(&bytes);
+            let mut hash = |bytes: &[u8]| {
+                hasher.update(&(bytes.len() as u64).to_le_bytes());
+                hasher.update(bytes);
+            };
+            // Weights are read once.
+            if let Some(bytes) = checkpoint.file(&path) {
+                hash(bytes);
+                continue;
+            }
+            let bytes = read(&path)?;
+            hash(&bytes);
             if !is_weight && name != "model.safetensors.index.json" {
                 files.push((name, bytes));
             }
         }
+        let network = Qwen2Vl::load(&config, checkpoint, device)?;
         let hash = hasher.finalize().to_hex()[..32].to_owned();
         Ok(Self { config, tokenizer, network, hash, files })
     }

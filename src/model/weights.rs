@@ -49,6 +49,16 @@ pub enum WeightError {
         /// By the config.
         needs: Vec<usize>,
     },
+    /// A tensor in two files, which may differ.
+    #[error("tensor `{name}` is in `{}` and in `{}`", one.display(), other.display())]
+    Twice {
+        /// The tensor.
+        name: String,
+        /// A file.
+        one: PathBuf,
+        /// Another file.
+        other: PathBuf,
+    },
     /// A number format that is not read.
     #[error("tensor `{name}` is stored as {dtype:?}; f32, f16 and bf16 are read")]
     Dtype {
@@ -61,17 +71,25 @@ pub enum WeightError {
 
 /// The safetensors files of a checkpoint folder, or one in memory.
 pub struct Checkpoint {
-    files: Vec<(PathBuf, Vec<u8>)>,
+    files: Vec<File>,
     /// Tensor name to index into `files`.
     found: BTreeMap<String, usize>,
     taken: BTreeSet<String>,
 }
 
+struct File {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// Tensors in it that nobody has taken; its bytes go with the last one.
+    left: usize,
+}
+
 impl Checkpoint {
-    /// Reads `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    /// Reads `model.safetensors`, or where that is missing the shards that `model.safetensors.index.json` names; in this
+    /// order as transformers does.
     pub fn open(folder: &Path) -> Result<Self, WeightError> {
         let index = folder.join("model.safetensors.index.json");
-        let names: Vec<String> = if index.exists() {
+        let names: Vec<String> = if index.exists() && !folder.join("model.safetensors").is_file() {
             let text = read(&index)?;
             shard_names(&text).map_err(|what| WeightError::Format { path: index, what })?
         } else {
@@ -91,12 +109,25 @@ impl Checkpoint {
 
     fn of(files: Vec<(PathBuf, Vec<u8>)>) -> Result<Self, WeightError> {
         let mut found = BTreeMap::new();
-        for (i, (path, bytes)) in files.iter().enumerate() {
-            for name in parse(path, bytes)?.names() {
-                found.insert(name.to_owned(), i);
+        let mut counted: Vec<File> = Vec::new();
+        for (i, (path, bytes)) in files.into_iter().enumerate() {
+            let names: Vec<String> = parse(&path, &bytes)?.names().into_iter().map(str::to_owned).collect();
+            let left = names.len();
+            for name in names {
+                if let Some(before) = found.insert(name.clone(), i) {
+                    let one = counted[before].path.clone();
+                    return Err(WeightError::Twice { name, one, other: path });
+                }
             }
+            counted.push(File { path, bytes, left });
         }
-        Ok(Self { files, found, taken: BTreeSet::new() })
+        Ok(Self { files: counted, found, taken: BTreeSet::new() })
+    }
+
+    /// The content of one of its files, as long as there are tensors in it that nobody has taken.
+    pub fn file(&self, path: &Path) -> Option<&[u8]> {
+        let file = self.files.iter().find(|file| file.path == path)?;
+        (file.left > 0).then_some(file.bytes.as_slice())
     }
 
     /// Whether any tensor's name starts so.
@@ -114,7 +145,7 @@ impl Checkpoint {
 impl Source for Checkpoint {
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightError> {
         let file = *self.found.get(name).ok_or_else(|| WeightError::Missing(name.to_owned()))?;
-        let (path, bytes) = &self.files[file];
+        let File { path, bytes, left } = &mut self.files[file];
         let tensors = parse(path, bytes)?;
         let view = tensors
             .tensor(name)
@@ -126,14 +157,21 @@ impl Source for Checkpoint {
                 needs: shape.to_vec(),
             });
         }
-        self.taken.insert(name.to_owned());
         let data = view.data();
-        match view.dtype() {
-            Dtype::F32 => Ok(numbers(data, f32::from_le_bytes)),
-            Dtype::BF16 => Ok(numbers(data, |b| half::bf16::from_le_bytes(b).to_f32())),
-            Dtype::F16 => Ok(numbers(data, |b| half::f16::from_le_bytes(b).to_f32())),
-            dtype => Err(WeightError::Dtype { name: name.to_owned(), dtype }),
+        let values = match view.dtype() {
+            Dtype::F32 => numbers(data, f32::from_le_bytes),
+            Dtype::BF16 => numbers(data, |b| half::bf16::from_le_bytes(b).to_f32()),
+            Dtype::F16 => numbers(data, |b| half::f16::from_le_bytes(b).to_f32()),
+            dtype => return Err(WeightError::Dtype { name: name.to_owned(), dtype }),
+        };
+        if self.taken.insert(name.to_owned()) {
+            *left -= 1;
         }
+        if *left == 0 {
+            // The values live on as f32: a checkpoint in shards is never in memory twice as a whole.
+            *bytes = Vec::new();
+        }
+        Ok(values)
     }
 }
 
@@ -214,6 +252,35 @@ mod tests {
             assert_eq!(checkpoint.take("a", &[2, 2]).unwrap(), [1.0, -2.5, 0.0, 4.0]);
             checkpoint.finish().unwrap();
         }
+    }
+
+    #[test]
+    fn one_file_stands_before_shards_and_a_tensor_is_in_one_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        let tensor =
+            |name: &str, value: f32| Named { name: name.into(), shape: vec![1], values: vec![value] };
+        write(
+            "model.safetensors.index.json",
+            br#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#,
+        );
+        write("model-1.safetensors", &to_safetensors(&[tensor("a", 1.0)], false));
+        write("model-2.safetensors", &to_safetensors(&[tensor("b", 2.0)], false));
+        let mut shards = Checkpoint::open(folder.path()).unwrap();
+        assert!(shards.file(&folder.path().join("model-1.safetensors")).is_some());
+        assert_eq!(
+            (shards.take("a", &[1]).unwrap(), shards.take("b", &[1]).unwrap()),
+            (vec![1.0], vec![2.0])
+        );
+        assert!(shards.file(&folder.path().join("model-1.safetensors")).is_none(), "all of it was taken");
+        shards.finish().unwrap();
+
+        write("model-2.safetensors", &to_safetensors(&[tensor("a", 3.0), tensor("b", 2.0)], false));
+        let error = Checkpoint::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("tensor `a` is in") && error.contains("model-2.safetensors"), "{error}");
+
+        write("model.safetensors", &to_safetensors(&[tensor("a", 4.0)], false));
+        assert_eq!(Checkpoint::open(folder.path()).unwrap().take("a", &[1]).unwrap(), [4.0]);
     }
 
     #[test]

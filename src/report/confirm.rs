@@ -46,11 +46,17 @@ pub struct PairedGain {
 ///
 /// Scores on report questions count; where no pair has any, those on selection questions. Pairs in which a target is
 /// missing or no number are left out of that target.
-pub fn confirm_summary(arm: &str, against: &str, pairs: &[PairedRuns<'_>]) -> ConfirmSummary {
+pub fn confirm_summary(
+    arm: &str,
+    against: &str,
+    pairs: &[PairedRuns<'_>],
+    objective: &Target,
+) -> ConfirmSummary {
     let part = part(pairs.iter().flat_map(|pair| [pair.arm, pair.against]), Part::Report);
     let scores = || pairs.iter().flat_map(|pair| pair.arm.scores.iter().chain(&pair.against.scores));
     let mut gains = Vec::new();
-    for target in targets(scores(), part) {
+    let own = matches!(objective, Target::Weighted(_)).then(|| objective.clone());
+    for target in own.into_iter().chain(targets(scores(), part)) {
         for decoding in DECODINGS {
             let both = pairs.iter().filter_map(|pair| {
                 let arm = target.score(&pair.arm.scores, part, decoding)?;

@@ -57,8 +57,8 @@ pub struct Report {
     pub surfaces: Option<Surfaces>,
     /// Paired comparisons on report questions; the first is proposal against uniform.
     pub confirm: Vec<ConfirmSummary>,
-    /// How a run's reward weighs answer and format.
-    pub reward_weights: RewardWeights,
+    /// How the reward of each benchmark weighs answer and format; one that is not named has the default weights.
+    pub reward_weights: BTreeMap<Name, RewardWeights>,
     /// Sentences that the reader has to know, such as how the world's settings were chosen.
     pub notes: Vec<String>,
     /// What the last check of each dataset and benchmark found, where there was one.
@@ -111,8 +111,40 @@ pub enum Target {
     Out,
     /// The same of all benchmarks.
     Overall,
+    /// A weighted sum of benchmarks, or what is no sum of them and was not measured.
+    Weighted(Weighted),
     /// A column of a table, or a weighted sum of its columns; no run of ours was scored on it.
     Column(String),
+}
+
+/// A plan's own objective.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weighted {
+    /// What it is, in words.
+    pub words: String,
+    /// Weights in millionths; empty for what is no sum, such as the smallest of several gains.
+    pub weights: Vec<(Name, i64)>,
+}
+
+impl Weighted {
+    /// The sum over the benchmarks; none where one was not measured.
+    fn sum(&self, score: impl Fn(&Name) -> Option<Score>) -> Option<Score> {
+        let mut all = Vec::new();
+        for (name, millionths) in &self.weights {
+            all.push((score(name)?, *millionths as f64 / 1e6));
+        }
+        let first = all.first()?.0;
+        Some(Score {
+            mean: all.iter().map(|(score, weight)| weight * score.mean).sum(),
+            standard_error: all
+                .iter()
+                .map(|(s, weight)| (weight * s.standard_error).powi(2))
+                .sum::<f64>()
+                .sqrt(),
+            n_questions: all.iter().map(|(score, _)| score.n_questions).sum(),
+            n_completions: first.n_completions,
+        })
+    }
 }
 
 /// What a run is for.
@@ -157,7 +189,7 @@ pub struct Failure {
 /// One dataset's metrics in one step of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// Optimizer step, from 0.
+    /// Step, from 1.
     pub step: u64,
     /// The training dataset.
     pub dataset: Name,
@@ -165,8 +197,10 @@ pub struct CurvePoint {
     pub reward: f64,
     /// Share of completions in the right format, in [0, 1].
     pub format: f64,
-    /// Divergence from the base, in nats per token.
+    /// Divergence from the base, in nats per token; NaN where it was not measured.
     pub kl: f64,
+    /// Whether `kl` is that of the whole batch, as earlier versions measured it.
+    pub kl_of_batch: bool,
     /// Mean completion length in tokens.
     pub tokens: f64,
 }
@@ -289,6 +323,7 @@ impl Target {
             Self::In => "In-Score",
             Self::Out => "Out-Score",
             Self::Overall => "Overall",
+            Self::Weighted(objective) => &objective.words,
             Self::Column(name) => name,
         }
     }
@@ -296,24 +331,24 @@ impl Target {
     /// Name and decoding, as sentences call it: `Overall, sampled`.
     fn phrase(&self, decoding: Decoding) -> String {
         match self {
-            Self::Column(name) => name.clone(),
+            Self::Column(name) | Self::Weighted(Weighted { words: name, .. }) => name.clone(),
             _ => format!("{}, {}", self.name(), decoding_name(decoding)),
         }
     }
 
     /// Its score among `scores`; `None` where it was not measured.
     pub fn score(&self, scores: &[BenchmarkScore], part: Part, decoding: Decoding) -> Option<Score> {
-        self.of(scores, part, decoding, |s| s.score)
+        self.of(scores, part, decoding, &|s| s.score)
     }
 
     /// As [`score`](Self::score), for scores with the format not asked for.
     pub fn lenient(&self, scores: &[BenchmarkScore], part: Part, decoding: Decoding) -> Option<Score> {
-        self.of(scores, part, decoding, |s| s.lenient_score)
+        self.of(scores, part, decoding, &|s| s.lenient_score)
     }
 
     /// As [`score`](Self::score), for the share of completions in the right format.
     pub fn format_rate(&self, scores: &[BenchmarkScore], part: Part, decoding: Decoding) -> Option<Score> {
-        self.of(scores, part, decoding, |s| Score { mean: s.format_rate, ..s.score })
+        self.of(scores, part, decoding, &|s| Score { mean: s.format_rate, ..s.score })
     }
 
     fn of(
@@ -321,8 +356,11 @@ impl Target {
         scores: &[BenchmarkScore],
         part: Part,
         decoding: Decoding,
-        which: impl Fn(&BenchmarkScore) -> Score,
+        which: &dyn Fn(&BenchmarkScore) -> Score,
     ) -> Option<Score> {
+        if let Self::Weighted(objective) = self {
+            return objective.sum(|name| Self::Benchmark(name.clone()).of(scores, part, decoding, which));
+        }
         let takes = |s: &&BenchmarkScore| {
             s.part == part
                 && s.decoding == decoding
@@ -331,7 +369,7 @@ impl Target {
                     Self::In => s.domain == Domain::InDomain,
                     Self::Out => s.domain == Domain::OutOfDomain,
                     Self::Overall => true,
-                    Self::Column(_) => false,
+                    Self::Weighted(_) | Self::Column(_) => false,
                 }
         };
         let all: Vec<Score> = scores.iter().filter(takes).map(which).collect();

@@ -36,6 +36,16 @@ pub fn verdict(
             proposal.mixture.brief()
         );
     }
+    let mut shares = proposal.mixture.parts().map(|(_, parts)| parts);
+    let first = shares.next().unwrap_or(0);
+    // Equal parts of a million differ by one.
+    if shares.all(|parts| parts.abs_diff(first) <= 1) {
+        let why = proposal.note.as_deref().map_or_else(String::new, |note| format!(" {note}"));
+        return format!(
+            "Proposed: uniform shares ({what}; {}): nothing that is allowed is expected to beat them.{why}",
+            count(n_finished, run)
+        );
+    }
     let expected = format!(
         "Proposed: {}, expected to gain {} over uniform shares ({what}; 90 % interval {}; chance to beat \
          uniform {:.0} %)",
@@ -45,6 +55,9 @@ pub fn verdict(
         100.0 * proposal.p_beats_uniform
     );
     let measured = confirm.and_then(|c| c.gain(&objective.target, objective.decoding)).map(|gain| gain.gain);
+    if matches!(&objective.target, Target::Weighted(own) if own.weights.is_empty()) {
+        return format!("{expected}; what the test runs gained per benchmark is in their table.");
+    }
     let Some(gain) = measured else {
         return format!("{expected}; no pair of runs has measured that gain yet.");
     };

@@ -1,6 +1,6 @@
 //! One option out of several, by its letter or by its text.
 //!
-//! Read as the option B: `B`, `(B)`, `B.`, `B)`, `B: text`, `(B) text`, `\text{B}`, "the answer is B", and the text of
+//! Read as the option B: `B`, `(B)`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, "the answer is B", and the text of
 //! option B where the options are known and no other has that text. A letter with a text counts only if that is the
 //! option's own text (unknown options: if the text names no other letter). Several letters are no answer; lower case and
 //! look-alike letters are not letters: a model that is free to vary them learns to.
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
-    text::{last_line, normalised, unwrapped},
+    text::{last_line, normalised, unwrapped, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -80,6 +80,8 @@ impl Verifier for Choice {
                 "Dog.",
                 "The answer is B",
                 "Answer: (B)",
+                "B - dog",
+                "The correct option is B: dog",
             ],
             &[
                 "",
@@ -92,6 +94,7 @@ impl Verifier for Choice {
                 "B or A",
                 "B, C",
                 "B. cat",
+                "B - cat",
                 "cat",
                 "cat dog",
                 "(A)(B)(C)",
@@ -121,10 +124,9 @@ fn right_letter(gold: &Gold) -> Result<char, BadGold> {
         return Err(BadGold::Unreadable(format!("`{}` is no letter from A to Z", letter.escape_debug())));
     }
     if !gold.options.is_empty() && position(letter) >= gold.options.len() {
-        return Err(BadGold::Unreadable(format!(
-            "there are {} options and none is {letter}",
-            gold.options.len()
-        )));
+        let n = gold.options.len();
+        let (verb, s) = if n == 1 { ("is", "") } else { ("are", "s") };
+        return Err(BadGold::Unreadable(format!("there {verb} {n} option{s} and none is {letter}")));
     }
     Ok(letter)
 }
@@ -136,7 +138,10 @@ fn position(letter: char) -> usize {
 
 /// The one option that `text` names.
 fn read(text: &str, options: &[String]) -> Result<char, Reason> {
-    let text = unwrapped(without_lead_in(unwrapped(text)));
+    let text = without_lead_in(unwrapped(text));
+    let named =
+        |lead: &str| Some(&text[text.get(..lead.len())?.eq_ignore_ascii_case(lead).then_some(lead.len())?..]);
+    let text = unwrapped(["option ", "choice "].into_iter().find_map(named).unwrap_or(text));
     if text.is_empty() {
         return Err(Reason::Empty);
     }
@@ -161,15 +166,7 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     }
 }
 
-const LEAD_INS: [&str; 6] =
-    ["the correct answer is", "the final answer is", "the answer is", "final answer:", "answer:", "option "];
-
-fn without_lead_in(text: &str) -> &str {
-    let lead = LEAD_INS.iter().find(|l| text.get(..l.len()).is_some_and(|t| t.eq_ignore_ascii_case(l)));
-    lead.map_or(text, |l| text[l.len()..].trim_start_matches([':', ' ', '\n']))
-}
-
-/// The letter and what follows, of `B`, `B. …`, `B) …`, `B: …`, `(B) …`, `[B] …`.
+/// The letter and what follows, of `B`, `B. …`, `B) …`, `B: …`, `B - …`, `(B) …`, `[B] …`.
 fn label(text: &str) -> Option<(char, &str)> {
     let inside = text.strip_prefix(['(', '[']);
     let letter = inside.unwrap_or(text).chars().next().filter(char::is_ascii_uppercase)?;
@@ -177,7 +174,9 @@ fn label(text: &str) -> Option<(char, &str)> {
     let rest = match inside {
         Some(_) => rest.strip_prefix([')', ']'])?.trim_start_matches(['.', ':']),
         None if rest.is_empty() => rest,
-        None => rest.strip_prefix(['.', ')', ':'])?,
+        None => rest
+            .strip_prefix(['.', ')', ':'])
+            .or_else(|| [" - ", " – ", " — "].iter().find_map(|dash| rest.strip_prefix(dash)))?,
     };
     Some((letter, rest.trim()))
 }

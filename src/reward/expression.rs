@@ -22,7 +22,7 @@ use super::{
         read::read,
     },
     number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, without_name},
-    text::unwrapped,
+    text::{unwrapped, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -56,7 +56,7 @@ impl Named for Expression {
 
 impl Verifier for Expression {
     fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
-        let text = gold_text(gold)?;
+        let text = stated(gold_text(gold)?);
         if notation(text).is_empty() {
             return Err(BadGold::Empty);
         }
@@ -73,6 +73,7 @@ impl Verifier for Expression {
                 Verdict::zero(Reason::Unparsed)
             };
         }
+        let (gold, answer) = (stated(gold), stated(answer));
         let written = notation(answer);
         if written.is_empty() {
             return Verdict::zero(Reason::Empty);
@@ -88,7 +89,7 @@ impl Verifier for Expression {
             && let Some((given, given_unit)) = value(answer, self.reading)
         {
             let near = || (gold.contains('.') || answer.contains('.')) && right.nearly(given);
-            let right = (right == given || near()) && same_unit(unit, given_unit);
+            let right = (right == given || near()) && same_unit(unit, given_unit) && same_name(gold, answer);
             return Verdict::all_or_nothing(right, &written);
         }
         let ((gold, unit), (answer, given_unit)) = (without_unit(gold), without_unit(answer));
@@ -269,11 +270,29 @@ fn square_factors(n: i128) -> Option<(i128, i128)> {
     Some((outside, root))
 }
 
+/// The text without what announces it.
+fn stated(text: &str) -> &str {
+    without_lead_in(unwrapped(text))
+}
+
 /// What is read as an expression: without wrapping and a full stop.
 fn readable(text: &str) -> String {
     let text = unwrapped(text);
-    let text = text.strip_suffix('.').unwrap_or(text);
-    unwrapped(text).replace("\\$", "").replace('$', "")
+    let text = unwrapped(text.strip_suffix('.').unwrap_or(text));
+    if text.contains('$') { text.replace("\\$", "").replace('$', "") } else { text.to_owned() }
+}
+
+/// Whether the names before the equals signs do not contradict each other: `x = 3` is not `y = 3`. Words may say the same thing.
+fn same_name(gold: &str, answer: &str) -> bool {
+    let letter = |text| {
+        let name = unwrapped(text).split_once('=')?.0.trim();
+        let command = name.strip_prefix('\\').is_some_and(|c| c.bytes().all(|b| b.is_ascii_alphabetic()));
+        (name.len() == 1 && name.as_bytes()[0].is_ascii_alphabetic() || command).then_some(name)
+    };
+    match (letter(gold), letter(answer)) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        _ => true,
+    }
 }
 
 /// Why a gold is neither mathematics that can be read nor words.
@@ -288,7 +307,8 @@ fn malformed(gold: &str, reading: Reading) -> Option<String> {
 fn without_unit(text: &str) -> (&str, &str) {
     const COMMANDS: [&str; 5] = ["\\text{", "\\mathrm{", "\\textrm{", "\\mbox{", "\\operatorname{"];
     let text = unwrapped(text);
-    let found = COMMANDS.iter().filter_map(|command| text.rfind(command)).max().filter(|at| *at > 0);
+    let command = |at: &usize| COMMANDS.iter().any(|command| text[*at..].starts_with(command));
+    let found = text.rmatch_indices('\\').map(|(at, _)| at).find(command).filter(|at| *at > 0);
     let Some(at) = found else { return (text, "") };
     let (before, unit) = text.split_at(at);
     let before = before.trim_end_matches([' ', '~', ',', ';', '\\']);
@@ -307,19 +327,20 @@ fn is_word(text: &str) -> bool {
 
 /// Units by the names that people write for them.
 #[rustfmt::skip]
-const SAME_UNITS: [&[&str]; 30] = [
+const SAME_UNITS: [&[&str]; 34] = [
     &["m", "meter", "metre"], &["cm", "centimeter", "centimetre"], &["mm", "millimeter", "millimetre"],
     &["km", "kilometer", "kilometre"], &["in", "inch", "inche"], &["ft", "foot", "feet"], &["yd", "yard"], &["mi", "mile"],
     &["g", "gram"], &["kg", "kilogram"], &["mg", "milligram"], &["lb", "lbs", "pound"], &["oz", "ounce"],
     &["s", "sec", "second"], &["min", "minute"], &["h", "hr", "hour"], &["d", "day"], &["yr", "year"],
     &["l", "liter", "litre"], &["ml", "milliliter", "millilitre"], &["gal", "gallon"],
-    &["°", "deg", "degree"], &["rad", "radian"], &["$", "dollar", "usd"], &["¢", "cent"], &["€", "euro", "eur"],
+    &["°", "deg", "degree"], &["rad", "radian"], &["$", "us$", "dollar", "usd"], &["¢", "cent"], &["€", "euro", "eur"],
+    &["£", "pound", "gbp"], &["¥", "yen", "jpy"], &["¥", "yuan", "rmb", "cny"], &["₹", "rupee", "inr"],
     &["mph", "milesperhour", "mile/hour", "mi/h"], &["km/h", "kmh", "kph"], &["m/s", "meter/second"], &["person", "people"],
 ];
 
 /// Whether units do not contradict each other: one that is not written, or only "units", contradicts nothing.
 fn same_unit(a: &str, b: &str) -> bool {
-    if a.is_empty() || b.is_empty() {
+    if a.is_empty() || b.is_empty() || a == b {
         return true;
     }
     let plain = |unit: &str| {
@@ -347,17 +368,18 @@ fn same_unit(a: &str, b: &str) -> bool {
                 plain = rest.to_owned();
             }
         }
-        plain.retain(|c| {
-            c.is_alphanumeric() && !matches!(c, '²' | '³') || matches!(c, '/' | '°' | '$' | '¢' | '€')
-        });
+        plain.retain(|c| c.is_alphanumeric() && !matches!(c, '²' | '³') || "/°$¢€£¥₹".contains(c));
         let singular = if plain.len() > 2 { plain.strip_suffix('s').unwrap_or(&plain) } else { &plain };
-        let known =
-            SAME_UNITS.iter().find(|names| names.contains(&plain.as_str()) || names.contains(&singular));
-        (known.map_or(singular, |names| names[0]).to_owned(), power)
+        (singular.to_owned(), plain, power)
     };
-    let ((a, power), (b, other)) = (plain(a), plain(b));
+    let (a, b) = (plain(a), plain(b));
     let any = |unit: &str| unit.is_empty() || unit == "unit";
-    any(&a) || any(&b) || (a == b && power == other)
+    // A pound is money and a weight.
+    let in_row = |unit: &(String, String, i32), row: &[&str]| {
+        row.contains(&unit.0.as_str()) || row.contains(&unit.1.as_str())
+    };
+    let same = a.0 == b.0 || SAME_UNITS.iter().any(|row| in_row(&a, row) && in_row(&b, row));
+    any(&a.0) || any(&b.0) || (same && a.2 == b.2)
 }
 
 /// The exact value of a text that is one term, and its unit.
@@ -369,7 +391,7 @@ fn value(text: &str, reading: Reading) -> Option<(Value, &str)> {
     }
     let text = without_name(inside);
     let mut scan = Scan { rest: text };
-    let negative = scan.sign_and_currency(reading.units)?;
+    let (negative, currency) = scan.sign_and_currency(reading.units)?;
     let mut value = if let Some(fraction) = fraction(&mut scan) {
         match product(&mut scan, true) {
             Some(factor) => fraction?.times(factor)?,
@@ -401,7 +423,7 @@ fn value(text: &str, reading: Reading) -> Option<(Value, &str)> {
     if negative {
         value.num = value.num.checked_neg()?;
     }
-    Some((value, unit))
+    Some((value, if unit.is_empty() { currency } else { unit }))
 }
 
 /// `None` where no `\frac` stands; `Some(None)` where its arguments are not terms.
@@ -562,8 +584,11 @@ fn notation(text: &str) -> String {
             rest = &rest[c.len_utf8()..];
             continue;
         }
+        // Only these begin one; the table is long.
+        let may_change = matches!(c, '\\' | '^' | '~') || !c.is_ascii();
         let kept = c == '\\' && NOT_NOTATION.iter().any(|n| rest.starts_with(n));
-        let change = if kept { None } else { NOTATION.iter().find(|(from, _)| rest.starts_with(from)) };
+        let change =
+            if may_change && !kept { NOTATION.iter().find(|(from, _)| rest.starts_with(from)) } else { None };
         if let Some((from, to)) = change {
             out.push_str(to);
             rest = &rest[from.len()..];
@@ -629,6 +654,41 @@ mod tests {
         check("5 m", "5 mm", false);
         check("5 cm", r"5\text{ cm}^2", false);
         check("60 mph", "60 miles per hour", true);
+        check(r"\$12.50", "€12.50", false);
+        check(r"\$12.50", "12.50 cents", false);
+        check(r"\$12.50", "12.50 dollars", true);
+        check("£5", "5 pounds", true);
+        check("5 lb", "5 pounds", true);
+        check("x=3", "y=3", false);
+        check("A=3", "Area = 3", true);
+        check("10", "Answer: 10", true);
+        check("10", r"{\bf 10}", true);
+        check("10", r"\textcolor{red}{10}", true);
+        check("10", r"\sqrt{100}\cdot 1", false);
+        check("10", r"5\cdot\sqrt{4}", false);
+        check("72", r"3\cdot 4!", false);
+        check(r"2\sqrt{3}", "2*3**0.5", true);
+        check("(1,2)", "(x,y)=(1,2)", true);
+        check(r"\frac{1}{2}", r"\nicefrac{1}{2}", true);
+        check(r"\emptyset", r"\{\emptyset\}", false);
+        check(r"(-\infty,3)", r"]-\infty,3[", true);
+        check("[0,1)", "[0,1[", true);
+        check("x>3", r"\{x : x>3\}", true);
+        check("x>3", r"\{x\in\mathbb{R}\mid x > 3\}", true);
+        check(r"(3,\infty)", r"\{x : x>3\}", true);
+        check(r"(3,\infty)", r"\{x : x\ge 3\}", false);
+        check(r"x\neq 9", r"\mathbb{R}\setminus\{9\}", true);
+        check(r"\mathbb{R}\setminus\{9\}", r"(-\infty,9)\cup(9,\infty)", true);
+        check(r"\mathbb{R}\setminus\{9\}", r"(-\infty,9)\cup(8,\infty)", false);
+        check(
+            r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+            r"\left[\begin{array}{cc}1&2\\3&4\end{array}\right]",
+            true,
+        );
+        check(r"\tan 15^\circ", r"2-\sqrt{3}", true);
+        check(r"\overline{AB}", r"\overline{BA}", false);
+        check(r"2\vec{v}", r"\vec{v}\cdot 2", true);
+        check("10", "10ish", false);
         check(r"\frac{\sqrt{2}}{2}\text{ cm}", r"\frac{1}{\sqrt{2}}", true);
         check(r"\frac{-11}{4}\text{ cm}", "-11 / 4", true);
         check(r"2\pi", r"2\pi \text{ or more}", false);
@@ -783,7 +843,8 @@ mod tests {
         check(r"\frac{1}{1+\sqrt{2}}", r"\sqrt{2}-1", true);
         check(r"\sqrt{3+2\sqrt{2}}", r"1+\sqrt{2}", true);
         check(r"\sqrt{3+2\sqrt{2}}", r"1+\sqrt{2}+10^{-40}", false);
-        check(r"\sin 15^\circ", r"\sin 15", true);
+        check(r"\sin 15^\circ", r"\frac{\sqrt{6}-\sqrt{2}}{4}", true);
+        check(r"\sin 15^\circ", r"\sin 15", false);
         check(r"\sin\frac{\pi}{12}", r"\frac{\sqrt{6}-\sqrt{2}}{4}", true);
         check(r"\ln 8", r"3\ln 2", true);
         check("x-3", "|x-3|", false);

@@ -256,7 +256,7 @@ pub enum BadGold {
     #[error("the gold is empty")]
     Empty,
     /// The gold itself is malformed.
-    #[error("the gold is {0}")]
+    #[error("the gold cannot be checked: {0}")]
     Unreadable(String),
     /// Relative coordinates without a picture to relate them to.
     #[error("relative box coordinates need the size of the picture, which is not known")]
@@ -454,6 +454,11 @@ impl Reward {
         Ok(Self { verifiers, weights, shape })
     }
 
+    /// What accuracy and format weigh.
+    pub fn weights(&self) -> (f64, f64) {
+        (self.weights.accuracy, self.weights.format)
+    }
+
     /// The largest possible reward, but for what a `length` part adds.
     pub fn max(&self) -> f64 {
         self.weights.accuracy + self.weights.format
@@ -495,14 +500,45 @@ impl Reward {
     ///
     /// Parts that look at the length in tokens count words here; [`Reward::score_of_length`] is told the tokens.
     pub fn score(&self, gold: &Gold, completion: &str) -> Scored {
-        let words = if self.shape.counts_tokens() { completion.split_whitespace().count() } else { 0 };
-        self.score_of_length(gold, completion, words)
+        self.score_of_length(gold, completion, self.words(completion))
+    }
+
+    /// Words of a completion, where a part asks for them.
+    fn words(&self, completion: &str) -> usize {
+        if self.shape.counts_tokens() { completion.split_whitespace().count() } else { 0 }
+    }
+
+    /// [`Reward::verify`] and [`Reward::score`] of one completion; where both read the same text it is judged once.
+    pub fn judge<'t>(
+        &self,
+        gold: &Gold,
+        completion: &'t str,
+    ) -> (Verdict, Option<Region>, Option<&'t str>, Scored) {
+        let (verdict, region, text) = self.verify(gold, completion);
+        let known = text.map(|text| (text, &verdict));
+        let scored = self.scored(gold, completion, self.words(completion), known);
+        (verdict, region, text, scored)
     }
 
     /// [`Reward::score`] of a completion of so many tokens.
     pub fn score_of_length(&self, gold: &Gold, completion: &str, tokens: usize) -> Scored {
+        self.scored(gold, completion, tokens, None)
+    }
+
+    /// [`Reward::score_of_length`] where the verdict on one text is known.
+    fn scored(
+        &self,
+        gold: &Gold,
+        completion: &str,
+        tokens: usize,
+        known: Option<(&str, &Verdict)>,
+    ) -> Scored {
         let verifier = self.chosen(gold);
-        let judge = |answer: &str| verifier.map_or(Verdict::zero(Reason::BadGold), |v| v.score(gold, answer));
+        let judge = |answer: &str| match (known, verifier) {
+            (Some((text, verdict)), _) if text == answer => verdict.clone(),
+            (_, Some(verifier)) => verifier.score(gold, answer),
+            (_, None) => Verdict::zero(Reason::BadGold),
+        };
         let region = format::answer_region(completion);
         let lenient = match region {
             Ok(answer) => judge(answer),
@@ -1014,6 +1050,246 @@ mod tests {
         assert_eq!(boxes("[0,0,100,100]", 0.5), 0.0);
     }
 
+    /// Ways around the question that were tried on a verifier nobody had tuned to them.
+    #[test]
+    fn hedges_conditions_and_other_scripts_score_nothing() {
+        let options = ["cat", "cats and dogs", "a cow", "None of the above"].map(str::to_owned);
+        let choices = [
+            "cats",
+            "cats and dogs and a cow",
+            "cat, cats and dogs",
+            "A cats and dogs",
+            "A) a cow",
+            "\u{391}",
+            "\u{1d400}",
+            "\u{24b6}",
+            "A\u{301}",
+            "A then B",
+            "either A",
+            "A (or B)",
+            "A... no, B",
+            "A -> B",
+            "A nor B",
+            "if A then",
+            "A=B",
+            "A, not B",
+            "between A and B",
+            "Everything but A",
+            "\u{ac}A",
+            "!A",
+            "A\u{336}",
+            "AA",
+            "A and nothing else than B",
+        ];
+        let answer = Answer::Choice('A');
+        for text in choices {
+            let gold = Gold { options: &options, ..plain(&answer) };
+            assert_eq!(
+                of("choice").verify(&gold, &format!("<answer>{text}</answer>")).0.score,
+                0.0,
+                "{text}"
+            );
+        }
+        let numbers = [
+            "5 or 6",
+            "5-6",
+            "5 to 6",
+            "between 5 and 6",
+            "5, 6",
+            "5;6",
+            "5 6",
+            "not 5",
+            "~5",
+            "<5",
+            "at most 5",
+            "5 or more",
+            "5%",
+            "५",
+            "⑤",
+            "5\u{305}",
+            "5!",
+            "5π",
+            "5i",
+            "5k",
+            "5 thousand",
+            "5 dozen",
+            "2+3",
+            "|5|-0",
+            "5=6",
+            "5/0",
+            "5th",
+            "2nd",
+            "5:1",
+            "5 of 6",
+            "5 out of 6",
+            "5 unless it is 6",
+            "5 when odd",
+            "5 except",
+            "5 (or 6)",
+            "5 ± 1",
+            "5...6",
+            "5–6",
+            "from 5",
+            "5 < x",
+            "NaN",
+            "5e400",
+            "5 minus",
+            "5 repeating",
+            "5 halves",
+            "half of 10",
+            "5\n6",
+            "0x5",
+            "5_",
+            "5.5.5",
+            "5,",
+            "5、6",
+            "5\u{a0}6",
+            "V",
+            "5 binary",
+            "anything but 5",
+            "5 excluded",
+            "5 cm or 6 cm",
+            "5 hundreds",
+        ];
+        let answer = Answer::Number(5.0);
+        for text in numbers {
+            let verdict = of("number").verify(&plain(&answer), &format!("<answer>{text}</answer>")).0;
+            assert_eq!(verdict.score, 0.0, "{text}");
+        }
+        let expressions = [
+            (r"10", r"10 \text{ if } x"),
+            ("10", r"10 \text{ is wrong}"),
+            ("10", r"\text{not } 10"),
+            ("10", r"\cancel{10}"),
+            ("10", r"10 \lor 11"),
+            ("10", r"10\ldots 11"),
+            ("10", r"10\pm 0"),
+            ("10", "10 - 12"),
+            ("10", r"\max(10,9)"),
+            ("10", r"\sqrt{100}\cdot 1"),
+            ("10", "10_2"),
+            ("10", r"\begin{cases}10\\11\end{cases}"),
+            ("10", r"10\pmod{12}"),
+            ("10", r"\{10,10\}"),
+            ("10", "|10|\\cdot 1"),
+            ("10", "１０"),
+            (r"\frac12", r"50\%\text{ or }1"),
+            (r"\frac12", "1:2"),
+            ("50", r"50\%"),
+            ("x=3", "y=3"),
+            ("x=3", "x=3 or x=4"),
+            ("x=3", r"x\ne 3"),
+            (r"\$12.50", "€12.50"),
+            (r"\emptyset", r"\{\emptyset\}"),
+            (r"\emptyset", "0"),
+            ("1,2", "(1,2)"),
+            ("(1,2)", "(1,2),(1,2)"),
+            (r"\{1,2,3\}", "1,2"),
+            (r"x^2-1", "x^2-1+0"),
+            ("2", r"\binom{2}{1}"),
+            (r"\text{yes}", "yes and no"),
+        ];
+        for (gold, text) in expressions {
+            let answer = Answer::Expression(gold.to_owned());
+            let verdict = of("expression").verify(&plain(&answer), &format!("<answer>{text}</answer>")).0;
+            assert_eq!(verdict.score, 0.0, "{gold}: {text} {verdict:?}");
+        }
+        let answer = Answer::Boxes(vec![Rect { x1: 10.0, y1: 10.0, x2: 50.0, y2: 50.0 }]);
+        for text in [
+            "[[NaN,10,50,50]]",
+            "[[10,10,50,Infinity]]",
+            "[[10,10,50,-50]]",
+            r#"[["10","10","50","50"]]"#,
+            "[[50,50,10,10]]",
+            "[[10,10,10,10]]",
+            "[[1e308,10,50,50]]",
+            "[[0,0,1000,1000]]",
+            "null",
+            "[null]",
+            "[[10,10,50]]",
+            "[10,10,50,50,60]",
+            "-[[10,10,50,50]]",
+            "[[10,10,50,50]] or nothing",
+            "not [[10,10,50,50]]",
+            "[[10,10,50,50] or [1,1,2,2]]",
+            r#"{"a":{"bbox_2d":[10,10,50,50]}}"#,
+        ] {
+            let verdict = of("boxes").verify(&plain(&answer), &format!("<answer>{text}</answer>")).0;
+            assert_eq!(verdict.score, 0.0, "{text} {verdict:?}");
+        }
+    }
+
+    /// Ways of writing what is right that a verifier must not mistake for wrong.
+    #[test]
+    fn usual_notations_are_not_refused() {
+        for (gold, texts) in [
+            (
+                r"\frac{1}{2}",
+                &[
+                    r"{1 \over 2}",
+                    r"\cfrac{1}{2}",
+                    "½",
+                    "50%",
+                    r"2^{-1}",
+                    "1÷2",
+                    "= 1/2",
+                    "The answer is 1/2.",
+                ][..],
+            ),
+            (
+                r"2\sqrt{3}",
+                &[
+                    r"2\cdot 3^{1/2}",
+                    "2*3**0.5",
+                    r"2\sqrt[2]{3}",
+                    "12^{0.5}",
+                    "2 sqrt 3",
+                    r"2\sqrt{3}\text{ cm}",
+                ],
+            ),
+            ("(1,2)", &[r"\left( 1,\ 2 \right)", "(x,y)=(1,2)", "(1.0, 2)"]),
+            (
+                r"\{1,2,3\}",
+                &[
+                    r"x\in\{1,2,3\}",
+                    "1, 2, and 3",
+                    r"\lbrace 3,2,1 \rbrace",
+                    r"1 \text{ and } 2 \text{ and } 3",
+                ],
+            ),
+            (r"(-\infty,3)", &["(-∞,3)", "]-\\infty,3[", r"x \in (-\infty,3)", "(-inf,3)"]),
+            ("x>3", &[r"(3,+\infty)", r"\{x : x>3\}", r"\{x \mid x > 3\}", "3 < x"]),
+            (
+                "10",
+                &[
+                    "10.",
+                    r"\boxed{10}",
+                    r"{\bf 10}",
+                    r"\color{red}{10}",
+                    r"\underline{\underline{10}}",
+                    r"10\text{ ways}",
+                    r"\[10\]",
+                    "Answer: 10",
+                ],
+            ),
+            (
+                r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+                &[
+                    r"\left(\begin{matrix}1&2\\3&4\end{matrix}\right)",
+                    r"A=\begin{bmatrix} 1 & 2 \\ 3 & 4 \end{bmatrix}",
+                ],
+            ),
+            (r"\$12.50", &["12.5", "$12.50", "12.50 dollars"]),
+            (r"\mathbb{R}\setminus\{0\}", &[r"(-\infty,0)\cup(0,\infty)"]),
+        ] {
+            let answer = Answer::Expression(gold.to_owned());
+            for text in texts {
+                let verdict = of("expression").verify(&plain(&answer), &format!("<answer>{text}</answer>")).0;
+                assert_eq!(verdict.score, 1.0, "{gold}: {text} {verdict:?}");
+            }
+        }
+    }
+
     #[test]
     fn golds_that_nobody_can_meet_are_refused_and_never_a_silent_zero() {
         for text in [
@@ -1052,67 +1328,64 @@ mod tests {
         }
     }
 
-    /// Ten million mutated completions: `cargo test --release -- --ignored mutated`, about twenty minutes on a core.
+    /// What is looked for in mutated completions: how often 10 ms were reached, the longest and whose it was.
+    #[derive(Default)]
+    struct Slow {
+        over: u64,
+        longest: std::time::Duration,
+        whose: String,
+    }
+
+    impl Slow {
+        fn and(self, other: Self) -> Self {
+            let over = self.over + other.over;
+            let longest = if other.longest > self.longest { other } else { self };
+            Self { over, ..longest }
+        }
+    }
+
+    /// Ten million mutated completions: `cargo test --release --lib -- --ignored mutated`, about twenty minutes of processor time;
+    /// `MODO_MUTATIONS` for another number, `MODO_MUTATION_SEED` for others.
     #[test]
     #[ignore = "minutes"]
     #[expect(clippy::print_stderr, reason = "a measurement, to be read")]
     fn mutated_completions_never_panic_and_take_below_ten_milliseconds() {
+        use rayon::prelude::*;
+        const PARTS: u64 = 200;
+        let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |n| n.parse().unwrap());
+        let count = number("MODO_MUTATIONS", 10_000_000) / PARTS;
+        let first = number("MODO_MUTATION_SEED", 1) * PARTS;
+        let parts = (first..first + PARTS).into_par_iter().map(|seed| mutated(seed, count));
+        let Slow { over, longest, whose } = parts.reduce(Slow::default, Slow::and);
+        eprintln!("{} completions, longest {longest:?}, {over} over 10 ms: {whose:.300}", count * PARTS);
+        assert_eq!(over, 0, "the longest took {longest:?}: {whose}");
+    }
+
+    /// Scores `count` mutated completions strictly and by a profile each.
+    fn mutated(seed: u64, count: u64) -> Slow {
         use rand::{Rng, SeedableRng};
-        let count: u64 = std::env::var("MODO_MUTATIONS").map_or(10_000_000, |n| n.parse().unwrap());
-        let golds = golds();
-        let rewards: Vec<Reward> = golds.iter().map(|gold| of(gold.kind())).collect();
-        let texts = [golds[3].written(), golds[4].written(), "12.5".into(), "B".into(), "left of".into()];
+        #[rustfmt::skip]
         let pieces = [
-            "<think>",
-            "</think>",
-            "<answer>",
-            "</answer>",
-            "\\boxed{",
-            "}",
-            "{",
-            "$",
-            "\\frac{",
-            "\\sqrt{",
-            "^{",
-            "^",
-            "(",
-            ")",
-            "[",
-            "]",
-            "\\{",
-            ",",
-            ";",
-            "=",
-            "<",
-            "+",
-            "-",
-            "\\times ",
-            "\\pi",
-            "x",
-            "e",
-            "i",
-            "9",
-            "0.",
-            "1/",
-            "!",
-            "%",
-            "|",
-            "\\sin ",
-            "\\log_",
-            "\\text{",
-            "\\begin{pmatrix}",
-            "&",
-            "\\\\",
-            "\\cup ",
-            "or",
-            "\u{200b}",
-            "\0",
-            "π",
-            "'Position':",
-            "answer is ",
+            "<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "}", "{", "$", "\\frac{", "\\sqrt{", "^{", "^", "(", ")", "[", "]",
+            "\\{", "\\}", ",", ";", "=", "<", "+", "-", "\\times ", "\\pi", "x", "e", "i", "9", "0.", "1/", "!", "%", "|", "\\sin ", "\\ln ", "\\log_",
+            "\\arctan ", "\\text{", "\\begin{pmatrix}", "&", "\\\\", "\\cup ", "\\pm ", "or", "\u{200b}", "\0", "π", "'Position':", "answer is ",
+            "final answer is ", "Answer:", "°", "\\mid ", ":", "\"bbox_2d\":",
         ];
-        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-        let (mut longest, mut worst, mut over) = (std::time::Duration::ZERO, String::new(), 0_u64);
+        let more = [
+            r"x^2+2\sqrt{x}+1",
+            r"\sin x+\ln 2",
+            r"(-\infty,3)\cup[4,5)",
+            r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+            r"\{1,2,3\}",
+            r"3\text{ or }4",
+            r"|x-3|=\sqrt{2}",
+        ];
+        let more = more.map(|text| Answer::Expression(text.to_owned()));
+        let golds: Vec<Answer> = golds().into_iter().chain(more).collect();
+        let rewards: Vec<Reward> = golds.iter().map(|gold| of(gold.kind())).collect();
+        let texts: Vec<String> = golds.iter().map(Answer::written).collect();
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let mut slow = Slow::default();
         for _ in 0..count {
             let mut text = texts[rng.random_range(0..texts.len())].clone();
             for _ in 0..rng.random_range(1..12) {
@@ -1130,36 +1403,43 @@ mod tests {
                     }
                 }
             }
-            let completion = if rng.random_bool(0.5) { format!("<answer>{text}</answer>") } else { text };
+            let completion = match rng.random_range(0..4) {
+                0 | 1 => format!("<answer>{text}</answer>"),
+                2 => format!("\\boxed{{{text}}}"),
+                _ => text,
+            };
             let which = rng.random_range(0..golds.len());
             let asked = profile::Asked {
-                golds: &[golds[which].written()],
+                golds: &[texts[rng.random_range(0..texts.len())].clone()],
                 completion: &completion,
                 options: &["cat".to_owned(), "dog".to_owned()],
             };
             let profile = &profile::PROFILES[rng.random_range(0..profile::PROFILES.len())];
             for own in [true, false] {
-                let start = std::time::Instant::now();
-                let score = if own {
-                    rewards[which].verify(&plain(&golds[which]), &completion).0.score
-                } else {
-                    (profile.score)(&asked).score.unwrap_or(0.0)
-                };
-                let took = start.elapsed();
-                assert!((0.0..=1.0).contains(&score), "{completion}");
-                over += u64::from(took.as_millis() >= 10);
-                if took > longest {
-                    (longest, worst) =
-                        (took, format!("{} {completion}", if own { "strict" } else { profile.name }));
+                // What looks slow is looked at again: on a busy machine any may have been waited for.
+                let mut took = std::time::Duration::MAX;
+                for _ in 0..10 {
+                    let start = std::time::Instant::now();
+                    let score = if own {
+                        rewards[which].verify(&plain(&golds[which]), &completion).0.score
+                    } else {
+                        (profile.score)(&asked).score.unwrap_or(0.0)
+                    };
+                    took = took.min(start.elapsed());
+                    assert!((0.0..=1.0).contains(&score), "{completion}");
+                    if took.as_millis() < 10 {
+                        break;
+                    }
+                }
+                let whose = || format!("{} {completion}", if own { "strict" } else { profile.name });
+                slow.over += u64::from(took.as_millis() >= 10);
+                if took > slow.longest {
+                    slow.longest = took;
+                    slow.whose = whose();
                 }
             }
         }
-        // Wall time on a busy machine: a few are allowed to have been waited for.
-        assert!(
-            over * 1_000_000 <= count.max(1_000_000) * 20,
-            "{over} over 10 ms, the longest {longest:?}: {worst}"
-        );
-        eprintln!("{count} completions, longest {longest:?}, {over} over 10 ms: {worst:.200}");
+        slow
     }
 
     #[test]

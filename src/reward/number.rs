@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
-    text::{last_line, unwrapped},
+    text::{last_line, unwrapped, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -142,6 +142,8 @@ impl Verifier for Number {
                     "2000/2",
                     r"\frac{2000}{2}",
                     "1 thousand",
+                    "= 1000",
+                    "The answer is 1000.",
                 ],
                 &[
                     "",
@@ -166,7 +168,7 @@ impl Verifier for Number {
             ),
             Example::new(
                 Answer::Number(-5.0),
-                &["-5", "−5", "–5", "-5.0", "-10/2"],
+                &["-5", "−5", "–5", "-5.0", "-10/2", "- 5"],
                 &["5", "--5", "- ", "-"],
             ),
             Example::new(
@@ -174,8 +176,12 @@ impl Verifier for Number {
                 &["0.75", ".75", "3/4", r"\dfrac{3}{4}", r"\frac34"],
                 &["0.7", "3/0", "4/3", "75"],
             ),
-            Example::new(Answer::Number(1.5), &["1 1/2", r"1\frac{1}{2}", "3/2"], &["1 3/2", "11/2", "1/2"]),
-            Example::new(Answer::Number(0.0), &["0", "0.0", "-0"], &["", "0.001", "none"]),
+            Example::new(
+                Answer::Number(1.5),
+                &["1 1/2", r"1\frac{1}{2}", "3/2", "1½"],
+                &["1 3/2", "11/2", "1/2"],
+            ),
+            Example::new(Answer::Number(0.0), &["0", "0.0", "-0"], &["", "0.001", "none", "1e-400"]),
         ];
         let ignored = [
             "12 cm",
@@ -188,6 +194,7 @@ impl Verifier for Number {
             r"12^\circ",
             "12 km/h",
             "12 miles per hour",
+            "US$12",
         ];
         let never = [
             "12 or 13",
@@ -207,6 +214,9 @@ impl Verifier for Number {
             "12 approx",
             "12 (approx)",
             "12 five",
+            "12 except",
+            "12 repeating",
+            "12 hundreds",
         ];
         examples.push(match self.reading.units {
             Units::Ignore => Example::new(Answer::Number(12.0), &ignored, &never),
@@ -231,7 +241,7 @@ fn right_number(gold: &Gold) -> Result<f64, BadGold> {
 
 /// The one finite number that `text` states.
 fn read(text: &str, reading: Reading) -> Result<f64, Reason> {
-    let text = without_name(bare(text));
+    let text = without_name(bare(without_lead_in(unwrapped(text))));
     if text.is_empty() {
         return Err(Reason::Empty);
     }
@@ -251,15 +261,19 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
         return Some(whole);
     }
     let mut scan = Scan { rest: text };
-    let negative = scan.sign_and_currency(reading.units)?;
+    let (negative, _) = scan.sign_and_currency(reading.units)?;
     let magnitude = if scan.eat_any(&FRACTIONS) {
         scan.fraction()?
+    } else if let Some(value) = scan.vulgar() {
+        value
     } else {
         let decimal = scan.decimal()?;
         let value = decimal.value()?;
         let mixed = Scan { rest: scan.rest }.proper_fraction();
         if !decimal.plain {
             value
+        } else if let Some(fraction) = scan.vulgar() {
+            value + fraction
         } else if let Some((above, below, rest)) = mixed {
             scan.rest = rest;
             value + above / below
@@ -280,7 +294,18 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
 
 pub(super) const FRACTIONS: [&str; 3] = [r"\frac", r"\dfrac", r"\tfrac"];
 const MINUS: [&str; 3] = ["-", "−", "–"];
-const CURRENCIES: [&str; 6] = [r"\$", "$", "€", "£", "¥", "₹"];
+const CURRENCIES: [&str; 8] = [r"\$", "$", r"US\$", "US$", "€", "£", "¥", "₹"];
+/// Fractions that are one character, with what they are.
+const VULGAR: [(&str, f64); 8] = [
+    ("½", 1.0 / 2.0),
+    ("⅓", 1.0 / 3.0),
+    ("⅔", 2.0 / 3.0),
+    ("¼", 1.0 / 4.0),
+    ("¾", 3.0 / 4.0),
+    ("⅕", 1.0 / 5.0),
+    ("⅙", 1.0 / 6.0),
+    ("⅛", 1.0 / 8.0),
+];
 const SEPARATORS: [&str; 7] = [",", "{,}", r"\!,\!", r"{,}\!", r"\,", "\u{2009}", "\u{202f}"];
 const SCALES: [(&str, f64); 5] =
     [("hundred", 1e2), ("thousand", 1e3), ("million", 1e6), ("billion", 1e9), ("trillion", 1e12)];
@@ -319,7 +344,9 @@ impl Decimal {
     fn value(&self) -> Option<f64> {
         let digits = self.digits.trim_start_matches('0');
         let exponent = self.exponent.checked_add(i64::try_from(digits.len()).ok()?)?;
-        format!("0.{digits}0e{exponent}").parse().ok()
+        let value: f64 = format!("0.{digits}0e{exponent}").parse().ok()?;
+        // What is too small for `f64` is not 0.
+        (value != 0.0 || digits.is_empty()).then_some(value)
     }
 }
 
@@ -348,17 +375,29 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Whether a minus stands before or after the currency sign; `None` where a refused currency sign stands.
-    pub(super) fn sign_and_currency(&mut self, units: Units) -> Option<bool> {
+    /// Whether a minus stands before or after the currency sign, and that sign or nothing; `None` where a refused one stands.
+    pub(super) fn sign_and_currency(&mut self, units: Units) -> Option<(bool, &'static str)> {
         let mut negative = self.eat_any(&MINUS);
         let signed = negative || self.eat("+");
-        if self.eat_any(&CURRENCIES) {
+        if signed {
+            self.spaces();
+        }
+        let currency = CURRENCIES.into_iter().find(|currency| self.eat(currency)).unwrap_or("");
+        if !currency.is_empty() {
             if units == Units::Refuse {
                 return None;
             }
             negative = negative || (!signed && self.eat_any(&MINUS));
         }
-        Some(negative)
+        Some((negative, currency))
+    }
+
+    /// A fraction that is one character.
+    fn vulgar(&mut self) -> Option<f64> {
+        let mut ahead = *self;
+        let found = VULGAR.iter().find(|(sign, _)| ahead.eat(sign))?;
+        *self = ahead;
+        Some(found.1)
     }
 
     fn digits(&mut self) -> &'t str {
@@ -497,7 +536,8 @@ impl<'t> Scan<'t> {
         self.spaces();
         let mut scale = 1.0;
         let mut word = *self;
-        if word.eat_any(&[r"\%", "%", "percent", "per cent"]) {
+        let letter = |scan: &Scan| scan.rest.starts_with(char::is_alphabetic);
+        if word.eat_any(&[r"\%", "%"]) || word.eat_any(&["percent", "per cent"]) && !letter(&word) {
             scale = match reading.percent {
                 Percent::Hundredth => 0.01,
                 Percent::Ignore => 1.0,
@@ -517,104 +557,31 @@ impl<'t> Scan<'t> {
 }
 
 /// Words after a number that change what it says: they join, compare, hedge, negate, count or calculate.
-const NOT_UNITS: [&str; 93] = [
-    "or",
-    "and",
-    "nor",
-    "but",
-    "if",
-    "either",
-    "neither",
-    "both",
-    "else",
-    "also",
-    "then",
-    "vs",
-    "versus",
-    "to",
-    "through",
-    "until",
-    "between",
-    "from",
-    "than",
-    "more",
-    "less",
-    "fewer",
-    "greater",
-    "smaller",
-    "higher",
-    "lower",
-    "over",
-    "under",
-    "above",
-    "below",
-    "within",
-    "least",
-    "most",
-    "about",
-    "approximately",
-    "approx",
-    "roughly",
-    "around",
-    "nearly",
-    "almost",
-    "maybe",
-    "perhaps",
-    "possibly",
-    "probably",
-    "unknown",
-    "unsure",
-    "not",
-    "no",
-    "none",
-    "never",
-    "without",
-    "nan",
-    "null",
-    "is",
-    "are",
-    "was",
-    "equals",
-    "inf",
-    "infinity",
-    "infinite",
-    "undefined",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "hundred",
-    "half",
-    "halves",
-    "thirds",
-    "quarters",
-    "dozen",
-    "double",
-    "twice",
-    "plus",
-    "minus",
-    "times",
-    "by",
-    "per",
-    "over",
-    "mod",
-    "root",
-    "sqrt",
-    "squared",
-    "cubed",
-    "pi",
-    "factorial",
-    "th",
+#[rustfmt::skip]
+const NOT_UNITS: [&str; 163] = [
+    "or", "and", "nor", "but", "if", "either", "neither", "both", "else", "also", "then", "vs", "versus",
+    "to", "through", "until", "between", "from", "than", "more", "less", "fewer", "greater", "smaller",
+    "higher", "lower", "over", "under", "above", "below", "within", "least", "most", "about",
+    "approximately", "approx", "roughly", "around", "nearly", "almost", "maybe", "perhaps", "possibly",
+    "probably", "unknown", "unsure", "not", "no", "none", "never", "without", "nan", "null", "is", "are",
+    "was", "equals", "inf", "infinity", "infinite", "undefined", "one", "two", "three", "four", "five",
+    "six", "seven", "eight", "nine", "ten", "hundred", "half", "halves", "thirds", "quarters", "dozen",
+    "double", "twice", "plus", "minus", "times", "by", "per", "mod", "root", "sqrt", "squared", "cubed",
+    "pi", "factorial", "th", "when", "while", "except", "excepting", "excluded", "excluding", "exclusive",
+    "unless", "instead", "otherwise", "rather", "besides", "wrong", "incorrect", "false", "invalid",
+    "error", "guess", "guessed", "think", "likely", "unlikely", "could", "might", "should", "would",
+    "doubt", "uncertain", "any", "nothing", "added", "subtracted", "divided", "multiplied", "modulo",
+    "power", "log", "reciprocal", "inverse", "opposite", "repeating", "recurring", "tenths", "hundredths",
+    "thousandths", "fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "quarter", "third",
+    "hundreds", "thousands", "millions", "billions", "dozens", "st", "nd", "rd", "binary", "octal",
+    "hexadecimal", "hex", "nand", "xor", "anything", "everything", "something", "ish",
 ];
 
 /// Letters that are units on their own; others are more likely variables.
 const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
+
+/// Signs in units that are no letters.
+const UNIT_SIGNS: &str = "°µμΩ€£¥₹$";
 
 /// Whether `text` can stand after a number without changing it: at most three words of letters, five around a "per".
 pub(super) fn is_unit(text: &str, attached: bool) -> bool {
@@ -622,7 +589,12 @@ pub(super) fn is_unit(text: &str, attached: bool) -> bool {
     if text.len() > 48 || braces('{') != braces('}') || (attached && matches!(text, "k" | "K" | "M" | "B")) {
         return false;
     }
+    let fits = |c: char| c.is_ascii_alphabetic() || r" /·\^{},23²³".contains(c) || UNIT_SIGNS.contains(c);
+    if !text.chars().all(fits) {
+        return false;
+    }
     let mut plain = text.to_owned();
+    let latex = text.contains(['\\', '^', '}']);
     for (latex, sign) in [
         (r"^{\circ}", "°"),
         (r"^\circ", "°"),
@@ -639,7 +611,10 @@ pub(super) fn is_unit(text: &str, attached: bool) -> bool {
         ("}", ""),
         (r"\,", " "),
         (r"\ ", " "),
-    ] {
+    ]
+    .into_iter()
+    .filter(|_| latex)
+    {
         plain = plain.replace(latex, sign);
     }
     let words: Vec<&str> = plain.split([' ', '/', '·']).filter(|word| !word.is_empty()).collect();
@@ -649,7 +624,7 @@ pub(super) fn is_unit(text: &str, attached: bool) -> bool {
     words.len() <= most
         && words.iter().enumerate().all(|(at, word)| {
             let letters = word.trim_end_matches(['²', '³']);
-            let known = |c: char| c.is_ascii_alphabetic() || "°µμΩ€£¥₹$".contains(c);
+            let known = |c: char| c.is_ascii_alphabetic() || UNIT_SIGNS.contains(c);
             let one = letters.len() == 1 && letters.chars().all(|c| c.is_ascii_alphabetic());
             per(at)
                 || !letters.is_empty()

@@ -151,6 +151,9 @@ const MAX_LAYERS: usize = 8;
 pub(super) fn unwrapped(text: &str) -> &str {
     let mut text = text.trim();
     for _ in 0..MAX_LAYERS {
+        if !text.starts_with(['$', '\\', '*', '`', '"', '\'', '“']) {
+            break;
+        }
         let inside = WRAPPERS.iter().find_map(|&(open, close)| {
             let inside = text.strip_prefix(open)?.strip_suffix(close)?;
             let whole = if close == "}" { balanced(inside) } else { !inside.contains(close) };
@@ -162,6 +165,25 @@ pub(super) fn unwrapped(text: &str) -> &str {
         }
     }
     text
+}
+
+/// What may stand before an answer: the longer first.
+const LEAD_INS: [&str; 9] = [
+    "the correct answer is",
+    "the correct option is",
+    "the correct choice is",
+    "the final answer is",
+    "the right answer is",
+    "the answer is",
+    "final answer:",
+    "answer:",
+    "=",
+];
+
+/// The text without what announces it: "the answer is", "Answer:", "=".
+pub(super) fn without_lead_in(text: &str) -> &str {
+    let lead = LEAD_INS.iter().find(|l| text.get(..l.len()).is_some_and(|t| t.eq_ignore_ascii_case(l)));
+    lead.map_or(text, |l| text[l.len()..].trim_start_matches([':', ' ', '\n']))
 }
 
 /// Whether every brace closes inside `text`.

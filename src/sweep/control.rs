@@ -26,6 +26,9 @@ use crate::{
 /// Stops in a row, without a new checkpoint in between, after which a run that says "stopped, go on later" is given up.
 const MAX_INTERRUPTIONS: u32 = 20;
 
+/// Runs given up for one and the same reason, none having been done, after which the others are not started.
+const ALIKE: usize = 5;
+
 /// How often heartbeats and metrics are read.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -80,6 +83,8 @@ pub struct Outcome {
     pub done: usize,
     /// Given up.
     pub failed: Vec<Failure>,
+    /// Not started, because all that was started failed for the same reason.
+    pub not_started: usize,
     /// Attempts of this sweep that ended without a result and were followed by another.
     pub retried: usize,
     /// Attempts, of any sweep, that finished after another one had.
@@ -209,7 +214,7 @@ impl<'a> Sweep<'a> {
             let stopping = self.stop.load(Ordering::Relaxed);
             if stopping {
                 self.end_all(runs, outcome, costs, observer)?;
-            } else {
+            } else if !outcome.hopeless() {
                 self.fill(runs, outcome, observer);
             }
             let look = looked.elapsed() >= LOOK;
@@ -220,9 +225,15 @@ impl<'a> Sweep<'a> {
                 looked = Instant::now();
                 observer.event(&Event::Tick(self.tally(runs, costs)));
             }
-            let open = runs.iter().any(|run| matches!(run.stage, Stage::Waiting | Stage::Running(_)));
-            if stopping || !open {
-                outcome.interrupted = open;
+            let count = |is: fn(&Stage) -> bool| runs.iter().filter(|run| is(&run.stage)).count();
+            let running = count(|stage| matches!(stage, Stage::Running(_)));
+            let waiting = count(|stage| matches!(stage, Stage::Waiting));
+            if stopping || running + waiting == 0 {
+                outcome.interrupted = running + waiting > 0;
+                return Ok(());
+            }
+            if running == 0 && outcome.hopeless() {
+                outcome.not_started = waiting;
                 return Ok(());
             }
             thread::sleep(self.settings.poll);
@@ -418,6 +429,11 @@ impl<'a> Sweep<'a> {
                 }
             }
         }
+        // What the sweep itself ended, because it was asked to stop, has not failed.
+        if exit.signal.is_some() && self.stop.load(Ordering::Relaxed) {
+            let reason = "it did not stop in time and was ended".to_owned();
+            exit = Exit { code: Some(75), signal: None, reason };
+        }
         run.folder.tidy();
         self.after(run, &exit, outcome, observer);
         Ok(())
@@ -569,6 +585,13 @@ impl Watch {
 }
 
 impl Outcome {
+    /// Whether what fails is not the single run: starting more of them would only cost time.
+    fn hopeless(&self) -> bool {
+        self.already + self.done == 0
+            && self.failed.len() >= ALIKE
+            && self.failed.iter().all(|failure| failure.reason == self.failed[0].reason)
+    }
+
     /// An error where the sweep was stopped or runs were given up: each is named with its log.
     pub fn into_result(self) -> Result<Self> {
         if self.interrupted {
@@ -577,7 +600,14 @@ impl Outcome {
         if self.failed.is_empty() {
             return Ok(self);
         }
-        let what = format!("{} of {} runs failed", self.failed.len(), self.total);
+        let mut what = format!("{} of {} runs failed", self.failed.len(), self.total);
+        if self.not_started > 0 {
+            what.extend([
+                ", all for the same reason; the other ",
+                &self.not_started.to_string(),
+                " were not started",
+            ]);
+        }
         let named = self
             .failed
             .iter()

@@ -60,7 +60,8 @@ pub fn forecast(
     for spec in specs {
         let path = experiment.join("runs").join(spec.id().as_str());
         let status = if path.join("spec.json").exists() {
-            RunFolder::open(&path).and_then(|folder| folder.status(attempts)).failed()?
+            // A damaged folder is a run that the sweep will name as failed.
+            RunFolder::open(&path).and_then(|folder| folder.status(attempts)).unwrap_or(RunStatus::Failed)
         } else {
             RunStatus::Missing
         };
@@ -96,7 +97,7 @@ pub fn forecast(
 }
 
 fn groups(spec: &RunSpec) -> f64 {
-    spec.budget.steps as f64 * spec.budget.prompts_per_step as f64
+    spec.budget.groups() as f64
 }
 
 fn measure(finished: &[(RunSpec, Cost)]) -> Option<Estimate> {

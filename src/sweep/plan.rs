@@ -172,6 +172,9 @@ pub struct LauncherTable {
     pub settings: toml::Table,
 }
 
+/// Prompt groups of one run, at most: what a row of small groups could not train on in a century is a slip of the pen.
+const MOST_GROUPS: u64 = 1_000_000_000_000;
+
 impl Default for Design {
     fn default() -> Self {
         let named = vec![Family::Uniform, Family::Single, Family::ExcludeOne];
@@ -273,6 +276,11 @@ impl Plan {
                 let what = format!("it is {questions} and must be 2 or more: one question has no spread");
                 return wrong(what, table, "questions");
             }
+        }
+        let steps = self.budget.steps.max(self.confirm.and_then(|c| c.steps).unwrap_or(0));
+        if steps.checked_mul(self.budget.prompts_per_step).is_none_or(|groups| groups > MOST_GROUPS) {
+            let what = format!("a run would draw more than {MOST_GROUPS} prompt groups");
+            return wrong(what, "budget", "steps");
         }
         let decoding = self.objective.decoding;
         if self.evaluation.completions == 0 && (decoding == Decoding::Sampled || !self.evaluation.greedy) {

@@ -39,6 +39,9 @@ const ROLLOUT_BATCH: usize = 8;
 /// A prompt drawn for this step.
 pub(super) struct Drawn {
     pub(super) dataset: usize,
+    /// Number of the draw in the schedule, and how many-th of its dataset it is.
+    number: u64,
+    ordinal: u64,
     sample: Sample,
     prompt: Sequence,
     seed: Seed,
@@ -80,6 +83,8 @@ pub(super) fn data_flow(
                     let seed = seed.child(&source.name).child(draw.ordinal);
                     return Ok(Drawn {
                         dataset: draw.dataset,
+                        number: *n,
+                        ordinal: draw.ordinal,
                         sample: resolved.sample,
                         prompt,
                         seed,
@@ -138,7 +143,7 @@ pub(super) fn trajectory_generation(
 ) -> Vec<Trajectory> {
     let rewards: Vec<Vec<f64>> = groups.iter().map(Group::rewards).collect();
     let advantages = grpo.advantage().advantages(&rewards);
-    let with_base = grpo.settings().kl_coefficient > 0.0;
+    let (with_base, temperature) = (grpo.settings().kl_coefficient > 0.0, grpo.settings().temperature);
     let mut trajectories: Vec<Trajectory> = groups
         .into_iter()
         .zip(advantages)
@@ -152,7 +157,7 @@ pub(super) fn trajectory_generation(
         let micro: Vec<(&[Drawn], &[Trajectory])> =
             drawn.chunks(MICRO_BATCH).zip(trajectories.chunks(MICRO_BATCH)).collect();
         let logps = workers.map(&micro, |(drawn, trajectories)| {
-            let logp = log_probabilities(base, drawn, trajectories);
+            let logp = log_probabilities(base, drawn, trajectories, temperature);
             logp.into_data().try_into_vec::<f32>().expect("log-probabilities are f32")
         });
         for (chunk, logp) in trajectories.chunks_mut(MICRO_BATCH).zip(logps) {
@@ -165,22 +170,50 @@ pub(super) fn trajectory_generation(
     trajectories
 }
 
+/// What a policy update came to.
+pub(super) struct Updated<'a> {
+    whole: loss::Metrics,
+    by_dataset: BTreeMap<&'a Name, loss::Metrics>,
+    /// Whether the base was asked.
+    with_kl: bool,
+}
+
+impl Updated<'_> {
+    /// Adds it to the step's line of metrics.
+    pub(super) fn write(&self, line: &mut Value) {
+        let put = |line: &mut Value, metrics: &loss::Metrics| {
+            line["old_kl"] = json!(metrics.old_kl());
+            line["clip_fraction"] = json!(metrics.clip_fraction());
+            line["policy_loss"] = json!(metrics.policy_loss);
+            if self.with_kl {
+                line["kl"] = json!(metrics.kl());
+                line["kl_loss"] = json!(metrics.kl_loss);
+            }
+        };
+        put(line, &self.whole);
+        for (name, metrics) in &self.by_dataset {
+            put(&mut line["datasets"][name.as_str()], metrics);
+        }
+    }
+}
+
 /// Step 4: the gradient of the objective over the whole batch. The rollout's own log-probabilities stand for the old
-/// policy where the batch is used once: they are those of this very policy.
-pub(super) fn policy_update(
+/// policy where the batch is used once: they are those of this very policy, at the temperature of the draws.
+pub(super) fn policy_update<'a>(
     network: &Qwen2Vl,
+    datasets: &'a Datasets,
     drawn: &[Drawn],
     trajectories: &[Trajectory],
     grpo: &Grpo,
     on_policy: bool,
     workers: &Workers,
-) -> (Gradients, loss::Metrics) {
+) -> (Gradients, Updated<'a>) {
     let lengths = trajectories.iter().flat_map(|t| t.group.completions.iter().map(|c| c.tokens.len() as u64));
     let whole = Whole::of(lengths, grpo.settings().max_new_tokens as u64);
     let micro: Vec<(&[Drawn], &[Trajectory])> =
         drawn.chunks(MICRO_BATCH).zip(trajectories.chunks(MICRO_BATCH)).collect();
     let (gradients, each) = workers.gradients(network, false, &micro, |network, (drawn, trajectories)| {
-        let logp = log_probabilities(network, drawn, trajectories);
+        let logp = log_probabilities(network, drawn, trajectories, grpo.settings().temperature);
         let [n, longest] = logp.dims();
         let device = logp.device();
         let completions = || trajectories.iter().flat_map(|t| &t.group.completions);
@@ -206,21 +239,39 @@ pub(super) fn policy_update(
         let result = policy_loss(&grpo.objective(), batch, &whole);
         (result.loss, result.metrics)
     });
-    let mut metrics = loss::Metrics::default();
-    for one in each {
-        metrics += one;
+    let mut updated = Updated {
+        whole: loss::Metrics::default(),
+        by_dataset: BTreeMap::new(),
+        with_kl: trajectories.iter().all(|t| t.base.is_some()),
+    };
+    let of_prompts = drawn.iter().zip(trajectories);
+    let datasets =
+        of_prompts.flat_map(|(d, t)| t.group.completions.iter().map(|_| &datasets.all[d.dataset].name));
+    for (name, metrics) in datasets.zip(each.into_iter().flatten()) {
+        updated.whole += metrics;
+        *updated.by_dataset.entry(name).or_default() += metrics;
     }
-    (gradients, metrics)
+    (gradients, updated)
 }
 
 /// Log-probability of every token of every completion, `[prompts * completions, longest]`; padding holds anything.
-fn log_probabilities(network: &Qwen2Vl, drawn: &[Drawn], trajectories: &[Trajectory]) -> Tensor<2> {
+///
+/// At the temperature of the draws: their distribution is what an update changes (as in TRL and verl), and elsewhere the
+/// ratio to the policy that drew would not begin at 1.
+fn log_probabilities(
+    network: &Qwen2Vl,
+    drawn: &[Drawn],
+    trajectories: &[Trajectory],
+    temperature: f64,
+) -> Tensor<2> {
     let prompts: Vec<&Sequence> = drawn.iter().map(|d| &d.prompt).collect();
     let tokens: Vec<Vec<Vec<u32>>> =
         trajectories.iter().map(|t| t.group.completions.iter().map(|c| c.tokens.clone()).collect()).collect();
     let groups: Vec<&[Vec<u32>]> = tokens.iter().map(Vec::as_slice).collect();
     let (logits, longest) = network.completion_logits(&prompts, &groups);
     let n = logits.dims()[0];
+    // By 1 it would be one more pass over the largest tensor of a step for nothing.
+    let logits = if temperature.total_cmp(&1.0).is_eq() { logits } else { logits / temperature };
     let targets: Vec<i64> = tokens
         .iter()
         .flatten()
@@ -250,6 +301,7 @@ pub(super) fn record(
         logprob: f64,
         all_right: f64,
         all_wrong: f64,
+        equal_rewards: f64,
     }
     impl Sums {
         fn json(&self) -> Value {
@@ -262,10 +314,12 @@ pub(super) fn record(
                 "lenient_accuracy": self.lenient / n,
                 "completion_tokens": self.tokens / n,
                 "truncated": self.truncated / n,
-                // Minus the mean log-probability of what was drawn: an unbiased estimate at temperature 1.
+                // Minus the mean log-probability of what was drawn, at the temperature it was drawn at: an estimate of the
+                // entropy per token without bias.
                 "entropy": -self.logprob / self.tokens.max(1.0),
                 "all_right": self.all_right / self.groups.max(1.0),
                 "all_wrong": self.all_wrong / self.groups.max(1.0),
+                "equal_rewards": self.equal_rewards / self.groups.max(1.0),
             })
         }
     }
@@ -279,10 +333,12 @@ pub(super) fn record(
             scored.iter().all(is)
         };
         let (all_right, all_wrong) = (all(true), all(false));
+        let equal = scored.windows(2).all(|pair| pair[0].total.total_cmp(&pair[1].total).is_eq());
         let record = groups.entry(name.clone()).or_default();
         record.rewards.push(scored.iter().map(|s| s.total).sum::<f64>() / scored.len() as f64);
         record.all_right += u64::from(all_right);
         record.all_wrong += u64::from(all_wrong);
+        record.equal_rewards.push(equal);
         record.replaced += drawn.replaced;
         let mut reasons = BTreeMap::new();
         for (completion, scored) in completions.iter().zip(scored) {
@@ -294,6 +350,7 @@ pub(super) fn record(
             sums.groups += 1.0;
             sums.all_right += f64::from(u8::from(all_right));
             sums.all_wrong += f64::from(u8::from(all_wrong));
+            sums.equal_rewards += f64::from(u8::from(equal));
             for (completion, scored) in completions.iter().zip(scored) {
                 sums.completions += 1.0;
                 sums.reward += scored.total;
@@ -311,13 +368,47 @@ pub(super) fn record(
     line
 }
 
-/// The completions of a batch, for a look at what broke a run.
-pub(super) fn dump(drawn: &[Drawn], trajectories: &[Trajectory]) -> Value {
+/// Adds the share that each dataset has of all groups so far, those of this step and of earlier attempts included.
+pub(super) fn realised_shares(datasets: &Datasets, groups: &BTreeMap<Name, Groups>, line: &mut Value) {
+    let n = |name: &Name| groups.get(name).map_or(0, |of| of.rewards.len());
+    let all: usize = groups.values().map(|of| of.rewards.len()).sum();
+    let share = |name: &Name| (name.to_string(), json!(n(name) as f64 / all.max(1) as f64));
+    line["share_realised"] = datasets.all.iter().map(|dataset| share(&dataset.name)).collect();
+}
+
+/// All of a batch that an update is made from, for a look at what broke a run.
+pub(super) fn dump(datasets: &Datasets, drawn: &[Drawn], trajectories: &[Trajectory]) -> Value {
+    // JSON has no word for NaN and infinity, which are what is looked for here.
+    let number = |x: f64| if x.is_finite() { json!(x) } else { json!(x.to_string()) };
+    let numbers = |of: &[f32]| -> Value { of.iter().map(|x| number(f64::from(*x))).collect() };
     let groups = drawn.iter().zip(trajectories).map(|(drawn, trajectory)| {
+        let Group { completions, scored } = &trajectory.group;
+        let base = trajectory.base.as_deref().map(|base| base.chunks(base.len() / completions.len()));
+        let mut base = base.into_iter().flatten();
+        let completions = completions.iter().zip(scored).zip(&trajectory.advantages);
+        let completions = completions.enumerate().map(|(k, ((completion, scored), advantage))| {
+            let base = base.next().map(|of| numbers(&of[..completion.tokens.len().min(of.len())]));
+            json!({
+                "seed_bits": format!("{:016x}", drawn.seed.child(k).bits()),
+                "tokens": completion.tokens,
+                "logprobs": numbers(&completion.logprobs),
+                "base_logprobs": base,
+                "stop": completion.stop,
+                "text": completion.text,
+                "reward": number(scored.total),
+                "accuracy": number(scored.accuracy),
+                "format": scored.format,
+                "advantage": number(f64::from(*advantage)),
+            })
+        });
         json!({
+            "draw": drawn.number,
+            "dataset": datasets.all[drawn.dataset].name,
+            "ordinal": drawn.ordinal,
             "sample": drawn.sample.id,
-            "advantages": trajectory.advantages.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "completions": trajectory.group.completions.iter().map(|c| &c.text).collect::<Vec<_>>(),
+            "seed_bits": format!("{:016x}", drawn.seed.bits()),
+            "prompt_tokens": drawn.prompt.tokens,
+            "completions": completions.collect::<Vec<_>>(),
         })
     });
     groups.collect()

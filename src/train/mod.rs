@@ -48,10 +48,13 @@ use optimizer::{Optimizer, Workers};
 pub const UNTRAINED: &str = "untrained";
 /// AdamW's epsilon, the paper's (arXiv:2505.24871, section 5).
 const EPSILON: f64 = 1e-8;
-/// Between checkpoints.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
-/// Rows of each dataset whose gold answer the reward must accept before a run starts.
-const SELF_TEST_ROWS: u64 = 32;
+/// Between checkpoints, where nobody asks for another interval.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+/// Rows of a dataset in files whose golds are put to the reward before a run starts, evenly spread: all of most
+/// benchmarks, and what can be read in about a second of the others; `modo data check` puts all of them.
+const SELF_TEST_ROWS: u64 = 2000;
+/// The same for a generated dataset: its golds are right by construction, and drawing its pictures takes time.
+const SELF_TEST_GENERATED: u64 = 32;
 /// Tokens per completion when a supervised run is scored; none of the embedded answers needs as many.
 const SFT_MAX_NEW_TOKENS: usize = 64;
 /// Texts per dataset that the tokenizer of an untrained base is learnt from.
@@ -69,6 +72,8 @@ pub struct Surroundings<'a> {
     pub stop: &'a AtomicBool,
     /// A folder that runs of an experiment share for the features of pictures.
     pub cache: Option<&'a Path>,
+    /// Time between two checkpoints, see [`CHECKPOINT_EVERY`]; one is written after a step, at zero after every step.
+    pub checkpoint_every: Duration,
 }
 
 /// A training dataset, opened.
@@ -93,7 +98,7 @@ impl Datasets {
             let config = DatasetConfig::from_table(name, table.clone())?;
             let rows = source::open(name, &config, around.data_root, Portion::All, around.cache)?;
             let reward = check::reward(name, &config)?;
-            check::check_rewards(name, &config, rows.as_ref(), SELF_TEST_ROWS)?;
+            check::check_rewards(name, &config, rows.as_ref(), self_test_rows(&config))?;
             all.push(Dataset { name: name.clone(), config, reward, rows });
         }
         let order: Vec<sampler::Dataset> = all
@@ -117,8 +122,8 @@ impl Datasets {
         if let Some(end) = schedule.end().filter(|end| end.n < draws) {
             let what = format!("the run takes {draws} prompt groups and the schedule ends before: {end}");
             return Err(Error::input(what).hint(
-                "train fewer steps, or give the dataset a `limit` in datasets.toml that lets it go on: \
-                 `repeat`, `1:renormalise`, `1:hand_to=NAME`",
+                "train fewer steps, or let the dataset go on, in datasets.toml: a larger `max_passes`, or \
+                 `then = \"renormalise\"` or `then = \"hand_to=NAME\"`",
             ));
         }
         Ok(Self { all, schedule })
@@ -126,6 +131,14 @@ impl Datasets {
 
     fn rows(&self) -> Vec<&dyn Rows> {
         self.all.iter().map(|d| d.rows.as_ref()).collect()
+    }
+}
+
+/// How many golds of a dataset are put to its reward before a run starts, at most.
+pub fn self_test_rows(config: &DatasetConfig) -> u64 {
+    match config.source {
+        Source::Files(_) => SELF_TEST_ROWS,
+        Source::Task { .. } => SELF_TEST_GENERATED,
     }
 }
 
@@ -169,15 +182,14 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
         .hint("plan the experiment again with this base"));
     }
     let features = feature_store(&model, around)?;
+    // Before the loop: a benchmark that cannot be scored must not cost a whole training.
+    let before = clock.cpu_s();
+    let benchmarks = open_benchmarks(spec, &model, &features, &workers, around)?;
+    let opening_cpu_s = clock.cpu_s() - before;
+    let job = Loop { spec, attempt, around, workers: &workers, seed, clock: &clock };
     let mut state = match &algorithm {
-        Algorithm::Grpo(algorithm) => {
-            let job = Loop { spec, attempt, around, workers: &workers, seed, clock: &clock };
-            job.grpo(algorithm, &mut model, &datasets, &features)?
-        }
-        Algorithm::Sft(algorithm) => {
-            let job = Loop { spec, attempt, around, workers: &workers, seed, clock: &clock };
-            job.sft(algorithm, &mut model, &datasets, &generators)?
-        }
+        Algorithm::Grpo(algorithm) => job.grpo(algorithm, &mut model, &datasets, &features)?,
+        Algorithm::Sft(algorithm) => job.sft(algorithm, &mut model, &datasets, &generators)?,
     };
     // A tower that was trained makes other features than those of the base.
     let features = match &algorithm {
@@ -186,8 +198,8 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
     };
     let max_new_tokens = max_new_tokens(&algorithm);
     let before = clock.cpu_s();
-    let scores = score(spec, &model, &features, max_new_tokens, &workers, around)?;
-    let evaluation_cpu_s = clock.cpu_s() - before;
+    let scores = score(spec, &benchmarks, &model, &features, max_new_tokens, &workers, around)?;
+    let evaluation_cpu_s = opening_cpu_s + clock.cpu_s() - before;
     state.cpu_s += clock.cpu_s();
     let weights = crate::model::weights::to_safetensors(&model.network.named(), false);
     let record = RunRecord {
@@ -212,7 +224,9 @@ pub fn score_base(spec: &RunSpec, around: &Surroundings) -> Result<Vec<run::Benc
     let algorithm = Algorithm::from_table(&spec.algorithm).input().at("the spec, table [algorithm]")?;
     let model = base(&spec.base, &around.device)?;
     let features = feature_store(&model, around)?;
-    score(spec, &model, &features, max_new_tokens(&algorithm), &Workers::new(around.threads), around)
+    let workers = Workers::new(around.threads);
+    let benchmarks = open_benchmarks(spec, &model, &features, &workers, around)?;
+    score(spec, &benchmarks, &model, &features, max_new_tokens(&algorithm), &workers, around)
 }
 
 fn feature_store(model: &Model, around: &Surroundings) -> Result<FeatureStore> {
@@ -229,9 +243,33 @@ fn max_new_tokens(algorithm: &Algorithm) -> usize {
     }
 }
 
-/// Scores a model on the benchmarks of a spec.
-pub fn score(
+/// The benchmarks of a spec with the questions that are asked; they depend on the model's tokenizer and sizes alone, so
+/// that training it changes none of them.
+fn open_benchmarks(
     spec: &RunSpec,
+    model: &Model,
+    features: &FeatureStore,
+    workers: &Workers,
+    around: &Surroundings,
+) -> Result<Vec<Benchmark>> {
+    let open = |(name, table)| {
+        let benchmark = open_benchmark(name, table, &spec.evaluation, model, features, workers, around)?;
+        let (replaced, listed) = &benchmark.skipped;
+        if let Some(first) = listed.first() {
+            tracing::warn!(
+                "benchmark `{name}`: {replaced} rows could not be asked or judged and others took their places, \
+                 where there were any; the first: {first}"
+            );
+        }
+        Ok(benchmark)
+    };
+    spec.benchmarks.iter().map(open).collect()
+}
+
+/// Scores a model on benchmarks.
+fn score(
+    spec: &RunSpec,
+    benchmarks: &[Benchmark],
     model: &Model,
     features: &FeatureStore,
     max_new_tokens: usize,
@@ -239,15 +277,14 @@ pub fn score(
     around: &Surroundings,
 ) -> Result<Vec<run::BenchmarkScore>> {
     let mut scores = Vec::new();
-    for (name, table) in &spec.benchmarks {
-        let benchmark = open_benchmark(name, table, &spec.evaluation, model, features, workers, around)?;
+    for benchmark in benchmarks {
         if around.stop.load(Ordering::Relaxed) {
             return Err(Error::interrupted());
         }
         let seed = Seed::new(spec.seed).child("evaluation");
         let parallel = |n: usize, work: &(dyn Fn(usize) + Sync)| workers.each(n, work);
         let evaluated =
-            eval::evaluate(model, features, &benchmark, &spec.evaluation, max_new_tokens, seed, &parallel)
+            eval::evaluate(model, features, benchmark, &spec.evaluation, max_new_tokens, seed, &parallel)
                 .failed()?;
         scores.extend(evaluated.into_iter().map(|e| e.score));
     }
@@ -278,7 +315,7 @@ fn open_benchmark(
     };
     let rows = source::open(name, &config, around.data_root, portion, around.cache)?;
     let reward = check::reward(name, &config)?;
-    check::check_rewards(name, &config, rows.as_ref(), SELF_TEST_ROWS)?;
+    check::check_rewards(name, &config, rows.as_ref(), self_test_rows(&config))?;
     let origin = Origin { name, domain, config: &config, rows: rows.as_ref(), reward };
     let parallel = |n: usize, work: &(dyn Fn(usize) + Sync)| workers.each(n, work);
     Benchmark::open(origin, evaluation, model, features, &parallel).input()
@@ -348,11 +385,18 @@ impl Loop<'_> {
             let rate = grpo.rate(step, steps);
             let mut line = grpo::record(datasets, &drawn, &trajectories, &mut state.groups);
             for update in 0..s.updates_per_batch {
-                // Later updates on one batch, and draws at another temperature, are off-policy.
+                // Later updates on one batch are off-policy.
                 let on_policy = s.updates_per_batch == 1;
                 let network = &model.network;
-                let (gradients, metrics) =
-                    grpo::policy_update(network, &drawn, &trajectories, grpo, on_policy, self.workers);
+                let (gradients, metrics) = grpo::policy_update(
+                    network,
+                    datasets,
+                    &drawn,
+                    &trajectories,
+                    grpo,
+                    on_policy,
+                    self.workers,
+                );
                 let norm = optimizer.step(
                     &mut model.network,
                     gradients,
@@ -361,18 +405,16 @@ impl Loop<'_> {
                     self.workers,
                 );
                 if !norm.is_finite() {
-                    return Err(self.not_finite(step, grpo::dump(&drawn, &trajectories)));
+                    let batch = grpo::dump(datasets, &drawn, &trajectories);
+                    return Err(self.not_finite(batch, model, optimizer, state));
                 }
                 if update + 1 == s.updates_per_batch {
-                    line["kl"] = json!(metrics.kl());
-                    line["old_kl"] = json!(metrics.old_kl());
-                    line["clip_fraction"] = json!(metrics.clip_fraction());
-                    line["policy_loss"] = json!(metrics.policy_loss);
-                    line["kl_loss"] = json!(metrics.kl_loss);
+                    metrics.write(&mut line);
                     line["gradient_norm"] = json!(norm);
                 }
             }
             timer.mark("policy_update");
+            grpo::realised_shares(datasets, &state.groups, &mut line);
             line["learning_rate"] = json!(s.learning_rate * rate);
             line["seconds"] = timer.json();
             Ok(line)
@@ -422,7 +464,10 @@ impl Loop<'_> {
                 self.workers,
             );
             if !norm.is_finite() {
-                return Err(self.not_finite(step, json!(draws)));
+                let name = |dataset: usize| &datasets.all[dataset].name;
+                let batch = (first..).zip(&draws);
+                let batch = batch.map(|(n, (d, row))| json!({"draw": n, "dataset": name(*d), "row": row}));
+                return Err(self.not_finite(batch.collect(), model, optimizer, state));
             }
             for (dataset, _) in &draws {
                 // No rewards in supervised learning: only how much of each dataset there was.
@@ -449,7 +494,7 @@ impl Loop<'_> {
         steps: u64,
         mut step: impl FnMut(&mut Model, &mut Optimizer, &mut State) -> Result<Value>,
     ) -> Result<State> {
-        let mut state = checkpoint::restore(self.attempt.run(), model, &mut optimizer)?;
+        let mut state = checkpoint::restore(self.attempt.run(), model, &mut optimizer);
         let cpu_before = state.cpu_s;
         let mut metrics = Metrics::create(self.attempt.path()).at(self.attempt.path().display())?;
         let mut saved = Instant::now();
@@ -462,7 +507,7 @@ impl Loop<'_> {
             }
             metrics.step(state.step, &whole).at(self.attempt.path().display())?;
             let stopping = self.around.stop.load(Ordering::Relaxed) || self.attempt.is_superseded();
-            if stopping || saved.elapsed() > CHECKPOINT_EVERY {
+            if stopping || saved.elapsed() >= self.around.checkpoint_every {
                 state.cpu_s = cpu_before + self.clock.cpu_s();
                 checkpoint::write(self.attempt.path(), model, &optimizer, &state)?;
                 saved = Instant::now();
@@ -475,14 +520,27 @@ impl Loop<'_> {
         Ok(state)
     }
 
-    fn not_finite(&self, step: u64, batch: Value) -> Error {
-        let path = self.attempt.path().join(format!("not-finite-{step}.json"));
-        let saved = store::write_whole(&path, &store::to_json_pretty(&batch));
+    /// Stops the run at the step that `state` has not done, and keeps all that is needed to look at it again. The same
+    /// spec would come to the same step, so that trying again cannot help.
+    fn not_finite(&self, batch: Value, model: &Model, optimizer: &Optimizer, state: &State) -> Error {
+        let (step, seed) = (state.step + 1, self.seed.bits());
+        let folder = self.attempt.path().join(format!("not-finite-{step}"));
+        let batch = json!({
+            "step": step,
+            "updates_done": optimizer.steps(),
+            "seed": self.spec.seed,
+            "seed_bits": format!("{seed:016x}"),
+            "draw_seed": self.spec.draw_seed,
+            "batch": batch,
+        });
+        let saved = store::write_whole(&folder.join("batch.json"), &store::to_json_pretty(&batch))
+            .failed()
+            .and_then(|()| checkpoint::write_folder(&folder, model, optimizer, state));
         let place = match saved {
-            Ok(()) => format!("the batch is in {}", path.display()),
+            Ok(()) => format!("batch, weights and optimizer are in {}", folder.display()),
             Err(e) => format!("the batch could not be saved: {e}"),
         };
-        Error::failed(format!("the gradient of step {step} is not a finite number"))
+        Error::input(format!("the gradient of step {step} is not a finite number"))
             .at(place)
             .hint("try a lower learning rate")
     }
@@ -515,6 +573,9 @@ fn realised(datasets: &Datasets, groups: &BTreeMap<Name, Groups>) -> BTreeMap<Na
                 replaced: of.replaced,
                 all_right: of.all_right as f64 / n.max(1) as f64,
                 all_wrong: of.all_wrong as f64 / n.max(1) as f64,
+                equal_rewards: (of.equal_rewards.len() == n).then(|| {
+                    of.equal_rewards.iter().filter(|equal| **equal).count() as f64 / n.max(1) as f64
+                }),
                 reward_first: mean(&of.rewards[..fifth]),
                 reward_last: mean(&of.rewards[n - fifth..]),
                 reasons: [reasons(&counted[..fifths]), reasons(&counted[counted.len() - fifths..])],
@@ -526,13 +587,15 @@ fn realised(datasets: &Datasets, groups: &BTreeMap<Name, Groups>) -> BTreeMap<Na
 
 /// Seconds of the parts of a step.
 struct Timer {
+    start: Instant,
     last: Instant,
     parts: serde_json::Map<String, Value>,
 }
 
 impl Timer {
     fn start() -> Self {
-        Self { last: Instant::now(), parts: serde_json::Map::new() }
+        let now = Instant::now();
+        Self { start: now, last: now, parts: serde_json::Map::new() }
     }
 
     fn mark(&mut self, part: &str) {
@@ -540,7 +603,9 @@ impl Timer {
         self.last = Instant::now();
     }
 
-    fn json(self) -> Value {
+    /// The parts and their `total`, up to now.
+    fn json(mut self) -> Value {
+        self.parts.insert("total".to_owned(), json!(self.start.elapsed().as_secs_f64()));
         Value::Object(self.parts)
     }
 }

@@ -343,7 +343,7 @@ fn propose(
     if !args.pareto.is_empty() {
         let target = |score: &Score| Some(crate::report::Target::Column(score.name.clone()));
         let fits = report::surfaces::fits(&prediction, &predictor, &target)?;
-        let region = constraints.region(&datasets, None).input()?;
+        let region = constraints.region(&datasets, constraints.supply().as_ref()).input()?;
         return super::pareto::show(&prediction, &fits, &args.pareto, &region, args.json, printer);
     }
     if let Some(out) = &args.out {

@@ -27,7 +27,7 @@ pub(in crate::cli) fn page(
     files: [&Path; 2],
     out: &Path,
 ) -> Result<()> {
-    let region = constraints.region(&prediction.datasets, None).input()?;
+    let region = constraints.region(&prediction.datasets, constraints.supply().as_ref()).input()?;
     let mut shown = prediction.clone();
     let mut notes = shorten(&mut shown);
     notes.extend(prediction.notes.iter().cloned());
@@ -59,7 +59,7 @@ pub(in crate::cli) fn page(
         proposal: Some(proposal),
         surfaces: Some(surfaces),
         confirm: Vec::new(),
-        reward_weights: report::RewardWeights::default(),
+        reward_weights: BTreeMap::new(),
         notes,
         data: Vec::new(),
         provenance: BTreeMap::from([

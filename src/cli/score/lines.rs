@@ -106,18 +106,55 @@ pub(crate) fn answer(number: u64, request: &Request, rules: Rules, datasets: &Da
             }
         }
         Err(error) => {
+            if let Err(error) = std::str::from_utf8(line) {
+                return refuse(Value::Null, format!("no UTF-8 at byte {}", error.valid_up_to() + 1));
+            }
             // Why, and which: the line once more, without asking for keys.
             match serde_json::from_slice::<Value>(line) {
-                Err(error) => refuse(Value::Null, format!("no valid JSON: {error}")),
+                Err(error) => {
+                    let place = match error.line() {
+                        1 => format!("column {}", error.column()),
+                        line => format!("row {line}, column {}", error.column()),
+                    };
+                    refuse(Value::Null, format!("no valid JSON at {place}: {}", without_place(&error)))
+                }
                 Ok(Value::Object(keys)) => {
-                    let what = error.to_string();
-                    let what = what.split(" at line ").next().unwrap_or(&what).to_owned();
+                    let what = wrong_key(&keys).unwrap_or_else(|| without_place(&error));
                     refuse(keys.get("id").cloned().unwrap_or(Value::Null), what)
                 }
                 Ok(_) => refuse(Value::Null, "no JSON object".to_owned()),
             }
         }
     }
+}
+
+/// What a JSON error says, without where: its line is not the line of the input.
+fn without_place(error: &serde_json::Error) -> String {
+    let what = error.to_string();
+    what.split(" at line ").next().unwrap_or(&what).to_owned()
+}
+
+/// The first key whose value is of the wrong kind.
+fn wrong_key(keys: &serde_json::Map<String, Value>) -> Option<String> {
+    type Fits = fn(&Value) -> bool;
+    let known: [(&str, &str, Fits); 6] = [
+        ("completion", "a text", Value::is_string),
+        ("type", "a text", |v| v.is_string() || v.is_null()),
+        ("dataset", "a text", |v| v.is_string() || v.is_null()),
+        ("options", "a list of texts", |v| v.as_array().is_some_and(|all| all.iter().all(Value::is_string))),
+        ("picture_size", "[width, height] in pixels", |v| {
+            v.is_null() || <(u32, u32)>::deserialize(v).is_ok()
+        }),
+        ("reward", "an object", |v| v.is_object() || v.is_null()),
+    ];
+    known.iter().find_map(|(key, wanted, fits)| {
+        let value = keys.get(*key).filter(|value| !fits(value))?;
+        let mut given: String = value.to_string().chars().take(41).collect();
+        if given.chars().count() > 40 {
+            given = given.chars().take(40).chain(['…']).collect();
+        }
+        Some(format!("`{key}` is {given}; it must be {wanted}"))
+    })
 }
 
 const KINDS: [&str; 5] = ["choice", "number", "text", "boxes", "expression"];
@@ -150,7 +187,7 @@ fn score(asked: Asked, rules: Rules, datasets: &Datasets) -> Result<Answered, St
                 (verifier, weights) => {
                     let verifier = verifier.clone().unwrap_or_else(|| kind.as_ref().into());
                     own = Reward::from_tables(&verifier, weights.as_ref())
-                        .map_err(|error| error.to_string())?;
+                        .map_err(|error| error.to_string().trim_end().to_owned())?;
                     &own
                 }
             };
@@ -176,8 +213,7 @@ fn score(asked: Asked, rules: Rules, datasets: &Datasets) -> Result<Answered, St
     };
     let gold = Gold { answer: &answer, options: &asked.options, picture_size: asked.picture_size };
     reward.accepts(&gold).map_err(|error| error.to_string())?;
-    let (verdict, region, extracted) = reward.verify(&gold, &asked.completion);
-    let scored = reward.score(&gold, &asked.completion);
+    let (verdict, region, extracted, scored) = reward.judge(&gold, &asked.completion);
     Ok(Answered::Strict {
         id,
         score: verdict.score,

@@ -31,6 +31,8 @@ pub struct Qwen2Vl {
     pub(crate) model: decoder::Decoder,
     lm_head: Option<Tensor<2>>,
     image_token: u32,
+    /// Tokens of prompt and completion together, at most.
+    context: usize,
     /// In-channel, temporal and spatial size of a patch: the shape of its weight in the file.
     patch_shape: [usize; 4],
     names: Names,
@@ -144,6 +146,7 @@ impl Qwen2Vl {
             model,
             lm_head,
             image_token: config.tokens.image,
+            context: text.max_position_embeddings,
             patch_shape: [
                 vision.in_channels,
                 vision.temporal_patch_size,
@@ -218,6 +221,11 @@ impl Qwen2Vl {
         }
         let device = self.device.clone();
         self.visit(&mut Set(values.into_iter(), device));
+    }
+
+    /// The most tokens that prompt and completion may have together: `max_position_embeddings` of the config.
+    pub fn context(&self) -> usize {
+        self.context
     }
 
     /// The device its parameters are on.

@@ -89,7 +89,7 @@ fn sampled_log_probabilities_are_those_of_the_training_forward() {
     for network in [model.network.clone(), model.network.tracked(false)] {
         let (logits, longest) = network.completion_logits(&prompts.each_ref(), &given);
         let vocabulary = model.config.decoder.vocab_size;
-        let logp = host(log_softmax(logits, 1).inner());
+        let logp = host(log_softmax(logits / sampling().temperature, 1).inner());
         for (row, g) in generated.iter().flatten().enumerate() {
             for (t, (token, sampled)) in g.tokens.iter().zip(&g.logprobs).enumerate() {
                 let trained = logp[(row * longest + t) * vocabulary + *token as usize];
@@ -135,6 +135,45 @@ fn a_row_ends_with_its_first_end_token_and_the_others_go_on() {
     lengths.sort_unstable();
     lengths.dedup();
     assert!(lengths.len() > 2, "rows of {lengths:?} tokens say nothing about rows that leave");
+}
+
+#[test]
+fn a_completion_ends_where_the_context_does() {
+    let mut model = model();
+    let (long, short) =
+        (prompt(&model, "What is the colour of the square?", true), prompt(&model, "Why?", false));
+    let all: Vec<Named> = model.network.named().iter().map(copy).collect();
+    model.config.decoder.max_position_embeddings = long.tokens.len() + 3;
+    model.network = load(&model, &all).unwrap();
+    let requests = [&long, &short].map(|prompt| Request { prompt, seeds: vec![seed(prompt, 0); 2] });
+    for padding in [Padding::Left, Padding::Right] {
+        let generated = generate(&model.network, &requests, sampling(), &[], padding);
+        for (group, expected) in generated.iter().zip([3, 12]) {
+            assert!(
+                group.iter().all(|g| g.tokens.len() == expected && g.stop == Stop::Length),
+                "{padding:?}"
+            );
+        }
+    }
+    // A prompt that leaves no room at all is refused before it comes to that.
+    model.config.decoder.max_position_embeddings = short.tokens.len();
+    assert!(model.prompt("Why?", &[]).is_err());
+}
+
+#[test]
+fn the_base_of_the_towers_frequencies_is_the_configs() {
+    let model = model();
+    let picture = picture(&model);
+    let all: Vec<Named> = model.network.named().iter().map(copy).collect();
+    let features = |theta: f64| {
+        let mut config = model.config.clone();
+        config.vision.rope_theta = theta;
+        let checkpoint = Checkpoint::from_bytes("memory", to_safetensors(&all, false)).unwrap();
+        let network = Qwen2Vl::load(&config, checkpoint, &Device::flex()).unwrap();
+        host(network.features(&[&picture]).remove(0))
+    };
+    assert_eq!(features(1e4), host(model.network.features(&[&picture]).remove(0)));
+    assert_ne!(features(1e4), features(100.0));
 }
 
 #[test]

@@ -11,9 +11,6 @@ use super::{
     layers::{LayerNorm, Linear, Rotary, Seen, Visitor, attend, matrix, swish},
 };
 
-/// Base of the rotary frequencies; the reference fixes it.
-const ROPE_THETA: f32 = 10_000.0;
-
 /// Pictures in, one feature vector per merged patch out.
 #[derive(Clone, Debug)]
 pub(crate) struct VisionTower {
@@ -22,6 +19,8 @@ pub(crate) struct VisionTower {
     merger: Merger,
     n_heads: usize,
     merge: usize,
+    /// Base of the rotary frequencies.
+    rope_theta: f32,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +77,8 @@ impl VisionTower {
                 device,
             )?,
         };
-        Ok(Self { patch_embed, blocks, merger, n_heads: config.num_heads, merge: config.spatial_merge_size })
+        let (n_heads, merge) = (config.num_heads, config.spatial_merge_size);
+        Ok(Self { patch_embed, blocks, merger, n_heads, merge, rope_theta: config.rope_theta as f32 })
     }
 
     /// Features of pictures that all have the same grid: `[n_pictures * n_merged_patches, hidden]`.
@@ -127,7 +127,7 @@ impl VisionTower {
     /// Half of the frequencies turn with the row, half with the column; patches stand in merge groups.
     fn rotary(&self, [t, h, w]: [usize; 3], n_pictures: usize, head: usize, device: &Device) -> Rotary {
         let quarter = head / 4;
-        let frequency = |j: usize| ROPE_THETA.powf(-((2 * j) as f32) / (head / 2) as f32);
+        let frequency = |j: usize| self.rope_theta.powf(-((2 * j) as f32) / (head / 2) as f32);
         let mut angles = Vec::with_capacity(n_pictures * t * h * w * 2 * quarter);
         let m = self.merge;
         for _ in 0..n_pictures * t {

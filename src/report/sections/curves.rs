@@ -42,6 +42,13 @@ pub(super) fn section(report: &Report) -> Section {
         count(runs.len(), "run"),
         if width > 1 { format!("Each point is the mean of {width} steps.") } else { String::new() }
     ));
+    let of_batch = runs.iter().filter(|run| run.curves.iter().any(|p| p.kl_of_batch)).count();
+    if of_batch > 0 {
+        section.text(format!(
+            "{of_batch} of them were made by an earlier version: their KL is that of the whole batch, the same for \
+             every dataset."
+        ));
+    }
     let mut lines: BTreeMap<&Name, Vec<(&ReportRun, Vec<&CurvePoint>)>> = BTreeMap::new();
     for run in runs {
         let mut points: BTreeMap<&Name, Vec<&CurvePoint>> = BTreeMap::new();

@@ -3,14 +3,14 @@
 use super::{Runs, finished, part, part_name};
 use crate::{
     report::{
-        DECODINGS, Group, Report, ReportRun, Target, decoding_name,
+        DECODINGS, Group, Report, ReportRun, RewardWeights, Target, decoding_name,
         estimate::{Estimate, count, plain, range, signed},
         page::{Cell, Section, Table},
         plot::{Axis, Ink, Mark, Plot},
         targets,
     },
     reward::Scored,
-    run::{BenchmarkScore, Decoding, Part, RunRecord},
+    run::{BenchmarkScore, Decoding, Domain, Part, RunRecord},
 };
 
 /// What training changed on one target, means over runs minus the base.
@@ -50,13 +50,15 @@ pub(super) fn section(report: &Report) -> Section {
         section.text("No run has finished, so there is no gain to take apart.");
         return section;
     }
-    let weights = report.reward_weights;
     section.text(
         "A score counts right answers in the right format; the lenient score counts them in any format. \
          What the lenient score gained is new skill; the rest of the gain are answers that were right \
          before, in a wrong format. A negative part means that there was more of it before. Format itself, \
          right or wrong answer alike, is the share of completions that keep it.",
     );
+    if let Some(sentence) = different_weights(report) {
+        section.text(sentence);
+    }
     for (label, group, runs) in arms {
         let part = part(&runs, group);
         let changes = changes(base, &runs, part);
@@ -74,11 +76,9 @@ pub(super) fn section(report: &Report) -> Section {
             let of: Vec<&Change> = changes.iter().filter(|change| change.decoding == decoding).collect();
             (
                 format!(
-                    "Gain in reward over the base, {}, as the reward weighs it (format {}, right answer \
-                     {}).",
+                    "Gain in reward over the base, {}, {}.",
                     decoding_name(decoding),
-                    weights.format,
-                    weights.accuracy
+                    weighing(&of, report)
                 ),
                 plot(&of, report),
             )
@@ -90,6 +90,57 @@ pub(super) fn section(report: &Report) -> Section {
         }
     }
     section
+}
+
+/// How the reward of a target's benchmarks weighs answer and format; none where they differ.
+fn weights(report: &Report, target: &Target) -> Option<RewardWeights> {
+    let of = |name| report.reward_weights.get(name).copied().unwrap_or_default();
+    if let Target::Benchmark(name) = target {
+        return Some(of(name));
+    }
+    let scores = report.base.iter().flatten().filter(|s| match target {
+        Target::In => s.domain == Domain::InDomain,
+        Target::Out => s.domain == Domain::OutOfDomain,
+        _ => true,
+    });
+    let mut all = scores.map(|s| of(&s.benchmark));
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
+}
+
+/// Says which benchmarks weigh answer and format in which way, where they do not all do it alike.
+fn different_weights(report: &Report) -> Option<String> {
+    let names: std::collections::BTreeSet<&crate::name::Name> =
+        report.base.iter().flatten().map(|s| &s.benchmark).collect();
+    let mut kinds: Vec<(RewardWeights, Vec<String>)> = Vec::new();
+    for name in names {
+        let weights = report.reward_weights.get(name).copied().unwrap_or_default();
+        match kinds.iter_mut().find(|kind| kind.0 == weights) {
+            Some(kind) => kind.1.push(name.to_string()),
+            None => kinds.push((weights, vec![name.to_string()])),
+        }
+    }
+    if kinds.len() < 2 {
+        return None;
+    }
+    let said = kinds.iter().map(|(weights, names)| {
+        format!("{} (format {}, right answer {})", names.join(", "), weights.format, weights.accuracy)
+    });
+    Some(format!(
+        "Rewards do not weigh answer and format alike: {}. What several of them come to has no reward of its own, and no bar.",
+        said.collect::<Vec<_>>().join("; ")
+    ))
+}
+
+/// How the bars of a plot are weighed, in words.
+fn weighing(changes: &[&Change], report: &Report) -> String {
+    let mut all = changes.iter().filter_map(|change| weights(report, &change.target));
+    let first = all.next().unwrap_or_default();
+    if all.all(|other| other == first) {
+        format!("as the reward weighs it (format {}, right answer {})", first.format, first.accuracy)
+    } else {
+        "as the reward of each benchmark weighs it".to_owned()
+    }
 }
 
 fn changes(base: &[BenchmarkScore], runs: &[(&ReportRun, &RunRecord)], part: Part) -> Vec<Change> {
@@ -187,9 +238,9 @@ fn sentence(change: &Change) -> String {
 }
 
 fn plot(changes: &[&Change], report: &Report) -> Plot {
-    let weights = report.reward_weights;
     let mut marks = Vec::new();
     for (i, change) in changes.iter().enumerate() {
+        let Some(weights) = weights(report, &change.target) else { continue };
         let parts = [
             (weights.format * (change.format - change.format_base), Ink::Third, "format"),
             (weights.accuracy * change.freed, Ink::Other, "right before, in a wrong format"),

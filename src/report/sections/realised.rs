@@ -1,5 +1,7 @@
 //! What was drawn beside what was asked for.
 
+use std::collections::BTreeMap;
+
 use super::datasets;
 use crate::{
     name::Name,
@@ -29,16 +31,17 @@ pub(super) fn section(report: &Report) -> Section {
     let replaced: u64 = runs.iter().flat_map(|run| run.1.realised.values()).map(|r| r.replaced).sum();
     section.text(format!(
         "Over {} the furthest that a dataset came from its share is {} ({}). Rows that could not be read \
-         and were replaced by the same dataset's next one: {replaced}.",
+         and were replaced by the same dataset's next one: {replaced}.{}",
         count(runs.len(), "finished run"),
         digits(furthest.0, 5),
-        furthest.1
+        furthest.1,
+        questions(&runs)
     ));
 
     let mut by_dataset = Table::new(
         "Per dataset, means over the runs that drew from it. Passes: rows drawn per row there is. Groups \
-         whose completions were all right or all wrong teach nothing but format. Reward: first and last \
-         fifth of a run's groups.",
+         whose completions were all right or all wrong teach nothing but format, those with equal rewards (not counted by \
+         earlier versions) nothing at all. Reward: first and last fifth of a run's groups.",
         [
             "dataset",
             "runs",
@@ -47,6 +50,7 @@ pub(super) fn section(report: &Report) -> Section {
             "replaced",
             "all right",
             "all wrong",
+            "equal rewards",
             "reward first",
             "reward last",
         ],
@@ -64,6 +68,7 @@ pub(super) fn section(report: &Report) -> Section {
             Cell::number(drawn.iter().map(|r| r.replaced).sum::<u64>().to_string()),
             mean(|r| r.all_right),
             mean(|r| r.all_wrong),
+            Cell::number(plain(Estimate::of(drawn.iter().filter_map(|r| r.equal_rewards)).mean)),
             mean(|r| r.reward_first),
             mean(|r| r.reward_last),
         ]);
@@ -88,6 +93,23 @@ pub(super) fn section(report: &Report) -> Section {
     }
     section.table(by_run);
     section
+}
+
+/// Rows of benchmarks that could not be asked or judged; empty where no run says that there were any.
+fn questions(runs: &[(&ReportRun, &RunRecord)]) -> String {
+    let mut most = BTreeMap::<&Name, u64>::new();
+    for score in runs.iter().flat_map(|run| &run.1.scores).filter(|score| score.replaced > 0) {
+        let most = most.entry(&score.benchmark).or_default();
+        *most = score.replaced.max(*most);
+    }
+    if most.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = most.into_iter().map(|(name, n)| format!("{name} {n}")).collect();
+    format!(
+        " Rows of benchmarks that could not be asked or judged, whose places others took where there were any: {}.",
+        named.join(", ")
+    )
 }
 
 /// What came of the completions, early and late; none where no record says it.

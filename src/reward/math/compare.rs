@@ -1,5 +1,7 @@
 //! Whether an answer says what the gold says, and whether it is an answer at all.
 
+use std::borrow::Cow;
+
 use dashu_ratio::RBig;
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     interval::Interval,
     is_zero,
     read::is_power_of_ten,
+    sets,
 };
 
 /// What comparing found.
@@ -40,11 +43,11 @@ pub(crate) fn compare(gold: &Expr, answer: &Expr) -> Outcome {
     if same(gold, answer, work) { Outcome::Same } else { Outcome::Different }
 }
 
-/// A name that may stand before an equals sign: `x`, `A_1`, `f(x)`, also `\sin x`-free products of names.
+/// A name that may stand before an equals sign: `x`, `A_1`, `f(x)`, `(x,y)`, also `\sin x`-free products of names.
 fn is_name(expr: &Expr) -> bool {
     match expr {
         Expr::Symbol(_) | Expr::E | Expr::I => true,
-        Expr::Product(all) => all.iter().all(is_name),
+        Expr::Product(all) | Expr::Tuple('(', all, ')') => all.iter().all(is_name),
         _ => false,
     }
 }
@@ -94,6 +97,12 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
             _ => false,
         }
     };
+    // A number that only looks like more than one: `\sqrt{4}`, `4!`.
+    let hidden = |e: &Expr, work: &mut Work| {
+        matches!(e, Expr::Root(..) | Expr::Function(..))
+            && !e.has_symbols()
+            && scalar(e, work).is_some_and(|form| form.rational().is_some())
+    };
     match expr {
         Expr::Negative(inner) => !matches!(**inner, Expr::Negative(_)) && evaluated(inner, work),
         Expr::Percent(inner) | Expr::Root(_, inner) => evaluated(inner, work),
@@ -115,13 +124,17 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
                 return false;
             }
             let powers = parts.iter().filter(|part| is_power_of_ten(part)).count();
-            let numbers = parts.iter().filter(|part| number(part)).count();
+            let numbers = parts.iter().filter(|part| number(part) || hidden(part, work)).count();
+            // `1\cdot 10^3` is scientific notation, `1\cdot\sqrt{4}` is left to be worked out.
+            let by_one = powers == 0 && parts.contains(&Expr::int(1)) && !parts.iter().any(Expr::has_symbols);
             let roots = parts.iter().filter(|part| matches!(part, Expr::Root(..))).count();
             let sums =
                 parts.iter().filter(|part| matches!(part, Expr::Sum(_)) && !part.has_symbols()).count();
             // `5\cdot 8^{1/2}` is a multiple of a root, `2\cdot 2^3` is left to be worked out.
-            let whole =
-                |e: &Expr| !matches!(e, Expr::Number(n) if !n.is_int()) && !matches!(e, Expr::Quotient(..));
+            let whole = |e: &Expr| {
+                !matches!(e, Expr::Number(n) | Expr::Decimal(n) if !n.is_int())
+                    && !matches!(e, Expr::Quotient(..))
+            };
             let whole_powers = parts
                 .iter()
                 .filter(|part| {
@@ -130,6 +143,7 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
                 })
                 .count();
             numbers <= 1
+                && !by_one
                 && powers <= 1
                 && roots <= 1
                 && sums <= 1
@@ -183,12 +197,15 @@ fn is_decimal(expr: &Expr) -> bool {
 }
 
 /// The members of what lists several values.
-fn members(expr: &Expr) -> Option<Vec<Expr>> {
+fn members(expr: &Expr) -> Option<Cow<'_, [Expr]>> {
     let all: &[Expr] = match expr {
         Expr::List(all) | Expr::Set(all) => all,
         Expr::PlusMinus(..) => std::slice::from_ref(expr),
         _ => return None,
     };
+    if !all.iter().any(|e| matches!(e, Expr::PlusMinus(..) | Expr::Relation(..))) {
+        return Some(Cow::Borrowed(all));
+    }
     let mut out = Vec::new();
     for one in all {
         // `x = 1, x = 2`
@@ -208,7 +225,7 @@ fn members(expr: &Expr) -> Option<Vec<Expr>> {
             one => out.push(one.clone()),
         }
     }
-    Some(out)
+    Some(Cow::Owned(out))
 }
 
 /// Whether each of one side has its own among the other.
@@ -218,15 +235,34 @@ fn same_members(gold: &[Expr], answer: &[Expr], work: &mut Work) -> bool {
     }
     let mut used = vec![false; answer.len()];
     gold.iter().all(|g| {
-        let found =
-            (0..answer.len()).find(|&i| !used[i] && work.spend(4).is_some() && same(g, &answer[i], work));
+        let free = |i: &usize| !used[*i];
+        let written = (0..answer.len()).filter(free).find(|&i| *g == answer[i]);
+        let found = written.or_else(|| {
+            (0..answer.len()).filter(free).find(|&i| work.spend(4).is_some() && same(g, &answer[i], work))
+        });
         found.map(|i| used[i] = true).is_some()
     })
+}
+
+/// Whether it is all numbers but some.
+fn is_complement(expr: &Expr) -> bool {
+    matches!(expr, Expr::SetOperation('∖', ..))
 }
 
 fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     if work.spend(1).is_none() {
         return false;
+    }
+    if let (Some(a), Some(b)) = (gold.rational(), answer.rational()) {
+        return a == b
+            || (is_decimal(gold) || is_decimal(answer))
+                && nearly(&Form::constant(a), &Form::constant(b), work);
+    }
+    if let Expr::Such(relation) = gold {
+        return same(&such(relation), answer, work);
+    }
+    if let Expr::Such(relation) = answer {
+        return same(gold, &such(relation), work);
     }
     match (gold, answer) {
         (Expr::Relation(left, signs), Expr::Relation(right, others)) => {
@@ -241,6 +277,11 @@ fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         (_, Expr::Relation(..)) => return false,
         (Expr::Set(a), Expr::Set(b)) if a.is_empty() || b.is_empty() => return a.is_empty() && b.is_empty(),
         _ => (),
+    }
+    if (is_complement(gold) || is_complement(answer))
+        && let (Some(a), Some(b)) = (sets::real(gold, work), sets::real(answer, work))
+    {
+        return sets::same(&a, &b, work);
     }
     let line = |e: &Expr| match e {
         Expr::NamedSet(set) => *set == 'ℝ',
@@ -301,16 +342,16 @@ fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     if equal(&a, &b, work) {
         return true;
     }
-    (is_decimal(gold) || is_decimal(answer)) && nearly(&a, &b)
+    (is_decimal(gold) || is_decimal(answer)) && nearly(&a, &b, work)
 }
 
 /// Whether a decimal gives another number that is not whole to six digits.
-fn nearly(a: &Form, b: &Form) -> bool {
+fn nearly(a: &Form, b: &Form, work: &mut Work) -> bool {
     let whole = |form: &Form| form.rational().is_some_and(|r| r.is_int());
     if whole(a) || whole(b) {
         return false;
     }
-    let value = |form: &Form| Interval::of(form, 96, &|_| None).map(|interval| interval.middle());
+    let mut value = |form: &Form| Interval::of(form, 96, &|_| None, work).map(|interval| interval.middle());
     let (Some(a), Some(b)) = (value(a), value(b)) else { return false };
     (a - b).abs() <= ROUNDED * a.abs().min(1.0)
 }
@@ -390,12 +431,20 @@ fn factor(a: &Form, b: &Form, work: &mut Work) -> Option<RBig> {
     let ratio = second / first.1;
     let scaled = a.times(&Form::constant(ratio.clone()), work)?;
     let difference = scaled.plus(&b.negated(), work)?;
-    is_zero(&difference).then_some(ratio)
+    is_zero(&difference, work).then_some(ratio)
+}
+
+/// The set of what fulfils a relation.
+fn such(relation: &Expr) -> Expr {
+    match relation {
+        Expr::Relation(sides, signs) => interval_of(sides, signs).unwrap_or_else(|| relation.clone()),
+        other => other.clone(),
+    }
 }
 
 /// The interval that an inequality or a chain of two in one name is.
 fn interval_of(sides: &[Expr], signs: &[Relation]) -> Option<Expr> {
-    use Relation::{Greater, GreaterEqual, Less, LessEqual};
+    use Relation::{Greater, GreaterEqual, Less, LessEqual, Unequal};
     let minus_infinity = || Expr::Negative(Expr::Infinity.into());
     let open = |strict: bool| if strict { '(' } else { '[' };
     let close = |strict: bool| if strict { ')' } else { ']' };
@@ -409,7 +458,12 @@ fn interval_of(sides: &[Expr], signs: &[Relation]) -> Option<Expr> {
                 Greater | GreaterEqual => {
                     Some(Expr::Tuple(open(sign == Greater), vec![bound.clone(), Expr::Infinity], ')'))
                 }
-                _ => None,
+                Unequal => {
+                    let below = Expr::Tuple('(', vec![minus_infinity(), bound.clone()], ')');
+                    let above = Expr::Tuple('(', vec![bound.clone(), Expr::Infinity], ')');
+                    Some(Expr::SetOperation('∪', below.into(), above.into()))
+                }
+                Relation::Equal => None,
             }
         }
         ([low, name, high], [a, b]) if is_name(name) => match (a, b) {

@@ -25,7 +25,8 @@ const OF_TEXT: [&str; 18] = [
 /// The first flaw of `text`: brackets that do not close, operators and commands without what belongs to them, commands that
 /// are not understood. Words have none, and most of what can be read has none either; linear in the length.
 pub(crate) fn flaw(text: &str) -> Option<String> {
-    let counted = |what: &str| text.matches(what).count();
+    // What was opened and not closed: environments, and brackets that take their size.
+    let (mut environments, mut sized) = (0_i64, 0_i64);
     let (mut braces, mut brackets, mut dollars) = (0_i64, 0_i64, 0_u32);
     // What an operator is applied to has to follow; a full stop at the end is none.
     let mut open: Option<&str> = None;
@@ -56,6 +57,13 @@ pub(crate) fn flaw(text: &str) -> Option<String> {
                 && after.trim_start().is_empty()
             {
                 return Some(format!("malformed: nothing follows `\\{name}`"));
+            }
+            match name {
+                "begin" => environments += 1,
+                "end" => environments -= 1,
+                "left" => sized += 1,
+                "right" => sized -= 1,
+                _ => (),
             }
             if !OF_TEXT.contains(&name) {
                 command = command.or(Some(name));
@@ -97,7 +105,7 @@ pub(crate) fn flaw(text: &str) -> Option<String> {
     if dollars % 2 == 1 {
         return Some("malformed: a `$` is not closed".to_owned());
     }
-    if counted("\\begin{") != counted("\\end{") || counted("\\left") != counted("\\right") {
+    if environments != 0 || sized != 0 {
         return Some("malformed: `\\begin` and `\\end`, or `\\left` and `\\right`, do not match".to_owned());
     }
     if let Some(operator) = open {

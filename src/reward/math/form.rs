@@ -11,21 +11,39 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use dashu_int::{IBig, Sign, UBig, ops::Gcd as _};
 use dashu_ratio::RBig;
 
-/// What may still be done for one comparison. Runs out on hostile input only: `(a+b)(c+d)(e+f)…`.
+/// What may still be done for one comparison, counted and not timed, so that every machine decides alike. Runs out on hostile
+/// input only: `(a+b)(c+d)(e+f)…`.
 #[derive(Debug)]
 pub(crate) struct Work {
     left: u32,
+    bounds: u32,
 }
 
 impl Work {
-    /// Room for one answer: some thousand products of terms, below 10 ms.
+    /// Room for one answer: some thousand products of terms and as much again for bounding them, together below 10 ms.
     pub(crate) fn new() -> Self {
-        Self { left: 6000 }
+        Self { left: 6000, bounds: 8000 }
     }
 
     pub(crate) fn spend(&mut self, amount: usize) -> Option<()> {
-        self.left = self.left.checked_sub(u32::try_from(amount).ok()?)?;
-        Some(())
+        Self::take(&mut self.left, amount)
+    }
+
+    /// [`Work::spend`] for interval arithmetic.
+    pub(crate) fn bound(&mut self, amount: usize) -> Option<()> {
+        Self::take(&mut self.bounds, amount)
+    }
+
+    /// What does not fit empties it: nothing smaller is done after.
+    fn take(left: &mut u32, amount: usize) -> Option<()> {
+        let rest = u32::try_from(amount).ok().and_then(|amount| left.checked_sub(amount));
+        *left = rest.unwrap_or(0);
+        rest.map(|_| ())
+    }
+
+    /// Whether bounding has come to its end.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.bounds == 0
     }
 }
 
@@ -466,10 +484,13 @@ fn product(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
 
 /// [`product`] of polynomials of which one may hold whole powers of roots: they become what they are.
 fn multiplied(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
-    work.spend(a.len().checked_mul(b.len())?)?;
+    // Terms are copied for each product: what they hold counts, a product of two plain terms as one.
+    let copied = weight(a).checked_mul(b.len())?.checked_add(weight(b).checked_mul(a.len())?)?;
+    work.spend((copied / 4).max(a.len() * b.len()))?;
     let mut out = Poly::new();
     for (m, c) in a {
         for (n, d) in b {
+            work.spend((bits(c) + bits(d)) / 256)?;
             let (factor, mut monomial) = monomial_product(m, n)?;
             let value = checked(c * d * factor)?;
             // A root of a sum that became whole is that sum.
@@ -491,6 +512,18 @@ fn multiplied(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
         }
     }
     Some(out)
+}
+
+/// Terms and all that stands in them.
+fn weight(poly: &Poly) -> usize {
+    let form = |form: &Form| weight(&form.num) + weight(&form.den);
+    let atom = |atom: &Atom| match atom {
+        Atom::Prime(_) | Atom::I | Atom::Pi | Atom::E | Atom::Symbol(_) => 1,
+        Atom::Sum(inner) => 1 + weight(inner),
+        Atom::Power(base, exponent) => 1 + form(base) + form(exponent),
+        Atom::Function(_, args) => 1 + args.iter().map(form).sum::<usize>(),
+    };
+    poly.keys().map(|monomial| 1 + monomial.iter().map(|(a, _)| atom(a)).sum::<usize>()).sum()
 }
 
 /// The product of two terms, and the rational number that whole powers of primes and of i make.
@@ -591,6 +624,10 @@ fn unsplit(number: UBig, sign: i64) -> (UBig, i64) {
 
 /// A rational number that an integer power of ten scales: `digits × 10^exponent`.
 pub(crate) fn decimal(digits: &str, exponent: i64) -> Option<RBig> {
+    // Most numbers are short.
+    if let (Ok(short @ ..=1_000_000_000_000), 0) = (digits.parse::<u64>(), exponent) {
+        return Some(RBig::from(short));
+    }
     let digits: IBig = if digits.is_empty() { IBig::ZERO } else { digits.parse().ok()? };
     if exponent.unsigned_abs() > 1000 {
         return digits.is_zero().then_some(RBig::ZERO);

@@ -11,6 +11,7 @@ pub(crate) mod flaw;
 pub(crate) mod form;
 pub(crate) mod interval;
 pub(crate) mod read;
+pub(crate) mod sets;
 
 use dashu_int::IBig;
 use dashu_ratio::RBig;
@@ -71,6 +72,8 @@ pub(crate) enum Expr {
     SetOperation(char, Box<Expr>, Box<Expr>),
     /// ℝ, ℤ and their like.
     NamedSet(char),
+    /// `{x : x > 3}`: the set of what fulfils a relation.
+    Such(Box<Expr>),
     /// A number in another base: digits and base.
     Based(Box<str>, Box<str>),
 }
@@ -101,6 +104,15 @@ impl Relation {
 impl Expr {
     pub(crate) fn int(value: i64) -> Self {
         Self::Number(RBig::from(value))
+    }
+
+    /// The rational number that is written as one; what would have to be worked out first is none.
+    pub(crate) fn rational(&self) -> Option<RBig> {
+        match self {
+            Self::Number(value) | Self::Decimal(value) | Self::Mixed(value) => Some(value.clone()),
+            Self::Negative(inner) => inner.rational().map(|value| -value),
+            _ => None,
+        }
     }
 
     /// The normal form of a scalar; `None` for everything else, divisions by 0 and what is too large.
@@ -150,7 +162,7 @@ impl Expr {
             return true;
         }
         match self {
-            Self::Negative(a) | Self::Root(_, a) | Self::Percent(a) => a.any(holds),
+            Self::Negative(a) | Self::Root(_, a) | Self::Percent(a) | Self::Such(a) => a.any(holds),
             Self::Quotient(a, b) | Self::Power(a, b) | Self::SetOperation(_, a, b) => {
                 a.any(holds) || b.any(holds)
             }
@@ -186,8 +198,18 @@ pub(crate) fn rounded_root(expr: &Expr) -> bool {
     })
 }
 
+/// How sympy divides floats.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Division {
+    /// As one operation, where Python's operators build an expression of numbers.
+    Direct,
+    /// As a product with the reciprocal, rounded on the way, where an expression was built before it was worked out.
+    ByReciprocal,
+}
+
 /// The value in floats of double precision, step by step as sympy takes them.
-pub(crate) fn in_floats(expr: &Expr) -> Option<f64> {
+pub(crate) fn in_floats(expr: &Expr, division: Division) -> Option<f64> {
+    let in_floats = |expr: &Expr| in_floats(expr, division);
     // What has no decimal in it is exact until it meets one.
     let decimal = |e: &Expr| matches!(e, Expr::Decimal(_));
     if !expr.any(&mut |e| decimal(e)) {
@@ -199,7 +221,7 @@ pub(crate) fn in_floats(expr: &Expr) -> Option<f64> {
         Expr::Sum(terms) => terms.iter().map(in_floats).sum::<Option<f64>>()?,
         Expr::Product(factors) => factors.iter().map(in_floats).product::<Option<f64>>()?,
         Expr::Root(2, inside) => in_floats(inside)?.sqrt(),
-        // A quotient is a product with the reciprocal, rounded on the way.
+        Expr::Quotient(above, below) if division == Division::Direct => in_floats(above)? / in_floats(below)?,
         Expr::Quotient(above, below) => in_floats(above)? * (1.0 / in_floats(below)?),
         _ => return None,
     })
@@ -225,6 +247,16 @@ pub(crate) fn function(name: &str, mut args: Vec<Form>, work: &mut Work) -> Opti
         let [base, of] = <[Form; 2]>::try_from(args).expect("two");
         let above = function("ln", vec![of], work)?;
         return above.over(&function("ln", vec![base], work)?, work);
+    }
+    if name == "mod" && args.len() == 2 {
+        return match (args[0].rational(), args[1].rational()) {
+            (_, Some(by)) if by.is_zero() => None,
+            (Some(of), Some(by)) => {
+                let times = RBig::from((&of / &by).floor());
+                Some(Form::constant(of - by * times))
+            }
+            _ => opaque(args),
+        };
     }
     if matches!(name, "max" | "min" | "gcd" | "lcm") || args.len() != 1 {
         if name == "binom" && args.len() == 2 {
@@ -260,7 +292,7 @@ pub(crate) fn function(name: &str, mut args: Vec<Form>, work: &mut Work) -> Opti
             if let Some(value) = x.rational() {
                 return Some(Form::constant(if form::is_negative(&value) { -value } else { value }));
             }
-            match Interval::of(&x, 128, &|_| None).and_then(|i| i.sign()) {
+            match Interval::of(&x, 128, &|_| None, work).and_then(|i| i.sign()) {
                 Some(1) => Some(x),
                 Some(_) => Some(x.negated()),
                 None => opaque(vec![if leads_negative(&x) { x.negated() } else { x }]),
@@ -271,7 +303,7 @@ pub(crate) fn function(name: &str, mut args: Vec<Form>, work: &mut Work) -> Opti
             if let Some(value) = x.rational() {
                 return Some(Form::constant(RBig::from(if up { value.ceil() } else { value.floor() })));
             }
-            match Interval::of(&x, 256, &|_| None).and_then(|i| i.floor()) {
+            match Interval::of(&x, 256, &|_| None, work).and_then(|i| i.floor()) {
                 Some(floor) => Some(Form::constant(RBig::from(if up { floor + IBig::ONE } else { floor }))),
                 None => opaque(vec![x]),
             }
@@ -384,13 +416,13 @@ pub(crate) fn equal(a: &Form, b: &Form, work: &mut Work) -> bool {
         return true;
     }
     let Some(difference) = a.plus(&b.negated(), work) else { return false };
-    is_zero(&difference)
+    is_zero(&difference, work)
 }
 
 /// Values that symbols are given to prove two forms different: three for each of five looks.
 const LOOKS: [(i64, i64); 5] = [(7, 3), (11, 13), (29, 7), (1, 5), (101, 17)];
 
-pub(crate) fn is_zero(difference: &Form) -> bool {
+pub(crate) fn is_zero(difference: &Form, work: &mut Work) -> bool {
     if difference.is_zero() {
         return true;
     }
@@ -400,7 +432,7 @@ pub(crate) fn is_zero(difference: &Form) -> bool {
     let mut symbolic = false;
     difference.symbols(&mut |_| symbolic = true);
     // Nested roots need the sign of what stands under them; the product of surds may be negative.
-    let near = |precision: usize, look: usize| {
+    let mut near = |precision: usize, look: usize| {
         let value = |name: &str| {
             // Each point and the one across from it: of positive ones alone |x| could not be told from x.
             let (num, den) = LOOKS[look % LOOKS.len()];
@@ -409,7 +441,7 @@ pub(crate) fn is_zero(difference: &Form) -> bool {
             let shift = name.bytes().fold(0_i64, |hash, byte| (hash * 31 + i64::from(byte)) % 97);
             Some(RBig::from_parts_signed((sign * (num + shift * den / 7)).into(), den.into()))
         };
-        Interval::of(difference, precision, &value).map(|interval| interval.sign().is_none())
+        Interval::of(difference, precision, &value, work).map(|interval| interval.sign().is_none())
     };
     if symbolic {
         let mut seen = 0;
@@ -420,7 +452,7 @@ pub(crate) fn is_zero(difference: &Form) -> bool {
                 None => (),
             }
         }
-        return seen >= 3;
+        return seen >= 3 && !work.is_spent();
     }
     near(128, 0) == Some(true) && near(1024, 0) == Some(true)
 }

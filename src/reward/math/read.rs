@@ -44,7 +44,7 @@ const FUNCTIONS: [&str; 30] = [
 ];
 
 /// Commands that say nothing.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 28] = [
     "left",
     "right",
     "displaystyle",
@@ -61,9 +61,21 @@ const SILENT: [&str; 16] = [
     "mathbf",
     "boldsymbol",
     "triangle",
+    "bf",
+    "it",
+    "sf",
+    "tt",
+    "scriptstyle",
+    "large",
+    "Large",
+    "mathstrut",
+    "nolimits",
+    "biggl",
+    "biggr",
+    "bigg",
 ];
 
-const SIGNS: [(&str, char); 41] = [
+const SIGNS: [(&str, char); 42] = [
     ("cdot", '*'),
     ("times", '*'),
     ("ast", '*'),
@@ -97,6 +109,7 @@ const SIGNS: [(&str, char); 41] = [
     ("lvert", '|'),
     ("rvert", '|'),
     ("vert", '|'),
+    ("mid", '|'),
     ("lfloor", '⌊'),
     ("rfloor", '⌋'),
     ("lceil", '⌈'),
@@ -143,7 +156,7 @@ pub(crate) fn read(text: &str) -> Option<Expr> {
     }
     let mut lexed = Lexed { tokens: Vec::new(), spaced: Vec::new() };
     lexed.lex(text, 0)?;
-    let mut reader = Reader { lexed, at: 0, depth: 0 };
+    let mut reader = Reader { lexed, at: 0, depth: 0, angles: 0 };
     let expr = reader.list()?;
     (reader.at == reader.lexed.tokens.len()).then_some(expr)
 }
@@ -411,7 +424,19 @@ impl Lexed {
             return Some(rest);
         }
         match name {
-            "frac" | "dfrac" | "tfrac" | "cfrac" => self.push(Token::Command("frac"), before)?,
+            "frac" | "dfrac" | "tfrac" | "cfrac" | "nicefrac" | "sfrac" => {
+                self.push(Token::Command("frac"), before)?;
+            }
+            // A colour, and what takes room but is not seen.
+            "color" | "textcolor" | "phantom" | "hphantom" | "vphantom" => return Some(braced(rest)?.1),
+            "rm" if !rest.starts_with('{') => return Some(rest),
+            // A name with a mark: a line, a vector. Over digits a bar repeats them, which was read with the number.
+            "overline" | "bar" | "vec" | "overrightarrow" | "hat" | "widehat" => {
+                let (inside, rest) = braced(rest)?;
+                let letters = !inside.is_empty() && inside.bytes().all(|b| b.is_ascii_alphabetic());
+                self.push(letters.then(|| Token::Symbol(format!("{name} {inside}").into()))?, before)?;
+                return Some(rest);
+            }
             "binom" | "dbinom" | "tbinom" => self.push(Token::Command("binom"), before)?,
             "text" | "mathrm" | "textbf" | "mbox" | "operatorname" | "textit" | "rm" | "textrm"
             | "mathsf" => {
@@ -419,7 +444,7 @@ impl Lexed {
                 let inside = inside.trim();
                 if inside == "and" || inside == "or" {
                     self.push(Token::Sign(','), before)?;
-                } else {
+                } else if inside != "." {
                     self.lex(inside, nested + 1)?;
                 }
                 return Some(rest);
@@ -439,12 +464,14 @@ impl Lexed {
             }
             "begin" | "end" => {
                 let (inside, rest) = braced(rest)?;
-                if !matches!(inside, "pmatrix" | "bmatrix" | "matrix" | "Bmatrix") {
+                if !matches!(inside, "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "smallmatrix" | "array") {
                     return None;
                 }
                 *brackets += if name == "begin" { 1 } else { -1 };
                 self.push(if name == "begin" { Token::Begin } else { Token::End }, before)?;
-                return Some(rest);
+                // An array says how its columns are set.
+                let columns = inside == "array" && name == "begin";
+                return Some(if columns { braced(rest)?.1 } else { rest });
             }
             _ => return None,
         }
@@ -470,6 +497,8 @@ struct Reader {
     lexed: Lexed,
     at: usize,
     depth: usize,
+    /// Trigonometric functions whose argument is being read.
+    angles: usize,
 }
 
 impl Reader {
@@ -591,8 +620,14 @@ impl Reader {
     /// Whether a factor can begin here.
     fn begins(&self) -> bool {
         match self.peek() {
+            // It closes `]0,1[` where nothing follows that it could hold.
+            Some(Token::Sign('[')) => match self.lexed.tokens.get(self.at + 1) {
+                None => false,
+                Some(Token::Sign(next)) => !",;)]}⦄∪∩∖=<>≤≥≠".contains(*next),
+                Some(_) => true,
+            },
             Some(Token::Sign(c)) => {
-                matches!(c, '(' | '[' | '{' | '⦃' | 'π' | '∞' | '⌊' | '⌈' | '∅' | 'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ')
+                matches!(c, '(' | '{' | '⦃' | 'π' | '∞' | '⌊' | '⌈' | '∅' | 'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ')
             }
             Some(
                 Token::Number(..) | Token::Symbol(_) | Token::Function(_) | Token::Command(_) | Token::Begin,
@@ -688,7 +723,7 @@ impl Reader {
             let mut base = this.postfix(base);
             if this.eat('^') {
                 let exponent = this.exponent()?;
-                let Some(exponent) = exponent else { return Some(base) };
+                let Some(exponent) = exponent else { return Some(this.in_degrees(base)) };
                 base = Expr::Power(base.into(), exponent.into());
                 base = this.postfix(base);
             }
@@ -702,10 +737,20 @@ impl Reader {
                 base = Expr::Function("factorial", vec![base]);
             } else if self.eat('%') {
                 base = Expr::Percent(base.into());
-            } else if !self.eat('°') {
+            } else if self.eat('°') {
+                base = self.in_degrees(base);
+            } else {
                 return base;
             }
         }
+    }
+
+    /// A number of degrees: of a function the angle, everywhere else a number with a unit.
+    fn in_degrees(&self, number: Expr) -> Expr {
+        if self.angles == 0 {
+            return number;
+        }
+        Expr::Product(vec![number, Expr::Quotient(Expr::Pi.into(), Expr::int(180).into())])
     }
 
     /// `None` inside where the exponent is a degree sign.
@@ -734,7 +779,8 @@ impl Reader {
             return self.eat('}').then_some(inside);
         }
         // One digit, as in \frac12.
-        if let Some(Token::Number(_, false, digits)) = self.peek().cloned() {
+        if let Some(Token::Number(_, false, digits)) = self.peek() {
+            let digits = digits.clone();
             let (first, rest) = digits.split_at(1);
             let digit = Expr::int(first.parse().ok()?);
             if rest.is_empty() {
@@ -754,7 +800,8 @@ impl Reader {
     }
 
     fn primary(&mut self) -> Option<Expr> {
-        let token = self.peek()?.clone();
+        // Nothing is read twice.
+        let token = std::mem::replace(self.lexed.tokens.get_mut(self.at)?, Token::End);
         self.at += 1;
         Some(match token {
             Token::Number(value, point, digits) => {
@@ -781,7 +828,7 @@ impl Reader {
             Token::Sign('∞') => Expr::Infinity,
             Token::Sign('∅') => Expr::Set(Vec::new()),
             Token::Sign(set @ ('ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ')) => Expr::NamedSet(set),
-            Token::Sign(open @ ('(' | '[')) => self.bracketed(open)?,
+            Token::Sign(open @ ('(' | '[' | ']')) => self.bracketed(open)?,
             Token::Sign('{') => self.braces('}')?,
             Token::Sign('⦃') => self.braces('⦄')?,
             Token::Sign('|') => {
@@ -847,19 +894,47 @@ impl Reader {
         Some(out)
     }
 
+    /// What is in brackets; `]0,1[` is `(0,1)` to some.
     fn bracketed(&mut self, open: char) -> Option<Expr> {
         let inside = self.list()?;
-        let close = self.sign().filter(|c| matches!(c, ')' | ']'))?;
+        let close = self.sign().filter(|c| matches!(c, ')' | ']' | '['))?;
         self.at += 1;
         match inside {
+            Expr::List(all) if open == ']' || close == '[' => {
+                let (open, close) =
+                    (if open == ']' { '(' } else { open }, if close == '[' { ')' } else { close });
+                (all.len() == 2).then(|| Expr::Tuple(open, all, close))
+            }
             Expr::List(all) => Some(Expr::Tuple(open, all, close)),
-            one => ((open == '(') == (close == ')')).then_some(one),
+            one => matches!((open, close), ('(', ')') | ('[', ']')).then_some(one),
         }
+    }
+
+    /// Tokens of `x :` or `x ∈ ℝ |` at the beginning of a set: what follows says what is in it.
+    fn such_that(&self) -> Option<usize> {
+        let token = |i: usize| self.lexed.tokens.get(self.at + i);
+        let sign = |i: usize| match token(i) {
+            Some(Token::Sign(c)) => Some(*c),
+            _ => None,
+        };
+        if !matches!(token(0), Some(Token::Symbol(_))) {
+            return None;
+        }
+        let of_reals = sign(1) == Some('∈') && sign(2) == Some('ℝ');
+        let colon = if of_reals { 3 } else { 1 };
+        matches!(sign(colon), Some(':' | '|')).then_some(colon + 1)
     }
 
     fn braces(&mut self, close: char) -> Option<Expr> {
         if self.eat(close) {
             return (close == '⦄').then_some(Expr::Set(Vec::new()));
+        }
+        if close == '⦄'
+            && let Some(skipped) = self.such_that()
+        {
+            self.at += skipped;
+            let relation = self.relation().filter(|e| matches!(e, Expr::Relation(..)))?;
+            return self.eat(close).then_some(Expr::Such(relation.into()));
         }
         let mut inside = self.list()?;
         if close == '}' && self.eat('∷') {
@@ -870,6 +945,8 @@ impl Reader {
         }
         Some(match inside {
             Expr::List(all) => Expr::Set(all),
+            // Of one value the braces say nothing, of a set they do.
+            set @ Expr::Set(_) if close == '⦄' => Expr::Set(vec![set]),
             one => one,
         })
     }
@@ -938,6 +1015,8 @@ impl Reader {
             // sin^{-1} is the inverse.
             exponent.as_ref()?;
         }
+        let angle = usize::from(matches!(name, "sin" | "cos" | "tan" | "cot" | "sec" | "csc"));
+        self.angles += angle;
         let args = if self.eat('(') {
             let inside = self.list()?;
             if !self.eat(')') {
@@ -958,6 +1037,7 @@ impl Reader {
             }
             vec![if factors.len() == 1 { factors.pop()? } else { Expr::Product(factors) }]
         };
+        self.angles -= angle;
         let inverse = matches!(&exponent, Some(Expr::Negative(one)) if **one == Expr::int(1));
         let value = match (name, base) {
             ("log", Some(base)) => {

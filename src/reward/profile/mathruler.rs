@@ -7,7 +7,7 @@ use dashu_ratio::RBig;
 
 use super::{
     super::math::{
-        Expr, equal,
+        Division, Expr, equal,
         form::{Work, decimal},
         in_floats, rounded_root, significant,
     },
@@ -338,7 +338,7 @@ fn equal_under_sympy(gold: &str, answer: &str) -> bool {
     let long = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(value) if significant(value) > 15));
     if !(long(&gold) || long(&answer))
         && (floats(&gold) || floats(&answer))
-        && let (Some(a), Some(b)) = (in_floats(&gold), in_floats(&answer))
+        && let (Some(a), Some(b)) = (in_floats(&gold, Division::Direct), in_floats(&answer, Division::Direct))
     {
         return a == b;
     }
@@ -440,7 +440,12 @@ impl Sympy<'_> {
     }
 
     fn power(&mut self) -> Option<Expr> {
-        let mut base = self.atom()?;
+        let base = self.atom()?;
+        self.powered(base)
+    }
+
+    /// The base with what stands behind it: factorials, an exponent.
+    fn powered(&mut self, mut base: Expr) -> Option<Expr> {
         while self.eat("!") {
             base = Expr::Function("factorial", vec![base]);
         }
@@ -499,11 +504,25 @@ impl Sympy<'_> {
                 rest = &rest[c.len_utf8()..];
             }
         }
+        // A power is one of the last factor only: `xy^2` is x·y².
+        if factors.len() > 1 && ["!", "^", "**"].iter().any(|sign| self.rest.starts_with(sign)) {
+            let last = factors.pop()?;
+            factors.push(self.powered(last)?);
+        }
         Some(if factors.len() == 1 { factors.pop()? } else { Expr::Product(factors) })
     }
 
     fn number(&mut self) -> Option<Expr> {
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        // Python's other bases; the text is in lower case.
+        for (prefix, base) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+            let Some(after) = self.rest.strip_prefix(prefix) else { continue };
+            let end = after.find(|c: char| !c.is_digit(base)).unwrap_or(after.len());
+            if end > 0 {
+                self.rest = &after[end..];
+                return Some(Expr::Number(u64::from_str_radix(&after[..end], base).ok()?.into()));
+            }
+        }
         let whole = digits(self.rest);
         let mut text = self.rest[..whole].to_owned();
         let mut rest = &self.rest[whole..];

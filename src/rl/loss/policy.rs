@@ -1,6 +1,6 @@
 //! The clipped surrogate of PPO with a KL term, on log-probabilities of sampled tokens.
 
-use std::ops::AddAssign;
+use std::{iter::Sum, ops::AddAssign};
 
 use burn::{Tensor, tensor::Bool};
 
@@ -51,11 +51,11 @@ pub struct Batch<'a> {
 pub struct Loss {
     /// Its part of the loss of the optimizer batch, shape `[1]`, differentiable.
     pub loss: Tensor<1>,
-    /// The same in numbers.
-    pub metrics: Metrics,
+    /// The same in numbers, one for each completion; their sum is the micro-batch's.
+    pub metrics: Vec<Metrics>,
 }
 
-/// Sums over the tokens of completions; micro-batches are added with `+=`.
+/// Sums over the tokens of completions; those of several are added with `+=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// Tokens that counted.
@@ -107,6 +107,15 @@ impl AddAssign for Metrics {
     }
 }
 
+impl Sum for Metrics {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
 /// The loss of one micro-batch, with ratio r = π/π_old and advantage A per token:
 /// max(−A·r, −A·clip(r)) + coefficient · KL, weighted by the aggregation over the whole optimizer batch.
 ///
@@ -129,49 +138,59 @@ pub fn policy_loss(objective: &Objective<'_>, batch: Batch<'_>, whole: &Whole) -
     let clipped = clipped_ratio * minus_advantages;
     // Chosen by a mask rather than by `max_pair`, whose gradient at ties, the usual case, is the backend's choice.
     let is_clipped = clipped.clone().greater(free.clone());
-    let surrogate = (free.mask_where(is_clipped.clone(), clipped) * weights.clone()).sum();
+    let surrogate = free.mask_where(is_clipped.clone(), clipped) * weights.clone();
 
-    let mut metrics = Metrics { policy_loss: number(&surrogate), ..Metrics::default() };
-    count_tokens(&mut metrics, &log_ratio, &is_clipped, &mask);
+    let mut metrics = count_tokens(&log_ratio, &is_clipped, &mask);
+    for (metrics, row) in metrics.iter_mut().zip(rows(&surrogate)) {
+        metrics.policy_loss = row.into_iter().map(f64::from).sum();
+    }
+    let surrogate = surrogate.sum();
     let Some(logp_base) = logp_base else {
         return Loss { loss: surrogate, metrics };
     };
     let from_base = differences(logp_base.detach());
     let is_token = bools(&mask);
-    let tokens = floats(&from_base).into_iter().zip(is_token).filter(|(_, is_token)| *is_token);
-    metrics.kl_sum = tokens.map(|(d, _)| objective.kl.value(f64::from(d))).sum();
+    for ((metrics, row), is_token) in
+        metrics.iter_mut().zip(rows(&from_base)).zip(is_token.chunks(is_token.len() / n))
+    {
+        let tokens = row.into_iter().zip(is_token).filter(|(_, is_token)| **is_token);
+        metrics.kl_sum = tokens.map(|(d, _)| objective.kl.value(f64::from(d))).sum();
+    }
     if objective.kl_coefficient == 0.0 {
         return Loss { loss: surrogate, metrics };
     }
-    let kl_loss = (objective.kl.tensor(from_base) * weights).sum() * objective.kl_coefficient;
-    metrics.kl_loss = number(&kl_loss);
-    Loss { loss: surrogate + kl_loss, metrics }
+    let kl = objective.kl.tensor(from_base) * weights;
+    for (metrics, row) in metrics.iter_mut().zip(rows(&kl)) {
+        metrics.kl_loss = row.into_iter().map(f64::from).sum::<f64>() * objective.kl_coefficient;
+    }
+    Loss { loss: surrogate + kl.sum() * objective.kl_coefficient, metrics }
 }
 
-fn count_tokens(
-    metrics: &mut Metrics,
-    log_ratio: &Tensor<2>,
-    is_clipped: &Tensor<2, Bool>,
-    mask: &Tensor<2, Bool>,
-) {
-    for ((log_ratio, is_clipped), is_token) in
-        floats(log_ratio).into_iter().zip(bools(is_clipped)).zip(bools(mask))
-    {
-        if is_token {
+/// What the ratios of each completion say.
+fn count_tokens(log_ratio: &Tensor<2>, is_clipped: &Tensor<2, Bool>, mask: &Tensor<2, Bool>) -> Vec<Metrics> {
+    let (is_clipped, is_token) = (bools(is_clipped), bools(mask));
+    let rows = rows(log_ratio);
+    let length = is_token.len() / rows.len().max(1);
+    let of = |(row, (is_clipped, is_token)): (Vec<f32>, (&[bool], &[bool]))| {
+        let mut metrics = Metrics::default();
+        let tokens = row.into_iter().zip(is_clipped).zip(is_token).filter(|(_, is_token)| **is_token);
+        for ((log_ratio, is_clipped), _) in tokens {
             metrics.tokens += 1;
             metrics.old_kl_sum -= f64::from(log_ratio);
-            metrics.clipped_low += u64::from(is_clipped && log_ratio < 0.0);
-            metrics.clipped_high += u64::from(is_clipped && log_ratio > 0.0);
+            metrics.clipped_low += u64::from(*is_clipped && log_ratio < 0.0);
+            metrics.clipped_high += u64::from(*is_clipped && log_ratio > 0.0);
         }
-    }
+        metrics
+    };
+    let chunks = is_clipped.chunks(length).zip(is_token.chunks(length));
+    rows.into_iter().zip(chunks).map(of).collect()
 }
 
-fn number(of: &Tensor<1>) -> f64 {
-    f64::from(of.clone().detach().into_scalar::<f32>())
-}
-
-fn floats(of: &Tensor<2>) -> Vec<f32> {
-    of.to_data().convert::<f32>().try_to_vec::<f32>().expect("just converted to f32")
+/// The rows of `[n, t]`.
+fn rows(of: &Tensor<2>) -> Vec<Vec<f32>> {
+    let [_, length] = of.dims();
+    let values = of.to_data().convert::<f32>().try_to_vec::<f32>().expect("just converted to f32");
+    values.chunks(length).map(<[f32]>::to_vec).collect()
 }
 
 fn bools(of: &Tensor<2, Bool>) -> Vec<bool> {
@@ -293,6 +312,37 @@ mod tests {
     }
 
     #[test]
+    fn each_completion_has_metrics_of_its_own() {
+        // As in the first test: of completion 1 one of three tokens is clipped above, of completion 2 one of four below.
+        let device = Device::flex();
+        let kl = (KLS.get("k1").unwrap().build)(toml::Table::new()).unwrap();
+        let clip = Clip { low: 0.2, high: 0.28 };
+        let objective =
+            Objective { clip, aggregation: Aggregation::TokenMean, kl: &*kl, kl_coefficient: 0.1 };
+        let constant = |rows: [[f32; 4]; 2]| Tensor::<2>::from_floats(rows, &device);
+        let batch = Batch {
+            logp: Tensor::<2>::from_floats(NEW, &device.clone().autodiff()).require_grad(),
+            logp_old: Some(constant(OLD)),
+            logp_base: Some(constant(OLD)),
+            advantages: &[1.0, -1.0],
+            mask: Tensor::from_data(MASK, &device),
+        };
+        let Loss { loss, metrics } = policy_loss(&objective, batch, &Whole::of([3, 4], 4));
+        let [first, second] = &metrics[..] else { panic!("there are two completions") };
+        assert_eq!((first.tokens, first.clipped_low, first.clipped_high), (3, 0, 1));
+        assert_eq!((second.tokens, second.clipped_low, second.clipped_high), (4, 1, 0));
+        // d = .5 −.5 .1 and .5 −2 1 0.
+        assert!((first.kl_sum - 0.1).abs() < 1e-6 && (second.kl_sum + 0.5).abs() < 1e-6);
+        // −1.28 −e^−.5 −e^.1 and e^.5 + .8 + e + 1, over seven tokens.
+        assert!((first.policy_loss - (-1.28 - 0.606_531 - 1.105_171) / 7.0).abs() < 1e-6);
+        assert!((second.policy_loss - (1.648_721 + 0.8 + std::f64::consts::E + 1.0) / 7.0).abs() < 1e-6);
+        assert!((first.kl_loss - 0.01 / 7.0).abs() < 1e-7 && (second.kl_loss + 0.05 / 7.0).abs() < 1e-7);
+        let whole: Metrics = metrics.into_iter().sum();
+        let loss = f64::from(loss.detach().into_scalar::<f32>());
+        assert!((whole.policy_loss + whole.kl_loss - loss).abs() < 1e-6);
+    }
+
+    #[test]
     fn a_ratio_beyond_all_numbers_stays_finite() {
         let (loss, _, gradient) = run(
             Aggregation::TokenMean,
@@ -337,6 +387,7 @@ mod tests {
         };
         let Loss { loss, metrics } = policy_loss(&objective, batch, &whole);
         let gradient = logp.grad(&loss.backward()).unwrap().into_data().try_to_vec::<f32>().unwrap();
-        (number(&loss), metrics, gradient)
+        let loss = f64::from(loss.detach().into_scalar::<f32>());
+        (loss, metrics.into_iter().sum(), gradient)
     }
 }

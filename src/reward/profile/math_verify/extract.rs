@@ -1,5 +1,7 @@
 //! Where an answer stands in a text, by math-verify's patterns and their priorities.
 
+use std::{cell::RefCell, collections::BTreeSet};
+
 use super::{Mode, Parsed, latex};
 use crate::reward::{
     math::{Expr, form::decimal},
@@ -582,6 +584,18 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
         let (start, ..) = anchored_number(text, at).filter(|_| at > 0)?;
         let end = number_ends(text, start).find(|end| no_equals(*end))?;
         Some((end, What::Number(text[start..end].to_owned(), false)))
+    };
+    // Windows overlap: where nothing stands is looked at once.
+    let nothing = RefCell::new(BTreeSet::new());
+    let settled = |at: usize| {
+        if nothing.borrow().contains(&at) {
+            return None;
+        }
+        let found = settled(at);
+        if found.is_none() {
+            nothing.borrow_mut().insert(at);
+        }
+        found
     };
     let mut done = 0;
     for (start, from) in leads(text, priority) {

@@ -1,5 +1,7 @@
 //! latex2sympy2_extended: its normalisation of LaTeX, and its grammar.
 
+use std::{collections::HashMap, sync::OnceLock};
+
 use dashu_ratio::RBig;
 
 use super::{Mode, extract::number};
@@ -11,6 +13,8 @@ use crate::reward::{
 /// Longest text that is read; the original's grammar takes seconds there.
 const MAX_TEXT: usize = 2048;
 const MAX_DEPTH: usize = 30;
+/// Rules that are tried for one text; brackets within brackets ask for many more than a text has places.
+const MAX_ATTEMPTS: usize = 20_000;
 
 pub(super) fn normalise(text: &str, mode: Mode, bare_box: bool) -> String {
     let mut s = boxed_content(text, bare_box);
@@ -507,7 +511,7 @@ const SIGNS: [(&str, &str); 121] = [
     ("\\frac", "frac"), ("\\dfrac", "frac"), ("\\tfrac", "frac"), ("\\cfrac", "frac"),
     ("\\binom", "binom"), ("\\tbinom", "binom"), ("\\dbinom", "binom"),
     ("&", "&"), ("\\\\", "row"), ("_", "_"), ("^", "^"), (":", ":"), (";", ";"), (",", ","), (".", "."),
-    ("==", "="), ("=", "="), ("≡", "="), ("\\equiv", "="), ("~=", "≈"), ("≈", "≈"), ("≃", "≈"), ("≅", "≈"), ("\\approx", "≈"),
+    ("==", "="), ("=", "="), ("≡", "≡"), ("\\equiv", "≡"), ("~=", "≈"), ("≈", "≈"), ("≃", "≈"), ("≅", "≈"), ("\\approx", "≈"),
     ("<=", "≤"), ("<", "<"), ("\\lt", "<"), ("\\leqslant", "≤"), ("\\leq", "≤"), ("\\le", "≤"), ("≤", "≤"), (">=", "≥"),
     (">", ">"), ("\\gt", ">"), ("\\geqslant", "≥"), ("\\geq", "≥"), ("\\ge", "≥"), ("≥", "≥"),
     ("!=", "≠"), ("\\neq", "≠"), ("\\ne", "≠"), ("≠", "≠"), ("!", "!"), ("\\in", "∈"), ("\\infty", "∞"),
@@ -661,25 +665,37 @@ fn lex(text: &str) -> Option<Vec<Token>> {
             rest = letters(rest, &mut out)?;
             continue;
         }
-        // The longest command or sign.
-        let signs = SIGNS.iter().chain(&MORE_SIGNS).map(|(text, sign)| (*text, 0, *sign));
-        let functions = FUNCTIONS.iter().map(|(text, name)| (*text, 1, *name));
-        let names = NAMES.iter().map(|(text, name)| (*text, 2, *name));
-        let best = signs
-            .chain(functions)
-            .chain(names)
-            .filter(|(known, ..)| rest.starts_with(known))
-            .reduce(|best, next| if next.0.len() > best.0.len() { next } else { best });
-        let (known, kind, name) = best?;
+        let (known, token) = longest(rest)?;
         rest = &rest[known.len()..];
-        match kind {
-            0 if name.is_empty() => (),
-            0 => out.push(Token::Sign(name)),
-            1 => out.push(Token::Function(name)),
-            _ => out.push(Token::Name(name)),
+        if *token != Token::Sign("") {
+            out.push(token.clone());
         }
     }
     Some(out)
+}
+
+/// The longest command or sign that `text` begins with.
+fn longest(text: &str) -> Option<&'static (&'static str, Token)> {
+    type Known = HashMap<(char, Option<char>), Vec<(&'static str, Token)>>;
+    static KNOWN: OnceLock<Known> = OnceLock::new();
+    // By the character, of a command by the one after the backslash.
+    let key = |text: &str| {
+        let mut characters = text.chars();
+        let first = characters.next()?;
+        Some((first, if first == '\\' { characters.next() } else { None }))
+    };
+    let known = KNOWN.get_or_init(|| {
+        let signs = SIGNS.iter().chain(&MORE_SIGNS).map(|(text, sign)| (*text, Token::Sign(sign)));
+        let functions = FUNCTIONS.iter().map(|(text, name)| (*text, Token::Function(name)));
+        let names = NAMES.iter().map(|(text, name)| (*text, Token::Name(name)));
+        let mut known = Known::new();
+        for (text, token) in signs.chain(functions).chain(names) {
+            known.entry(key(text).expect("none is empty")).or_default().push((text, token));
+        }
+        known
+    });
+    let candidates = known.get(&key(text)?)?.iter().filter(|(known, _)| text.starts_with(known));
+    candidates.reduce(|best, next| if next.0.len() > best.0.len() { next } else { best })
 }
 
 fn numeral<'t>(text: &'t str, out: &mut Vec<Token>) -> &'t str {
@@ -856,7 +872,7 @@ fn renamed(expr: Expr) -> Expr {
 }
 
 fn read_real(text: &str) -> Option<Expr> {
-    let mut reader = Reader { tokens: lex(text)?, at: 0, depth: 0 };
+    let mut reader = Reader { tokens: lex(text)?, at: 0, depth: 0, attempts: 0 };
     if reader.tokens.is_empty() {
         return None;
     }
@@ -1015,6 +1031,7 @@ struct Reader {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
+    attempts: usize,
 }
 
 impl Reader {
@@ -1039,9 +1056,10 @@ impl Reader {
     /// What `read` gives, or nothing and no step taken.
     fn attempt<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let (at, depth) = (self.at, self.depth);
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || self.attempts == MAX_ATTEMPTS {
             return None;
         }
+        self.attempts += 1;
         self.depth += 1;
         let out = read(self);
         self.depth = depth;
@@ -1222,7 +1240,7 @@ impl Reader {
         let mut signs = Vec::new();
         while let Some(sign) = self.sign() {
             let sign = match sign {
-                "=" => Relation::Equal,
+                "=" | "≡" => Relation::Equal,
                 "≠" => Relation::Unequal,
                 "<" => Relation::Less,
                 "≤" => Relation::LessEqual,
@@ -1319,7 +1337,10 @@ impl Reader {
                     let right = self.unary(functions)?;
                     left = quotient(left, right)?;
                 }
-                Some("mod") => return None,
+                Some("mod") => {
+                    self.at += 1;
+                    left = Expr::Function("mod", vec![left, self.unary(functions)?]);
+                }
                 _ => return Some(left),
             }
         }
@@ -1520,8 +1541,12 @@ impl Reader {
                 self.eat(",");
             }
         }
-        let inside = format!("{:?}", &self.tokens[start..self.at]);
-        Some(Expr::Symbol(format!("{name}({inside}").into()))
+        // Of a number it is no name, of names it is one.
+        let number =
+            |token: &Token| matches!(token, Token::Number(_) | Token::Scientific(_) | Token::Percent(_));
+        let arguments = &self.tokens[start..self.at];
+        let call = Expr::Symbol(format!("{name}({arguments:?}").into());
+        Some(if arguments.iter().any(number) { Expr::Function("of a number", vec![call]) } else { call })
     }
 
     fn matrix(&mut self) -> Option<Expr> {
@@ -1646,7 +1671,7 @@ impl Reader {
         let imaginary = self.tokens.get(self.at) == Some(&Token::Letter('I'));
         let name = self.plain_name()?;
         let name = match &name {
-            Expr::Symbol(text) if &**text == "pi" => Expr::Pi,
+            Expr::Symbol(text) if matches!(&**text, "pi" | "π") => Expr::Pi,
             Expr::Symbol(text) if &**text == "i" && imaginary => Expr::I,
             _ => name,
         };
@@ -1710,7 +1735,7 @@ impl Reader {
                 let imaginary = token == Token::Letter('I');
                 let name = self.plain_name()?;
                 Some(match &name {
-                    Expr::Symbol(text) if &**text == "pi" => Expr::Pi,
+                    Expr::Symbol(text) if matches!(&**text, "pi" | "π") => Expr::Pi,
                     Expr::Symbol(text) if &**text == "i" && imaginary => Expr::I,
                     _ => name,
                 })

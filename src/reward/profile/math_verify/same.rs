@@ -4,11 +4,12 @@ use dashu_ratio::RBig;
 
 use super::latex::COMPLEX;
 use crate::reward::math::{
-    Expr, Relation, equal,
+    Division, Expr, Relation, equal,
     form::{Atom, Form, Work},
     in_floats,
     interval::Interval,
     rounded_root,
+    sets::{self, order},
 };
 
 /// Whether an expression is made of symbols only.
@@ -17,7 +18,7 @@ pub(super) fn is_name(expr: &Expr) -> bool {
         Expr::Symbol(_) => true,
         Expr::Product(all) | Expr::Sum(all) | Expr::Tuple('t', all, 't') => all.iter().all(is_name),
         Expr::Quotient(a, b) => is_name(a) && is_name(b),
-        Expr::Function(_, args) => args.iter().all(is_name),
+        Expr::Function(name, args) => *name != "of a number" && args.iter().all(is_name),
         _ => false,
     }
 }
@@ -46,17 +47,6 @@ pub(super) fn interval(open: char, left: Expr, right: Expr, close: char) -> Expr
             Expr::Tuple(open, vec![left, right], close)
         }
     }
-}
-
-fn order(a: &Form, b: &Form, work: &mut Work) -> Option<std::cmp::Ordering> {
-    if let (Some(a), Some(b)) = (a.rational(), b.rational()) {
-        return Some(a.cmp(&b));
-    }
-    if equal(a, b, work) {
-        return Some(std::cmp::Ordering::Equal);
-    }
-    let difference = a.plus(&b.negated(), work)?;
-    Interval::of(&difference, 128, &|_| None)?.sign().map(|s| s.cmp(&0))
 }
 
 /// The sign of what is infinite: ∞, and sums and multiples of it.
@@ -115,8 +105,8 @@ fn multiplied(expr: &Expr) -> Option<Expr> {
 fn rounded_factor(expr: &Expr) -> Option<f64> {
     let root = |e: &Expr| matches!(e, Expr::Root(2, _)) && rounded_root(e);
     match expr {
-        Expr::Product(factors) if factors.iter().any(root) => in_floats(expr),
-        one if root(one) => in_floats(one),
+        Expr::Product(factors) if factors.iter().any(root) => in_floats(expr, Division::ByReciprocal),
+        one if root(one) => in_floats(one, Division::ByReciprocal),
         _ => None,
     }
 }
@@ -177,7 +167,12 @@ fn compare(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     }
     match (&gold, &answer) {
         (Expr::Relation(a, s), Expr::Relation(b, t)) => return relations(a, s, b, t, work),
-        (Expr::Relation(..), _) | (_, Expr::Relation(..)) => return false,
+        // A relation in several names has no set of its own to compare: it stands as the only member.
+        (relation @ Expr::Relation(..), set) | (set, relation @ Expr::Relation(..))
+            if !is_set(set) || names(relation) < 2 =>
+        {
+            return false;
+        }
         _ => (),
     }
     if is_set(&gold) || is_set(&answer) {
@@ -251,15 +246,17 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
                 && let (Some(exact), Ok(value)) = (form(exact, work), RBig::try_from(value))
             {
                 // What the difference is chopped at: 2^-54.
-                let apart =
-                    exact.plus(&Form::constant(-value), work).and_then(|d| Interval::of(&d, 256, &|_| None));
+                let apart = exact
+                    .plus(&Form::constant(-value), work)
+                    .and_then(|d| Interval::of(&d, 256, &|_| None, work));
                 return apart.is_some_and(|apart| apart.middle().abs() < 0.5_f64.powi(54));
             }
         }
         for (exact, other) in [(gold, answer), (answer, gold)] {
             if matches!(exact, Expr::Number(_))
                 && any_float(other)
-                && let (Some(a), Some(b)) = (in_floats(exact), in_floats(other))
+                && let (Some(a), Some(b)) =
+                    (in_floats(exact, Division::ByReciprocal), in_floats(other, Division::ByReciprocal))
             {
                 return a == b;
             }
@@ -272,7 +269,7 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         let exact = |of: &Expr| !matches!(of, Expr::Decimal(_) | Expr::Percent(_));
         let apart = exact(gold) && whole(&a).is_some() || exact(answer) && whole(&b).is_some();
         if !apart
-            && let (Some(a), Some(b)) = (rounded(&a), rounded(&b))
+            && let (Some(a), Some(b)) = (rounded(&a, work), rounded(&b, work))
             && a == b
         {
             return true;
@@ -293,7 +290,7 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             let size = |value: RBig| if value < RBig::ZERO { -value } else { value };
             return size(&x - &y) <= bound * size(x).max(size(y));
         }
-        let value = |form: &Form| Interval::of(form, 128, &|_| None).map(|i| i.middle());
+        let mut value = |form: &Form| Interval::of(form, 128, &|_| None, work).map(|i| i.middle());
         if let (Some(x), Some(y)) = (value(&a), value(&b)) {
             let atom = float(gold) || float(answer);
             return (x - y).abs() <= if atom { 1e-15 } else { 1e-14 } * x.abs().max(y.abs()).max(1e-300);
@@ -326,12 +323,12 @@ fn form(expr: &Expr, work: &mut Work) -> Option<Form> {
 }
 
 /// Rounded to six decimals, in millionths.
-fn rounded(form: &Form) -> Option<dashu_int::IBig> {
+fn rounded(form: &Form, work: &mut Work) -> Option<dashu_int::IBig> {
     let million = RBig::from(1_000_000);
     if let Some(value) = form.rational() {
         return Some(half_even(&(value * million)));
     }
-    let value = Interval::of(form, 128, &|_| None)?.middle();
+    let value = Interval::of(form, 128, &|_| None, work)?.middle();
     let exact = RBig::try_from(value).ok()?;
     Some(half_even(&(exact * million)))
 }
@@ -354,7 +351,7 @@ fn ordered(all: &[Expr], work: &mut Work) -> Vec<Expr> {
     }
     let key = |e: &Expr, work: &mut Work| {
         let value = last_side(e);
-        value.form(work).and_then(|f| Interval::of(&f, 96, &|_| None)).map(|i| i.middle())
+        value.form(work).and_then(|f| Interval::of(&f, 96, &|_| None, work)).map(|i| i.middle())
     };
     let mut keyed: Vec<(Option<f64>, String, Expr)> =
         out.into_iter().map(|e| (key(&e, work), format!("{:?}", last_side(&e)), e)).collect();
@@ -388,16 +385,18 @@ fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         (Expr::Tuple('(', left, ')'), Expr::Tuple('t', right, _) | Expr::Set(right))
         | (Expr::Tuple('t', left, _), Expr::Tuple('(', right, ')')) => pairwise(left, right, work),
         (Expr::Set(left), Expr::Tuple('(', right, ')')) => pairwise(&ordered(left, work), right, work),
-        (Expr::SetOperation('∪', ..), Expr::SetOperation('∪', ..))
-        | (Expr::SetOperation('∩', ..), Expr::SetOperation('∩', ..)) => {
-            let (mut a, mut b) = (Vec::new(), Vec::new());
-            operands(&gold, &mut a);
-            operands(&answer, &mut b);
-            a.len() == b.len() && same_without_order(&a, &b, work)
+        (Expr::SetOperation(s, a, b), Expr::SetOperation(t, c, d)) if s == t => {
+            let (mut left, mut right) = (Vec::new(), Vec::new());
+            operands(&gold, &mut left);
+            operands(&answer, &mut right);
+            let alike = if *s == '∖' {
+                compare(a, c, work) && compare(b, d, work)
+            } else {
+                left.len() == right.len() && same_without_order(&left, &right, work)
+            };
+            alike || same_reals(&gold, &answer, work)
         }
-        (Expr::SetOperation(s, a, b), Expr::SetOperation(t, c, d)) => {
-            s == t && compare(a, c, work) && compare(b, d, work)
-        }
+        (Expr::SetOperation(..), _) | (_, Expr::SetOperation(..)) => same_reals(&gold, &answer, work),
         (Expr::NamedSet(a), Expr::NamedSet(b)) => a == b,
         (Expr::NamedSet('ℝ'), Expr::Tuple('(', ends, ')'))
         | (Expr::Tuple('(', ends, ')'), Expr::NamedSet('ℝ')) => {
@@ -405,6 +404,35 @@ fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether two sets of which one is put together are the same: sympy works out unions, and what is left of the reals.
+fn same_reals(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
+    fn worked_out(expr: &Expr) -> bool {
+        match expr {
+            Expr::SetOperation('∪', a, b) => worked_out(a) && worked_out(b),
+            Expr::SetOperation('∖', a, b) => matches!(**a, Expr::NamedSet('ℝ')) && worked_out(b),
+            Expr::SetOperation(..) => false,
+            _ => true,
+        }
+    }
+    worked_out(gold)
+        && worked_out(answer)
+        && matches!((sets::real(gold, work), sets::real(answer, work)), (Some(a), Some(b)) if sets::same(&a, &b, work))
+}
+
+/// Different names in an expression.
+fn names(expr: &Expr) -> usize {
+    let mut found: Vec<Box<str>> = Vec::new();
+    expr.any(&mut |e| {
+        if let Expr::Symbol(name) = e
+            && !found.contains(name)
+        {
+            found.push(name.clone());
+        }
+        false
+    });
+    found.len()
 }
 
 fn same_without_order(a: &[Expr], b: &[Expr], work: &mut Work) -> bool {
@@ -500,13 +528,18 @@ fn relation(a: &[Expr], s: Relation, b: &[Expr], t: Relation, work: &mut Work) -
     if s.turned() == t && equal(&first, &second.negated(), work) {
         return true;
     }
-    // Equations are solved for their symbols: the same up to a factor. Solved inequalities do not compare in the original.
+    // Equations in several names are solved for them: the same up to a factor. Solved inequalities and solutions for one name do not
+    // compare in the original.
     if s != Relation::Equal || t != Relation::Equal {
         return false;
     }
-    let mut symbolic = false;
-    first.symbols(&mut |_| symbolic = true);
-    if !symbolic || first.is_zero() || second.is_zero() {
+    let several = |form: &Form| {
+        let mut first = None;
+        let mut several = false;
+        form.symbols(&mut |name| several |= *first.get_or_insert(name) != name);
+        several
+    };
+    if !several(&first) || !several(&second) {
         return false;
     }
     second.over(&first, work).and_then(|r| r.rational()).is_some_and(|ratio| !ratio.is_zero())

@@ -1,0 +1,262 @@
+//! An experiment on a user's own files, command by command, and what is refused before anything is written.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use image::{ImageFormat, Rgb, RgbImage};
+use serde_json::{Value, json};
+
+const CATALOGUE: &str = r#"
+[count]
+role        = "train"
+format      = "jsonl"
+files       = "count/train.jsonl"
+question    = "question"
+images      = "image"
+answer      = "answer"
+answer_type = "number"
+verifier    = "number"
+reward      = { accuracy = 2.0, format = 1.0 }
+prompt      = "{question}"
+licence     = "CC0-1.0"
+where       = "the test writes it"
+
+[colour]
+role        = "train"
+format      = "jsonl"
+files       = "colour/train.jsonl"
+question    = "question"
+images      = "image"
+answer      = "answer"
+answer_type = "text"
+verifier    = "text"
+reward      = { accuracy = 2.0, format = 1.0 }
+prompt      = "{question}"
+licence     = "CC0-1.0"
+where       = "the test writes it"
+
+[count_test]
+role        = "in_domain"
+of          = "count"
+format      = "jsonl"
+files       = "count/test.jsonl"
+question    = "question"
+images      = "image"
+answer      = "answer"
+answer_type = "number"
+verifier    = "number"
+reward      = { accuracy = 2.0, format = 1.0 }
+prompt      = "{question}"
+licence     = "CC0-1.0"
+where       = "the test writes it"
+"#;
+
+const PLAN: &str = r#"
+schema     = 1
+base       = "nano"
+train      = ["count", "colour"]
+benchmarks = ["count_test"]
+
+[algorithm]
+name           = "grpo"
+group          = 2
+max_new_tokens = 8
+
+[budget]
+steps            = 1
+prompts_per_step = 2
+
+[evaluation]
+questions   = 4
+completions = 1
+
+[design]
+named      = ["uniform", "single"]
+replicates = 1
+
+[predictor]
+name = "proposer"
+
+[confirm]
+seeds       = 1
+questions   = 4
+completions = 1
+
+[launcher]
+name = "local"
+"#;
+
+/// A folder with the data, the catalogue and the experiment `mine`.
+struct World(tempfile::TempDir);
+
+impl World {
+    fn new(plan: &str) -> Self {
+        let world = Self(tempfile::tempdir().unwrap());
+        for (dataset, part, rows) in [("count", "train", 6), ("count", "test", 16), ("colour", "train", 6)] {
+            let folder = world.path(&format!("data/{dataset}"));
+            fs::create_dir_all(folder.join("images")).unwrap();
+            let mut lines = String::new();
+            for row in 0..rows {
+                let picture = format!("images/{part}{row}.png");
+                let mut drawn = RgbImage::from_pixel(64, 64, Rgb([240, 240, 240]));
+                for dot in 0..=row {
+                    for (x, y) in (0..9).flat_map(|x| (0..9).map(move |y| (x, y))) {
+                        drawn.put_pixel(dot % 4 * 15 + x, dot / 4 * 15 + y, Rgb([200, 30, row as u8 * 10]));
+                    }
+                }
+                drawn.save_with_format(folder.join(&picture), ImageFormat::Png).unwrap();
+                let (question, answer) = match dataset {
+                    "count" => (format!("How many dots, in {part} {row}?"), (row + 1).to_string()),
+                    _ => (format!("Which colour, in {row}?"), "red".to_owned()),
+                };
+                let line = json!({"image": picture, "question": question, "answer": answer});
+                lines.extend([line.to_string(), "\n".to_owned()]);
+            }
+            fs::write(folder.join(format!("{part}.jsonl")), lines).unwrap();
+        }
+        fs::create_dir(world.path("mine")).unwrap();
+        fs::write(world.path("mine/plan.toml"), plan).unwrap();
+        fs::write(world.path("datasets.toml"), CATALOGUE).unwrap();
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn modo(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_modo"));
+        command.current_dir(self.0.path()).env("MODO_DATA_ROOT", self.path("data"));
+        command.env("MODO_CACHE", self.path("cache")).args(args).output().unwrap()
+    }
+
+    fn done(&self, args: &[&str]) -> String {
+        let out = self.modo(args);
+        assert_eq!(out.status.code(), Some(0), "{args:?}: {}", stderr(&out));
+        String::from_utf8(out.stdout).unwrap()
+    }
+}
+
+fn stderr(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_command_of_the_loop_works_on_own_files() {
+    let world = World::new(PLAN);
+    let planned: Value =
+        serde_json::from_str(&world.done(&["sweep", "mine", "--dry-run", "--json"])).unwrap();
+    assert_eq!((planned["missing"].as_u64(), planned["runs"].as_array().unwrap().len()), (Some(3), 3));
+    assert!(!world.path("mine/runs").exists(), "a dry run writes nothing");
+    assert_eq!(world.done(&["status", "mine"]), "No run yet; `modo sweep mine` does them.\n");
+
+    world.done(&["sweep", "mine"]);
+    let status = world.done(&["status", "mine", "--json"]);
+    assert_eq!(status.lines().count(), 3);
+    assert!(status.lines().all(|line| line.contains("\"status\":\"done\"")), "{status}");
+
+    // A damaged result is that run's trouble alone.
+    let runs: Vec<PathBuf> =
+        fs::read_dir(world.path("mine/runs")).unwrap().map(|run| run.unwrap().path()).collect();
+    let whole = fs::read(runs[0].join("result.json")).unwrap();
+    fs::write(runs[0].join("result.json"), "").unwrap();
+    assert_eq!(world.done(&["status", "mine", "--json"]).lines().count(), 2);
+    world.done(&["sweep", "mine", "--dry-run"]);
+    fs::write(runs[0].join("result.json"), whole).unwrap();
+
+    world.done(&["predict", "mine", "--out", "mixtures/best.json"]);
+    // Three mixtures of one run each, four questions: nothing can be told, and the file and the training say so.
+    let best = read(&world.path("mixtures/best.json"));
+    let note = best["note"].as_str().unwrap();
+    assert_eq!(best["shares"], json!({"colour": 0.5, "count": 0.5}), "{note}");
+    let by_path = world.modo(&["train", "--mixture", "mixtures/best.json", "--experiment", "mine", "--json"]);
+    assert_eq!(by_path.status.code(), Some(0), "{}", stderr(&by_path));
+    assert!(stderr(&by_path).contains(note), "{}", stderr(&by_path));
+    let record: Value = serde_json::from_slice(&by_path.stdout).unwrap();
+    assert_eq!(record["scores"][0]["part"], "report");
+    let by_name = world.modo(&["train", "--mixture", "best", "--experiment", "mine", "--json"]);
+    assert!(stderr(&by_name).contains("done already"), "{}", stderr(&by_name));
+    assert_eq!(serde_json::from_slice::<Value>(&by_name.stdout).unwrap(), record);
+
+    let model = format!("mine/models/{}", record["run"].as_str().unwrap());
+    let scores =
+        world.done(&["eval", "--model", &model, "--experiment", "mine", "--part", "report", "--json"]);
+    assert!(scores.contains("count_test"), "{scores}");
+    world.done(&["report", "mine"]);
+    let page = fs::read_to_string(world.path("mine/report.html")).unwrap();
+    assert!(page.contains("count_test") && page.contains("single_colour"));
+}
+
+#[test]
+fn what_every_run_would_stumble_over_is_said_before_the_first() {
+    let cases: &[(&str, &dyn Fn(&World), &str)] = &[
+        ("a file", &|w| fs::remove_file(w.path("data/count/test.jsonl")).unwrap(), "count_test"),
+        ("a folder", &|w| fs::remove_dir_all(w.path("data/colour")).unwrap(), "colour"),
+        ("a column", &|w| rewrite(w, "data/colour/train.jsonl", "\"question\"", "\"asked\""), "question"),
+        ("a gold", &|w| rewrite(w, "data/count/test.jsonl", "\"answer\":\"", "\"answer\":\"?"), "count_test"),
+    ];
+    for (what, harm, named) in cases {
+        for command in [&["sweep", "mine"][..], &["train", "--experiment", "mine", "--mixture", "count=1"]] {
+            let world = World::new(PLAN);
+            harm(&world);
+            let out = world.modo(command);
+            let said = stderr(&out);
+            assert_eq!(out.status.code(), Some(2), "{what}, {command:?}: {said}");
+            assert!(said.contains(named), "{what}: {said}");
+            assert!(!world.path("mine/runs").exists(), "{what}: something was begun");
+        }
+    }
+    let world = World::new(PLAN);
+    let out = world.modo(&["predict", "mine"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(!world.path("mine/ledger.parquet").exists() && !world.path("mixtures").exists());
+}
+
+fn rewrite(world: &World, file: &str, from: &str, to: &str) {
+    let path = world.path(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_plan_is_refused_for_what_its_runs_or_the_prediction_would_refuse() {
+    for (from, to, expected) in [
+        ("[\"count_test\"]", "[\"colour\"]", "`colour` is a training dataset"),
+        ("[\"count\", \"colour\"]", "[\"count\", \"count_test\"]", "`count_test` is a benchmark"),
+        ("\"proposer\"", "\"proposr\"", "no predictor is called `proposr`"),
+        ("name = \"proposer\"", "name = \"proposer\"\nnoise = 1", "unknown field `noise`"),
+        ("\"local\"", "\"lokal\"", "no launcher is called `lokal`"),
+        ("name = \"local\"", "name = \"local\"\nworker = 2", "unknown field `worker`"),
+        ("steps            = 1", "steps = 9000000000000", "prompt groups"),
+        ("max_new_tokens = 8", "max_new_token = 8", "unknown field `max_new_token`"),
+    ] {
+        let world = World::new(&PLAN.replace(from, to));
+        let out = world.modo(&["sweep", "mine", "--dry-run"]);
+        let said = stderr(&out);
+        assert_eq!(out.status.code(), Some(2), "{to}: {said}");
+        assert!(said.contains(expected) && said.contains("plan.toml"), "{to}: {said}");
+    }
+}
+
+#[test]
+fn the_papers_mixtures_have_their_names_in_every_folder() {
+    let empty = tempfile::tempdir().unwrap();
+    let draw = |mixture: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_modo"));
+        let out =
+            command.current_dir(empty.path()).args(["draw", "--count", "6", "--mixture", mixture]).output();
+        let out = out.unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(draw("single_science").matches("science").count(), 6);
+    assert_eq!(draw("exclude_refer"), draw("detect=.25,geometry=.25,spatial=.25,science=.25"));
+}
