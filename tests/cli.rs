@@ -274,7 +274,7 @@ fn pictures_in_two_datasets_are_found() {
     let warning = "warning: 2 rows of `mine`, which is trained on, show pictures of the benchmark `exam`";
     assert!(stderr(&out).contains(warning), "{}", stderr(&out));
     // Names that would not fit beside each other are whole.
-    let [one, other] = ["a_name_of_twenty_eight_signs", "another_name_of_twenty_nine_1"];
+    let [one, other] = ["a_name_of_twenty_six_signs", "another_name_of_27_letters1"];
     let tables =
         [TABLE.replace("[mine]", &format!("[{one}]")), benchmark.replace("[exam]", &format!("[{other}]"))];
     fs::write(&catalogue, tables.concat()).unwrap();

@@ -67,21 +67,6 @@ pub fn generate(
     end_tokens: &[u32],
     padding: Padding,
 ) -> Vec<Vec<Generated>> {
-    generate_shown(model, requests, sampling, end_tokens, padding, &mut |_, _, _| ())
-}
-
-/// Called with the request, the completion of it and the logits, `[vocab]`, that its next token is drawn from.
-pub type Show<'a> = &'a mut dyn FnMut(usize, usize, &[f32]);
-
-/// [`generate`] with a look at the logits: what parity with another implementation is measured on.
-pub fn generate_shown(
-    model: &Qwen2Vl,
-    requests: &[Request],
-    sampling: Sampling,
-    end_tokens: &[u32],
-    padding: Padding,
-    show: Show,
-) -> Vec<Vec<Generated>> {
     let mut done = Vec::with_capacity(requests.len());
     let mut rest = requests;
     while !rest.is_empty() {
@@ -91,9 +76,7 @@ pub fn generate_shown(
             rows <= MAX_ROWS
         });
         let n = fits.count().max(1);
-        let first = requests.len() - rest.len();
-        let mut show = |i: usize, k: usize, logits: &[f32]| show(first + i, k, logits);
-        done.extend(batch(model, &rest[..n], sampling, end_tokens, padding, &mut show));
+        done.extend(batch(model, &rest[..n], sampling, end_tokens, padding));
         rest = &rest[n..];
     }
     done
@@ -116,7 +99,6 @@ fn batch(
     sampling: Sampling,
     end_tokens: &[u32],
     padding: Padding,
-    show: Show,
 ) -> Vec<Vec<Generated>> {
     let mut results: Vec<Vec<Option<Generated>>> =
         requests.iter().map(|r| vec![None; r.seeds.len()]).collect();
@@ -147,9 +129,7 @@ fn batch(
                     .max_new_tokens
                     .min(model.context().saturating_sub(request.prompt.tokens.len())),
             };
-            let logits = &first_logits[i * vocab..(i + 1) * vocab];
-            show(i, k, logits);
-            row.write(logits, sampling, end_tokens);
+            row.write(&first_logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
             if row.ended() {
                 results[i][k] = Some(row.generated);
             } else {
@@ -186,9 +166,7 @@ fn batch(
         let mut staying = Vec::new();
         for (i, row) in rows.iter_mut().enumerate() {
             row.next_position += 1;
-            let logits = &logits[i * vocab..(i + 1) * vocab];
-            show(row.request, row.seed, logits);
-            row.write(logits, sampling, end_tokens);
+            row.write(&logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
             if row.ended() {
                 results[row.request][row.seed] = Some(row.generated.clone());
             } else {
