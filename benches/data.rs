@@ -2,7 +2,8 @@
 //!
 //! `python benches/peers/data_peers.py make FOLDER`, then `cargo bench --bench data -- FOLDER [SAMPLES] [COPIES]`.
 //! COPIES lists every set so many times under other names and splits its share: the same work with more datasets.
-//! With 0 SAMPLES only the index is made; `make_large` writes a folder for that.
+//! With 0 SAMPLES only the index is made; `make_large` writes a folder for that. `cargo bench --bench data -- bombs`: how long
+//! it takes to refuse pictures that say they have 60 000×60 000 pixels.
 
 #![expect(clippy::print_stdout, reason = "a bench run by hand prints its table")]
 
@@ -10,17 +11,18 @@ use std::{
     collections::BTreeMap,
     fs,
     hint::black_box,
-    io::Read,
+    io::{Cursor, Read},
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
 };
 
+use image::{ImageFormat, RgbImage};
 use modo::{
     data::{Catalog, Portion, picture},
     mixture::Mixture,
     name::Name,
-    sample::Rows,
+    sample::{Picture, Rows},
     sampler::{Dataset, Schedule, Settings, resolve, source},
     seed::Seed,
 };
@@ -34,6 +36,9 @@ fn main() {
     {
         let number = |text: &str| text.parse().expect("a number");
         return reader(folder.as_ref(), cache.as_ref(), number(samples), number(copies) as usize);
+    }
+    if arguments.first().is_some_and(|word| word == "bombs") {
+        return bombs();
     }
     let Some(folder) = arguments.first().map(PathBuf::from) else {
         println!("give the folder that benches/peers/data_peers.py made");
@@ -133,6 +138,39 @@ fn reader(folder: &Path, cache: &Path, samples: u64, copies: usize) {
     }
     floors.sort_by(f64::total_cmp);
     println!("decoding alone: {:.0} [{:.0}, {:.0}] per CPU s", floors[1], floors[0], floors[2]);
+}
+
+/// Refuses headers that promise too much.
+fn bombs() {
+    const REPEATS: u32 = 1000;
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp] {
+        let mut bytes = Cursor::new(Vec::new());
+        RgbImage::new(4, 3).write_to(&mut bytes, format).expect("memory");
+        let mut bytes = bytes.into_inner();
+        let side = 60_000_u32;
+        match format {
+            ImageFormat::Png => {
+                let sides = [side.to_be_bytes(), side.to_be_bytes()].concat();
+                bytes[16..24].copy_from_slice(&sides);
+                let mut crc = flate2::Crc::new();
+                crc.update(&bytes[12..29]);
+                bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+            }
+            ImageFormat::Jpeg => {
+                let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a frame");
+                let side = (side as u16).to_be_bytes();
+                bytes[frame + 5..frame + 9].copy_from_slice(&[side, side].concat());
+            }
+            ImageFormat::Gif => bytes[6..10].copy_from_slice(&[(side as u16).to_le_bytes(); 2].concat()),
+            _ => bytes[18..26].copy_from_slice(&[side.to_le_bytes(); 2].concat()),
+        }
+        let bomb = Picture::Encoded(bytes.into());
+        let cpu = cpu_s();
+        for _ in 0..REPEATS {
+            assert!(black_box(picture::decode(&bomb)).is_err(), "{format:?}");
+        }
+        println!("{format:?}: {:.1} µs CPU to refuse", (cpu_s() - cpu) * 1e6 / f64::from(REPEATS));
+    }
 }
 
 /// The Parquet files of the folder.

@@ -7,6 +7,8 @@
 //!   read through as `modo data check` does it.
 //! - `cargo bench --bench overlap -- search FOLDER [PICTURES]...`: so many different small pictures, random parts of the
 //!   pictures of FOLDER, compared with each other.
+//! - `cargo bench --bench overlap -- photos [PICTURES]...`: so many made pictures with the spectrum of photographs, of which
+//!   every fiftieth is a part of an earlier one.
 
 #![expect(clippy::print_stdout, reason = "a bench run by hand prints its table")]
 
@@ -66,14 +68,16 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let number = |at: usize, otherwise| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or(otherwise);
     let folder = arguments.get(1).map(PathBuf::from).unwrap_or_default();
+    let sizes = |from: usize, otherwise: &[usize]| -> Vec<usize> {
+        let given: Vec<usize> = arguments.iter().skip(from).filter_map(|size| size.parse().ok()).collect();
+        if given.is_empty() { otherwise.to_vec() } else { given }
+    };
     match arguments.first().map(String::as_str) {
         Some("quality") => quality(&folder, number(2, 1)),
         Some("time") => time(&folder, number(2, 2000)),
-        Some("search") => {
-            let sizes: Vec<usize> = arguments[2..].iter().filter_map(|size| size.parse().ok()).collect();
-            search(&folder, if sizes.is_empty() { &[1000, 5000, 20_000] } else { &sizes });
-        }
-        _ => println!("give `quality`, `time` or `search`, and the folder of the real slices"),
+        Some("search") => search(&folder, &sizes(2, &[1000, 5000, 20_000])),
+        Some("photos") => photos(&sizes(1, &[1000, 10_000, 100_000])),
+        _ => println!("give `quality`, `time` or `search` and the folder of the real slices, or `photos`"),
     }
 }
 
@@ -204,6 +208,93 @@ fn search(folder: &Path, sizes: &[usize]) {
         println!(
             "{size} pictures: {cpu:.1} s CPU, {:.2} ms a picture; {near} with an earlier one like it",
             cpu * 1e3 / size as f64
+        );
+    }
+}
+
+/// Made pictures, each as it is asked for.
+struct Photos(u64);
+
+impl Rows for Photos {
+    fn len(&self) -> u64 {
+        self.0
+    }
+
+    fn row(&self, index: u64) -> Result<Sample, BadRow> {
+        let image = match original(index) {
+            Some(original) => {
+                let mut rng = Seed::new(5).child(index).rng();
+                let image = photo(original);
+                let side = (96.0 * (0.85 + 0.15 * rng.random::<f64>())) as u32;
+                let [x, y] = [0, 1].map(|_| (f64::from(96 - side) * rng.random::<f64>()) as u32);
+                let part = imageops::crop_imm(&image, x, y, side, side).to_image();
+                let mut part = imageops::resize(&part, 90, 90, imageops::FilterType::Triangle);
+                part.pixels_mut().for_each(|p| p.0 = p.0.map(|v| (f32::from(v) * 0.8 + 12.0) as u8));
+                part
+            }
+            None => photo(index),
+        };
+        let (width, height) = image.dimensions();
+        let pictures = vec![Picture::Rgb { width, height, pixels: image.into_raw().into() }];
+        let (id, question) = (index.to_string(), index.to_string());
+        Ok(Sample { id, pictures, question, options: Vec::new(), answer: Answer::Number(0.0) })
+    }
+
+    fn content_hash(&self) -> blake3::Hash {
+        blake3::hash(b"photos")
+    }
+}
+
+/// The picture that one is a part of.
+fn original(index: u64) -> Option<u64> {
+    (index % 50 == 49).then(|| index - 25)
+}
+
+/// Noise in six sizes, from half a picture down to a sixty-fourth, whose contrast halves with the size; 96×96.
+fn photo(number: u64) -> RgbImage {
+    let mut rng = Seed::new(4).child(number).rng();
+    let mut values = vec![[128.0_f32; 3]; 96 * 96];
+    for octave in 1..=6 {
+        let cells = 1_usize << octave;
+        let contrast = 170.0 / cells as f32;
+        let grid: Vec<[f32; 3]> = (0..(cells + 1) * (cells + 1))
+            .map(|_| {
+                let grey = rng.random::<f32>() - 0.5;
+                // Colours follow the brightness, mostly.
+                [0; 3].map(|_| 2.0 * contrast * (grey + 0.3 * (rng.random::<f32>() - 0.5)))
+            })
+            .collect();
+        for (i, value) in values.iter_mut().enumerate() {
+            let at = |pixel: usize| (pixel * cells / 96, (pixel * cells % 96) as f32 / 96.0);
+            let ((x, u), (y, v)) = (at(i % 96), at(i / 96));
+            let corner = |dx: usize, dy: usize| grid[(y + dy) * (cells + 1) + x + dx];
+            for (c, value) in value.iter_mut().enumerate() {
+                let above = corner(0, 0)[c] * (1.0 - u) + corner(1, 0)[c] * u;
+                let below = corner(0, 1)[c] * (1.0 - u) + corner(1, 1)[c] * u;
+                *value += above * (1.0 - v) + below * v;
+            }
+        }
+    }
+    RgbImage::from_fn(96, 96, |x, y| {
+        image::Rgb(values[(y * 96 + x) as usize].map(|v| v.clamp(0.0, 255.0) as u8))
+    })
+}
+
+fn photos(sizes: &[usize]) {
+    for &size in sizes {
+        let rows = Photos(size as u64);
+        let prints = Prints::of(&rows).expect("a temporary file");
+        let cpu = cpu_s();
+        let shared = compare(&[Side { prints: &prints, rows: &rows }], |_, _| true, |_, _| ());
+        let cpu = cpu_s() - cpu;
+        let hits: Vec<_> = shared[0].hits.iter().filter(|hit| hit.level.leaks()).collect();
+        let of = |row: &str| original(row.parse().expect("a number")).map(|n| n.to_string());
+        let right = hits.iter().filter(|hit| of(&hit.row).as_deref() == Some(hit.other.as_str())).count();
+        println!(
+            "{size} pictures: {cpu:.1} s CPU, {:.2} ms a picture; {right} of {} parts found, {} wrong",
+            cpu * 1e3 / size as f64,
+            size / 50,
+            hits.len() - right
         );
     }
 }

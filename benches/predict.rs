@@ -12,7 +12,7 @@ use modo::{
     mixture::constraint::{Constraints, Range},
     name::Name,
     optimize::{Surface, default_optimizer, next_runs::expected_improvement},
-    predict::{Method, Observation, PREDICTORS, Prediction, mixtures, skill},
+    predict::{Method, Observation, PREDICTORS, Prediction, Predictor, mixtures, skill},
     seed::Seed,
 };
 use rand::{Rng, seq::SliceRandom};
@@ -203,6 +203,11 @@ impl Table {
         rows.iter().map(run).collect()
     }
 
+    /// Of every target.
+    fn all_runs(&self, rows: &[usize]) -> Vec<Vec<Observation>> {
+        (0..self.targets.len()).map(|target| self.runs(target, rows)).collect()
+    }
+
     /// `n` rows to fit and up to 256 others, at random.
     fn draw(&self, n: usize, draw: usize) -> (Vec<usize>, Vec<usize>) {
         let mut rows: Vec<usize> = (0..self.shares.len()).collect();
@@ -221,8 +226,14 @@ struct Reached {
     covered: f64,
 }
 
-fn reached(method: &dyn Method, train: &[Observation], test: &[Observation]) -> Reached {
-    let Ok(fitted) = method.fit(train) else { return Reached::default() };
+/// Of every target; all 0 where the method refuses.
+fn reached(method: &dyn Method, train: &[Vec<Observation>], test: &[Vec<Observation>]) -> Vec<Reached> {
+    let Ok(fitted) = method.fit_all(train) else { return vec![Reached::default(); train.len()] };
+    let all = fitted.par_iter().zip(train).zip(test);
+    all.map(|((fitted, train), test)| of_target(fitted.as_ref(), train, test)).collect()
+}
+
+fn of_target(fitted: &dyn Predictor, train: &[Observation], test: &[Observation]) -> Reached {
     let predicted: Vec<Prediction> = test.iter().map(|run| fitted.predict(&run.shares)).collect();
     let truth: Vec<f64> = test.iter().map(|run| run.score).collect();
     let means: Vec<f64> = predicted.iter().map(|p| p.mean).collect();
@@ -252,14 +263,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// `[draw][target]`, in parallel.
 fn all(table: &Table, method: &dyn Method, n: usize, draws: usize) -> Vec<Vec<Reached>> {
-    let jobs: Vec<(usize, usize)> =
-        (0..draws).flat_map(|draw| (0..table.targets.len()).map(move |target| (draw, target))).collect();
-    let one = |&(draw, target): &(usize, usize)| {
+    let one = |draw: usize| {
         let (train, test) = table.draw(n, draw);
-        reached(method, &table.runs(target, &train), &table.runs(target, &test))
+        reached(method, &table.all_runs(&train), &table.all_runs(&test))
     };
-    let flat: Vec<Reached> = jobs.par_iter().map(one).collect();
-    flat.chunks(table.targets.len()).map(<[_]>::to_vec).collect()
+    (0..draws).into_par_iter().map(one).collect()
 }
 
 fn curves(methods: &[Candidate], draws: usize, tasks: Vec<Tasks>) {
@@ -298,16 +306,13 @@ fn cross_validation(methods: &[Candidate]) {
     );
     for Candidate { label, method } in methods {
         let start = Instant::now();
-        let jobs: Vec<(usize, usize)> =
-            (0..5).flat_map(|fold| (0..table.targets.len()).map(move |target| (fold, target))).collect();
-        let one = |&(fold, target): &(usize, usize)| {
+        let one = |fold: usize| {
             let inside = |i: &usize| i % 5 == fold;
             let train: Vec<usize> = (0..rows.len()).filter(|i| !inside(i)).map(|i| rows[i]).collect();
             let test: Vec<usize> = (0..rows.len()).filter(inside).map(|i| rows[i]).collect();
-            reached(method.as_ref(), &table.runs(target, &train), &table.runs(target, &test))
+            reached(method.as_ref(), &table.all_runs(&train), &table.all_runs(&test))
         };
-        let flat: Vec<Reached> = jobs.par_iter().map(one).collect();
-        let folds: Vec<&[Reached]> = flat.chunks(table.targets.len()).collect();
+        let folds: Vec<Vec<Reached>> = (0..5).into_par_iter().map(one).collect();
         let of = |f: fn(&Reached) -> f64| {
             mean(
                 &folds
@@ -323,7 +328,8 @@ fn cross_validation(methods: &[Candidate]) {
         println!(
             "{label:24} rank {rank:.4} ±{a:.4} (worst {worst:.3})  MAE {error:.4} ±{b:.4}  R² {r2:.4} ±{c:.4}  covered {:.3}  {:.2} s per fit",
             of(|r| r.covered).0,
-            start.elapsed().as_secs_f64() * rayon::current_num_threads() as f64 / jobs.len() as f64
+            start.elapsed().as_secs_f64() * rayon::current_num_threads() as f64
+                / (folds.len() * table.targets.len()) as f64
         );
     }
 }
@@ -334,19 +340,18 @@ fn paper(methods: &[Candidate]) {
     println!("MoDoMoDo, {} runs: leave-one-out R² by refits", rows.len());
     for Candidate { label, method } in methods {
         print!("{label:24}");
-        for (target, (name, _)) in table.targets.iter().enumerate() {
-            let runs = table.runs(target, &rows);
-            let mut predicted = vec![0.0; runs.len()];
-            for group in mixtures(&runs) {
-                let others: Vec<Observation> =
-                    (0..runs.len()).filter(|row| !group.contains(row)).map(|row| runs[row].clone()).collect();
-                let Ok(fitted) = method.fit(&others) else { continue };
-                for row in group {
-                    predicted[row] = fitted.mean(&runs[row].shares);
+        let mut predicted = vec![vec![0.0; rows.len()]; table.targets.len()];
+        for group in mixtures(&table.runs(0, &rows)) {
+            let others: Vec<usize> = rows.iter().copied().filter(|row| !group.contains(row)).collect();
+            let Ok(fitted) = method.fit_all(&table.all_runs(&others)) else { continue };
+            for (predicted, fitted) in predicted.iter_mut().zip(fitted) {
+                for &row in &group {
+                    predicted[row] = fitted.mean(&table.shares[row]);
                 }
             }
-            let truth: Vec<f64> = runs.iter().map(|run| run.score).collect();
-            print!("  {name} {:.2}", skill::r2(&truth, &predicted));
+        }
+        for ((name, truth), predicted) in table.targets.iter().zip(&predicted) {
+            print!("  {name} {:.2}", skill::r2(truth, predicted));
         }
         println!();
     }
@@ -632,18 +637,19 @@ fn time(methods: &[Candidate]) {
             let mut took: Vec<f64> = Vec::new();
             for target in 0..table.targets.len() {
                 let runs = table.runs(target, &rows);
-                let repeats = if n > 100 { 1 } else { 3 };
-                for _ in 0..repeats {
-                    took.push(pool.install(|| {
-                        let start = processor_seconds();
+                // Processor time comes in steps of up to 10 ms: enough fits that a step is a part of them.
+                let repeats = (2000 / n).clamp(1, 40);
+                took.push(pool.install(|| {
+                    let start = processor_seconds();
+                    for _ in 0..repeats {
                         let _fitted = method.fit(&runs);
-                        processor_seconds() - start
-                    }));
-                }
+                    }
+                    (processor_seconds() - start) / repeats as f64
+                }));
             }
             took.sort_by(f64::total_cmp);
             println!(
-                "{label:24} n = {n:3}: median {:.2} ms, from {:.2} to {:.2} ({} fits)",
+                "{label:24} n = {n:3}: median {:.2} ms, from {:.2} to {:.2} ({} targets)",
                 1e3 * took[took.len() / 2],
                 1e3 * took[0],
                 1e3 * took[took.len() - 1],

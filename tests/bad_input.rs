@@ -6,7 +6,6 @@ use std::{
     net::TcpListener,
     path::Path,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use arrow::{
@@ -64,11 +63,18 @@ fn check(format: &str, keys: &str, content: &[u8], expected: &str) {
     let folder = folder();
     let file = if keys.contains("f.json") { "f.json" } else { "f" };
     fs::write(folder.path().join(file), content).unwrap();
-    let start = Instant::now();
-    let said = said(folder.path(), format, keys);
-    assert_eq!(said, expected, "{format} {keys}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{format}: {said} took {:?}", start.elapsed());
+    assert_eq!(said(folder.path(), format, keys), expected, "{format} {keys}");
 }
+
+/// Most memory of this process until now, where the system tells it (Linux): all tests of this file together.
+fn peak_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// Less than any test here would need that held what it is to refuse.
+const MOST_MIB: u64 = 512;
 
 fn row(image: &str) -> Vec<u8> {
     serde_json::json!({"q": "What?", "i": image, "a": 1}).to_string().into_bytes()
@@ -268,7 +274,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn picture_bombs_are_refused_from_their_header_in_less_than_ten_milliseconds() {
+fn picture_bombs_are_refused_from_their_header() {
     for (format, bytes) in bombs() {
         let folder = folder();
         fs::write(folder.path().join("bomb"), &bytes).unwrap();
@@ -276,17 +282,10 @@ fn picture_bombs_are_refused_from_their_header_in_less_than_ten_milliseconds() {
         let expected = "f, line 1, column `i`: the picture has 60000×60000 pixels; at most 67108864 are read";
         assert_eq!(said(folder.path(), "jsonl", ""), expected, "{format}");
         let bomb = Picture::Encoded(bytes.into());
-        // The best of some tries: a busy machine is no fault of the reader.
-        let fastest = (0..9)
-            .map(|_| {
-                let start = Instant::now();
-                assert!(picture::size(&bomb).is_err() && picture::decode(&bomb).is_err(), "{format}");
-                start.elapsed()
-            })
-            .min()
-            .unwrap();
-        assert!(fastest < Duration::from_millis(10), "{format}: {fastest:?}");
+        assert!(picture::size(&bomb).is_err() && picture::decode(&bomb).is_err(), "{format}");
     }
+    // Their pixels would need ten gigabytes each.
+    assert!(peak_mib() < MOST_MIB, "{} MiB", peak_mib());
 }
 
 #[test]
@@ -454,6 +453,13 @@ fn what_is_nested_a_million_deep_is_refused_at_once() {
     check("coco", COCO, coco.as_bytes(), wrong);
     let annotation = "no ReasonSeg annotation: recursion limit exceeded at line 1 column 128\n  in f.json\n  in dataset `set`";
     check("reasonseg", REASONSEG, deep.as_bytes(), annotation);
+    // The footer of a Parquet file: 100 000 columns, each with the next one in it.
+    let mut footer = b"\x15\x02\x19\xfc\xa2\x8d\x06\x48\x06schema\x15\x02\0".to_vec();
+    (0..100_000).for_each(|_| footer.extend(b"\x35\x02\x18\x01a\x15\x02\0"));
+    footer.extend(b"\x15\x0c\x25\x02\x18\x01a\0\x16\0\x19\x0c\0");
+    let file = [b"PAR1", &footer[..], &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat();
+    let nested = "the file cannot be read: columns are nested more than 100 deep\n  in f\n  in dataset `set`";
+    check("parquet", "", &file, nested);
     let shard = tar(&[("1.json", deep.as_bytes()), ("1.png", &good_png())]);
     check("webdataset", "images = 'png'", &shard, &format!("f, `1`, column `json`: {no_map}"));
     // Inside texts that are read further: options as Python writes them, and boxes.
@@ -503,9 +509,8 @@ fn a_line_of_a_gigabyte_is_refused_and_never_held() {
         let folder = folder();
         let file = if keys.contains("f.json") { "f.json" } else { "f" };
         gigabyte(&folder.path().join(file), start.as_bytes(), b"");
-        let start = Instant::now();
         assert_eq!(said(folder.path(), format, keys), expected, "{format}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{format} took {:?}", start.elapsed());
+        assert!(peak_mib() < MOST_MIB, "{format}: {} MiB", peak_mib());
     }
 }
 

@@ -223,18 +223,21 @@ fn check_row(row: &str, expected: Option<&str>) {
     let out = modo(&args);
     let found = &lines(&modo(&[&args[..], &["--json"]].concat()))[0];
     assert_eq!(found["rows"], 2, "{found}");
-    let Some(expected) = expected else {
-        assert_eq!((out.status.code(), &found["ok"]), (Some(0), &Value::Bool(true)), "{found}");
-        return;
-    };
-    assert_eq!((out.status.code(), &found["ok"]), (Some(2), &Value::Bool(false)));
-    assert!(stderr(&out).contains("error: a dataset fails its check: `mine`"), "{}", stderr(&out));
+    // A bad row is listed and another drawn in its place; only who asks for it is told that this is a failure.
+    assert_eq!((out.status.code(), &found["ok"]), (Some(0), &Value::Bool(true)), "{found}");
+    let Some(expected) = expected else { return };
     let bad = &found["bad"][0];
     assert!(bad["place"].as_str().unwrap().contains("mine.jsonl, line 2"), "{bad}");
     assert!(bad.to_string().contains(expected), "{bad}");
     assert!(stdout(&out).contains("mine.jsonl, line 2"), "{}", stdout(&out));
-    let tolerant = modo(&[&args[..], &["--tolerate", "0.5"]].concat());
-    assert_eq!(tolerant.status.code(), Some(0));
+    let unusable = "unusable          1 row, 50.0 %; others are drawn in their place";
+    assert!(stdout(&out).contains(unusable), "{}", stdout(&out));
+    for (share, code) in [("0.5", 0), ("0.4", 2)] {
+        let out = modo(&[&args[..], &["--tolerate", share]].concat());
+        assert_eq!(out.status.code(), Some(code), "{share}");
+        let fails = "error: a dataset fails its check: `mine`";
+        assert_eq!(stderr(&out).contains(fails), code == 2, "{}", stderr(&out));
+    }
 }
 
 /// Writes the dataset `mine` of one good row and `row`, and its catalogue; returns the catalogue's path.
@@ -270,6 +273,17 @@ fn pictures_in_two_datasets_are_found() {
     assert_eq!(lines(&out)[1]["shared"]["exam"]["same_row"], 2, "{}", stdout(&out));
     let warning = "warning: 2 rows of `mine`, which is trained on, show pictures of the benchmark `exam`";
     assert!(stderr(&out).contains(warning), "{}", stderr(&out));
+    // Names that would not fit beside each other are whole.
+    let [one, other] = ["a_name_of_twenty_six_signs", "another_name_of_27_letters1"];
+    let tables =
+        [TABLE.replace("[mine]", &format!("[{one}]")), benchmark.replace("[exam]", &format!("[{other}]"))];
+    fs::write(&catalogue, tables.concat()).unwrap();
+    let root = folder.path().to_str().unwrap();
+    let out = stdout(&modo(&["data", "check", "--data-root", root, "--datasets", &catalogue]));
+    let (_, table) = out.split_once("question alone:\n").unwrap();
+    let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(words.contains(&vec![one]) && words.contains(&vec![other, "2", "–", "–", "–", "–"]), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
+use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
 use modo::{
     data::{self, Catalog, FileRows, Portion, propose::propose},
     error::Result,
@@ -14,6 +16,7 @@ use modo::{
     sample::{Answer, Picture, Rows},
     sampler::check::check_rewards,
 };
+use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -104,7 +107,7 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
     let root = fixtures();
     let catalog = Catalog::read(&root.join("datasets.toml")).unwrap();
     // Left out: folders whose files say too little (`vlm_r1` keeps its pictures elsewhere, `views` has names of one
-    // letter, `slash` is another look at a folder, `saved_dict` becomes two tables).
+    // letter, `slash` is another look at a folder, `saved_dict` becomes two tables, one of `cauldron`'s three rows is empty).
     for name in [
         "geometry3k",
         "geoqa_r1v",
@@ -281,6 +284,100 @@ fn a_changed_file_or_picture_is_indexed_anew_and_an_unchanged_one_is_not() {
 }
 
 #[test]
+fn pictures_that_lie_in_a_file_of_rows_as_they_are_are_not_copied_and_a_change_is_noticed() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let catalog = Catalog::read(&fixtures().join("datasets.toml")).unwrap();
+    for (name, file) in [
+        ("in_place_1", "in_place_1/f.parquet"),
+        ("in_place_2", "in_place_2/f.parquet"),
+        ("sat", "sat/train-00000-of-00001.parquet"),
+        ("shards", "shards/s-000000.tar"),
+    ] {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let bytes = fs::read(fixtures().join(file)).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let rows = open(&catalog, name, folder.path(), Some(cache.path())).unwrap();
+        let pictures: Vec<Picture> =
+            (0..rows.len()).flat_map(|row| rows.row(row).unwrap().pictures).collect();
+        let held = |index: &Path, picture: &Picture| {
+            let Picture::Encoded(png) = picture else { unreachable!("files hold encoded pictures") };
+            fs::read(index).unwrap().windows(png.len()).any(|part| part == &png[..])
+        };
+        let index = cache.path().join("rows").join(&indexes(cache.path())[0]);
+        assert!(pictures.iter().all(|picture| !held(&index, picture)), "{name}");
+        // One byte of the first picture, in the file that is open.
+        let Picture::Encoded(png) = &pictures[0] else { unreachable!("files hold encoded pictures") };
+        let at = bytes.windows(png.len()).position(|part| part == &png[..]).unwrap();
+        let mut changed = bytes.clone();
+        changed[at + png.len() - 1] ^= 1;
+        fs::write(&path, &changed).unwrap();
+        let error = rows.row(0).unwrap_err().to_string();
+        assert!(error.contains(&format!("{file} changed while it was in use")), "{error}");
+        // A file that is open can be read when it has lost its name.
+        fs::write(&path, &bytes).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(rows.row(0).unwrap().pictures[0], pictures[0]);
+        fs::remove_dir_all(cache.path().join("rows")).unwrap();
+    }
+    // Snappy finds nothing to shorten in large pictures; what it or others have changed is copied.
+    let mut noise = blake3::Hasher::new().finalize_xof();
+    let large: Vec<Vec<u8>> = (0..5)
+        .map(|_| {
+            let mut pixels = vec![0; 300 * 200 * 3];
+            noise.fill(&mut pixels);
+            let mut png = std::io::Cursor::new(Vec::new());
+            let image = image::RgbImage::from_raw(300, 200, pixels).unwrap();
+            image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+            png.into_inner()
+        })
+        .collect();
+    let pictures: ArrayRef = Arc::new(BinaryArray::from_iter_values(&large));
+    let [questions, answers] =
+        ["Q", "1"].map(|text| -> ArrayRef { Arc::new(StringArray::from(vec![text; 5])) });
+    let batch = RecordBatch::try_from_iter([("q", questions), ("i", pictures), ("a", answers)]).unwrap();
+    for (compression, copied) in [(Compression::SNAPPY, false), (Compression::ZSTD(Default::default()), true)]
+    {
+        let file = File::create(folder.path().join("f.parquet")).unwrap();
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let table = TABLE.replace("jsonl", "parquet");
+        let set = Catalog::parse(&table, "datasets.toml").unwrap();
+        let rows = open(&set, "set", folder.path(), Some(cache.path())).unwrap();
+        for (row, png) in (0..).zip(&large) {
+            assert_eq!(rows.row(row).unwrap().pictures, [Picture::Encoded(png.as_slice().into())]);
+        }
+        let index = cache.path().join("rows").join(&indexes(cache.path())[0]);
+        assert_eq!(fs::metadata(index).unwrap().len() > 500_000, copied, "{compression:?}");
+        fs::remove_dir_all(cache.path().join("rows")).unwrap();
+    }
+    let rows = open(&catalog, "views", &fixtures(), Some(cache.path())).unwrap();
+    let Picture::Encoded(png) = &rows.row(0).unwrap().pictures[0] else { unreachable!("as above") };
+    let index = fs::read(cache.path().join("rows").join(&indexes(cache.path())[0])).unwrap();
+    assert!(index.windows(png.len()).any(|part| part == &png[..]));
+}
+
+#[test]
+fn parts_of_a_folder_are_named_as_easyr1_names_them() {
+    let catalog = |files: &str| {
+        let keys = "format = 'parquet'\nquestion = 'problem'\nimages = 'images'\n";
+        let table = TABLE.replace(
+            "format = 'jsonl'\nfiles = 'f.jsonl'\nquestion = 'q'\nanswer = 'a'\nimages = 'i'\n",
+            keys,
+        );
+        Catalog::parse(&format!("{table}answer = 'answer'\nfiles = '{files}'"), "datasets.toml").unwrap()
+    };
+    let said = |files: &str| open(&catalog(files), "set", &fixtures(), None).err().map(|e| e.to_string());
+    assert_eq!(said("easyr1_split@train"), None);
+    let expected = "there is no split `tran`; there are `train`, `validation` and `test`\n  in dataset `set`";
+    assert_eq!(said("easyr1_split@tran").as_deref(), Some(expected));
+    assert!(said("sat@test").unwrap().starts_with("no file matches `sat@test` below "));
+    assert!(data::is_there("easyr1_split@train", &fixtures()) && !data::is_there("gone@train", &fixtures()));
+}
+
+#[test]
 fn a_moved_folder_keeps_its_content_and_a_damaged_index_is_made_again() {
     let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     json_lines(folder.path(), 5);
@@ -410,7 +507,7 @@ fn bad_files_are_errors_that_say_what_is_wrong() {
 }
 
 #[test]
-fn a_pipe_or_a_device_in_the_place_of_a_picture_is_refused_at_once() {
+fn a_pipe_in_the_place_of_a_picture_is_refused_and_never_read() {
     let folder = tempfile::tempdir().unwrap();
     json_lines(folder.path(), 3);
     fs::remove_file(folder.path().join("0.png")).unwrap();
@@ -418,10 +515,9 @@ fn a_pipe_or_a_device_in_the_place_of_a_picture_is_refused_at_once() {
     if !made.is_ok_and(|status| status.success()) {
         return;
     }
-    let start = Instant::now();
+    // Reading it would wait for ever.
     let rows = open(&set(""), "set", folder.path(), None).unwrap();
     assert!(rows.row(0).unwrap_err().to_string().contains("0.png is no file"));
-    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -438,19 +534,21 @@ fn some_mutants_of_every_format_are_errors_and_never_panics() {
     mutants(60);
 }
 
-/// 20 000 for every format: `cargo test --release --test layouts -- --ignored --nocapture`.
+/// 20 000 for every format, or for the fixtures that `MODO_FIXTURES` names:
+/// `MODO_FIXTURES=sat,csv cargo test --release --test layouts -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes minutes"]
 fn many_mutants_of_every_format_are_errors_and_never_panics() {
     mutants(20_000);
 }
 
-/// Processor time that one mutant may take, and memory of the whole process.
-const MOST_S: f64 = 2.0;
+/// Memory of the whole process.
 const MOST_MIB: u64 = 512;
 
 #[expect(clippy::print_stdout, reason = "the long run prints its table")]
 fn mutants(count: u64) {
+    let chosen = std::env::var("MODO_FIXTURES").unwrap_or_default();
+    let wanted = |name: &str| chosen.is_empty() || chosen.split(',').any(|one| one == name);
     for (name, file) in [
         ("sat", "sat/train-00000-of-00001.parquet"),
         ("structs", "structs/f.parquet"),
@@ -464,18 +562,23 @@ fn mutants(count: u64) {
         ("packed", "packed/train.jsonl.gz"),
         ("packed_zst", "packed_zst/train.jsonl.zst"),
         ("kinds", "kinds/cat/1.png"),
-    ] {
+        ("in_place_1", "in_place_1/f.parquet"),
+        ("cauldron", "cauldron/train-00000-of-00001.parquet"),
+    ]
+    .into_iter()
+    .filter(|(name, _)| wanted(name))
+    {
         let bytes = fs::read(fixtures().join(file)).unwrap();
         reset_peak();
         let found = check_mutants(name, file, (0..count).map(|seed| mutant(&bytes, seed)));
-        let Mutants { worst_cpu_s, worst_wall_s, opened, read } = found;
+        let Mutants { worst_cpu_s, worst_wall_s, opened, read, ran_away } = found;
         let peak = peak_mib();
         println!(
             "{name}: {count} mutants, {opened} opened, {read} rows read; the slowest {worst_cpu_s:.3} s CPU, \
              {worst_wall_s:.3} s wall; peak {} MiB",
             peak.map_or("unknown".to_owned(), |mib| mib.to_string())
         );
-        assert!(worst_cpu_s <= MOST_S, "{name}: {worst_cpu_s} s");
+        assert_eq!(ran_away, 0, "{name}: decoders that were given up on");
         assert!(peak.is_none_or(|mib| mib <= MOST_MIB), "{name}: {peak:?} MiB");
     }
 }
@@ -487,6 +590,8 @@ struct Mutants {
     worst_wall_s: f64,
     opened: u64,
     read: u64,
+    /// How often a decoder used all the processor time it had.
+    ran_away: u64,
 }
 
 /// Opens the fixture `name` with its `file` replaced by each of these, reads rows and pictures, and asks for a proposal.
@@ -504,13 +609,23 @@ fn check_mutants(name: &str, file: &str, mutants: impl Iterator<Item = Vec<u8>>)
     for bytes in mutants {
         File::create(root.join(file)).unwrap().write_all(&bytes).unwrap();
         let (start, cpu) = (Instant::now(), cpu_s());
-        if let Ok(rows) = open(&catalog, name, root, None) {
-            found.opened += 1;
-            for sample in (0..rows.len().min(50)).filter_map(|row| rows.row(row).ok()) {
-                found.read += 1;
-                // Damaged pictures may decode or not.
-                sample.pictures.iter().for_each(|picture| drop(modo::data::picture::decode(picture)));
+        let ran_away = |what: &str| u64::from(what.contains("decoding takes more than"));
+        match open(&catalog, name, root, None) {
+            Ok(rows) => {
+                found.opened += 1;
+                for row in 0..rows.len().min(50) {
+                    match rows.row(row) {
+                        Ok(sample) => {
+                            found.read += 1;
+                            // Damaged pictures may decode or not.
+                            let pictures = sample.pictures.iter();
+                            pictures.for_each(|picture| drop(modo::data::picture::decode(picture)));
+                        }
+                        Err(bad) => found.ran_away += ran_away(&bad.what),
+                    }
+                }
             }
+            Err(error) => found.ran_away += ran_away(&error.to_string()),
         }
         drop(propose(&root.join(name), root, None));
         found.worst_cpu_s = found.worst_cpu_s.max(cpu_s() - cpu);

@@ -8,7 +8,7 @@ use modo::{
     optimize::{
         Surface, default_optimizer,
         goal::{Aim, Goal, Guardrail},
-        next_runs::{Batch, next_runs},
+        next_runs::{Batch, Wanted, next_runs},
         proposal::{Proposal, Settings, propose},
     },
     predict::{
@@ -225,6 +225,15 @@ fn slopes_are_those_of_finite_differences() {
             let expected = (moved(1e-6) - moved(-1e-6)) / 2e-6;
             assert!((slope - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{} {i}", entry.name);
         }
+        for (i, slope) in fitted.variance_slope(&w).unwrap_or_default().into_iter().enumerate() {
+            let moved = |step: f64| {
+                let mut w = w;
+                w[i] += step;
+                fitted.predict(&w).sd.powi(2)
+            };
+            let expected = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            assert!((slope - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{} {i}", entry.name);
+        }
     }
 }
 
@@ -273,16 +282,17 @@ fn twenty_two_noisy_runs_of_the_papers_mixtures_find_a_mixture_better_than_unifo
         proposal.new_run.low < proposal.predicted.low && proposal.predicted.low < proposal.predicted.mean
     );
     for batch in [Batch::ConstantLiar, Batch::NoisyImprovement] {
-        let suggestions = next_runs(
-            method.as_ref(),
-            &targets,
-            &[1.0],
-            &Region::simplex(&embedded()).unwrap(),
-            default_optimizer().as_ref(),
-            (batch, 3),
-            Seed::new(1),
-        )
-        .unwrap();
+        let optimizer = default_optimizer();
+        let wanted = Wanted {
+            method: method.as_ref(),
+            targets: &targets,
+            weights: &[1.0],
+            guardrails: &[],
+            region: &Region::simplex(&embedded()).unwrap(),
+            optimizer: optimizer.as_ref(),
+            seed: Seed::new(1),
+        };
+        let suggestions = next_runs(&wanted, batch, 3).unwrap();
         assert_eq!(suggestions.len(), 3);
         let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
         assert!(apart(&suggestions[0].shares, &suggestions[1].shares) > 0.01, "{suggestions:?}");
@@ -329,6 +339,25 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
     assert!(kept.kept && kept.binding && (kept.chance - 0.9).abs() < 0.01, "{kept:?}");
     assert!(guarded.binding[0].starts_with("guardrail: `other` not below uniform shares by more than 0.1"));
     assert!(guarded.violation <= 1e-9 && guarded.local_gain < 1e-3 && guarded.gain.mean < free.gain.mean);
+    // The next runs count as much as they are likely to keep it: alone they would be of the first dataset.
+    for batch in [Batch::ConstantLiar, Batch::NoisyImprovement] {
+        let first = |guardrails: &[Guardrail]| {
+            let wanted = Wanted {
+                method: method.as_ref(),
+                targets: &targets,
+                weights: &[1.0, 0.0],
+                guardrails,
+                region: &region,
+                optimizer: optimizer.as_ref(),
+                seed: Seed::new(1),
+            };
+            next_runs(&wanted, batch, 1).unwrap().remove(0)
+        };
+        let (free, guarded) = (first(&[]), first(&[rail(0.1, 0.9)]));
+        assert!(rail(0.1, 0.9).chance_kept(&surface, &free.shares) < 0.5, "{batch:?} {free:?}");
+        assert!(rail(0.1, 0.9).chance_kept(&surface, &guarded.shares) > 0.5, "{batch:?} {guarded:?}");
+        assert!(guarded.shares[0] > 0.4, "{batch:?} {guarded:?}");
+    }
     // The surer, the dearer.
     let surer = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.1, 0.999)] });
     assert!(surer.shares[1] > guarded.shares[1] && surer.gain.mean < guarded.gain.mean);

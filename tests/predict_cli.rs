@@ -158,6 +158,13 @@ fn a_table_gets_skill_and_where_there_is_an_aim_a_proposal() {
         json(&out.stdout)["proposal"]["mixture"]["shares"][0].as_f64().unwrap()
     };
     assert!(aim("--maximize") > 0.9 && aim("--minimize") < 0.1);
+    // The paper's own way from runs to a mixture goes as far as draws around the mixtures tried go.
+    let papers =
+        ["--maximize", "score", "--json", "--predictor", "algorithm4", "--optimizer", "gaussian_search"];
+    let out = modo(folder.path(), &[&given[..], &papers].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let best = json(&out.stdout)["proposal"]["mixture"]["shares"][0].as_f64().unwrap();
+    assert!((0.7..=1.0).contains(&best), "{best}");
 }
 
 #[test]
@@ -512,6 +519,21 @@ fn bad_tables_say_what_where_and_what_to_do() {
         &["there is no column `run`", "in a.csv", "there are ``, `a`, `b`"],
     );
     check(&good.0, &good.1, &["--maximize", "scor"], &["there is no column `scor`", "in b.csv", "`score`"]);
+    check(
+        &good.0,
+        &good.1,
+        &["--maximize", "score", "--optimizer", "luck"],
+        &[
+            "no optimizer is called `luck`; there are `projected_gradient`, `gaussian_search`",
+            "`--optimizer`",
+        ],
+    );
+    check(
+        &good.0,
+        &good.1,
+        &["--pareto", "score,words"],
+        &["it is not said which scores are good when large", "option `--pareto`"],
+    );
     check(&good.0, &good.1, &["--maximize", "words"], &["column `words` holds no numbers"]);
     check(
         "id,a,b\n1,.5,.5\n2,.5,half\n",

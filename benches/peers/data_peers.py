@@ -1,13 +1,16 @@
 """The data layer's workload, and other programs on it.
 
     python data_peers.py make FOLDER            five Parquet sets, 50 000 rows, shares .35 .25 .20 .15 .05
-    python data_peers.py make_large FOLDER      the same with 6000 pictures of 250 kB
+    python data_peers.py make_large FOLDER [none|snappy]   the same with 6000 pictures of 219 kB
     python data_peers.py PEER FOLDER [SAMPLES]  one of: floor hf grain mosaic torch, in a process of its own
     python data_peers.py all FOLDER [SAMPLES]   all of them, three processes each, medians
 
 Prints CPU seconds for decoded samples (RGB in memory), for index-only draws where the peer has them, the time from
 opening to the first sample, and private memory. One thread: set OMP_NUM_THREADS=1. datasets 5.2.0, grain 0.2.18,
 mosaicml-streaming 0.13.0, pyarrow 26.0.1, Pillow 13.0.0 were measured.
+
+Pictures are not compressed, as `datasets` 5.2.0 writes them; `pyarrow` and older `datasets` compress them with snappy
+unless told otherwise.
 """
 
 import io, json, os, random, statistics, subprocess, sys, time
@@ -16,6 +19,10 @@ ROWS = [20_000, 12_000, 10_000, 6_000, 2_000]
 SHARES = [0.35, 0.25, 0.20, 0.15, 0.05]
 # Side in pixels and format of each set.
 KINDS = [(96, "PNG"), (128, "JPEG"), (160, "JPEG"), (224, "JPEG"), (64, "PNG")]
+
+
+def compression(pictures):
+    return {"image.bytes": pictures, "image.path": pictures, "problem": "snappy", "solution": "snappy"}
 
 
 def make(folder):
@@ -31,7 +38,7 @@ def make(folder):
         metadata={"huggingface": json.dumps({"info": {"features": features}})})
     for k, (rows, (side, kind)) in enumerate(zip(ROWS, KINDS)):
         rng = np.random.default_rng(k)
-        with pq.ParquetWriter(f"{folder}/set{k}.parquet", schema, compression="snappy") as writer:
+        with pq.ParquetWriter(f"{folder}/set{k}.parquet", schema, compression=compression("none")) as writer:
             for start in range(0, rows, 100):
                 pictures, problems, solutions = [], [], []
                 for i in range(start, start + 100):
@@ -50,7 +57,7 @@ def make(folder):
     write_catalogue(folder)
 
 
-def make_large(folder):
+def make_large(folder, packed="none"):
     """Noise, so that no compression shortens it: 200 different pictures, each with its number behind the end."""
     import numpy as np
     import pyarrow as pa
@@ -67,7 +74,7 @@ def make_large(folder):
         noise.append(out.getvalue())
     for k in range(5):
         columns = [("image", image), ("problem", pa.string()), ("solution", pa.string())]
-        with pq.ParquetWriter(f"{folder}/set{k}.parquet", pa.schema(columns), compression="snappy") as writer:
+        with pq.ParquetWriter(f"{folder}/set{k}.parquet", pa.schema(columns), compression=compression(packed)) as writer:
             for start in range(0, 1200, 100):
                 numbers = range(start, start + 100)
                 pictures = [{"bytes": noise[i % 200] + f"{k} {i}".encode(), "path": None} for i in numbers]
@@ -229,8 +236,9 @@ def everything(folder, samples):
 
 if __name__ == "__main__":
     command, folder = sys.argv[1:3]
-    samples = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
+    more = sys.argv[3:4]
     if command in ("make", "make_large"):
-        {"make": make, "make_large": make_large}[command](folder)
+        {"make": make, "make_large": make_large}[command](folder, *more)
     else:
+        samples = int(more[0]) if more else 10_000
         {"floor": floor, "hf": hf, "grain": grain, "mosaic": mosaic, "torch": torch, "all": everything}[command](folder, samples)

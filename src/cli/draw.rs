@@ -24,8 +24,8 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  modo draw --mixture uniform --count 10
-  modo draw --mixture detect=0.7,refer=0.3 --seed 3 --from 1000000 --count 5 --json
+  modo draw --mixture detect=0.7,refer=0.3 --count 10
+  modo draw --mixture uniform --seed 3 --from 1000000 --count 5 --json
   modo draw --mixture mixtures/best.json --count 20000 --summary
   modo draw --datasets my.toml --data-root /data --mixture best --count 100 --json
   modo draw --mixture uniform --limit detect=2:renormalise --count 90000 --summary

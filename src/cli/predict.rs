@@ -20,6 +20,7 @@ use crate::{
     mixture::constraint::Constraints,
     name::Name,
     optimize::{
+        self, Optimizer,
         goal::{self, Rail},
         next_runs::Batch,
     },
@@ -113,6 +114,9 @@ pub(super) struct Args {
     /// The predictor, with its default settings [default: the plan's; of tables `proposer` to propose, `gp3_cube` to predict].
     #[arg(long, value_name = "NAME")]
     predictor: Option<String>,
+    /// How the proposal is searched for: see `modo list optimizers`.
+    #[arg(long, value_name = "NAME", default_value = optimize::DEFAULT, conflicts_with = "at")]
+    optimizer: String,
     /// What the proposal must keep to, as TOML [default: the plan's]; see docs/predict.md.
     #[arg(long, value_name = "FILE")]
     constraints: Option<PathBuf>,
@@ -164,11 +168,12 @@ impl From<By> for Batch {
 }
 
 /// What is asked of an experiment beyond its plan.
-#[derive(Default)]
 pub(super) struct Asked {
     /// How many runs to suggest.
     pub(super) next: usize,
     pub(super) by: By,
+    /// How the proposal is searched for.
+    optimizer: Box<dyn Optimizer>,
     /// Benchmarks and their weights instead of the plan's objective.
     aims: Vec<(String, f64)>,
     worst: bool,
@@ -179,11 +184,23 @@ pub(super) struct Asked {
 impl Asked {
     /// So many runs, and what the plan says.
     pub(super) fn next(next: usize, by: By) -> Self {
-        Self { next, by, ..Self::default() }
+        Self {
+            next,
+            by,
+            optimizer: optimize::default_optimizer(),
+            aims: Vec::new(),
+            worst: false,
+            guardrails: Vec::new(),
+            without: Vec::new(),
+        }
     }
 }
 
 impl Args {
+    fn optimizer(&self) -> Result<Box<dyn Optimizer>> {
+        optimize::by_name(&self.optimizer).input().map_err(|error| error.at("option `--optimizer`"))
+    }
+
     /// What the guardrails say; scores that are to be made small, or that stand beside such alone, are good when
     /// small. `is_score`: whether there is a score of that name, which may hold a `=` itself.
     fn rails(&self, aims: &[(String, f64)], is_score: impl Fn(&str) -> bool) -> Result<Vec<Rail>> {
@@ -301,6 +318,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let asked = Asked {
         next: usize::from(args.next),
         by: args.by,
+        optimizer: args.optimizer()?,
         guardrails,
         worst: args.worst,
         without: args.without.clone(),
@@ -376,6 +394,7 @@ pub(super) fn predict(
         constraints: experiment.constraints(),
         supply: supply.as_ref(),
         predictor: &plan.predictor,
+        optimizer: asked.optimizer.as_ref(),
         n_permutations: PERMUTATIONS,
         next: (asked.by.into(), asked.next),
         seed: plan.design.seed,

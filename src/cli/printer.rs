@@ -292,8 +292,8 @@ fn column_widths(needs: &[Need], room: u16) -> Vec<u16> {
 /// Characters that a column keeps whose words are broken.
 const LEAST: u16 = 8;
 
-/// Columns of the terminal.
-fn width() -> usize {
+/// Columns of the terminal; 80 where there is none.
+pub(super) fn width() -> usize {
     usize::from(Table::new().width().unwrap_or(COLUMNS))
 }
 

@@ -103,7 +103,8 @@ pub struct FileSource {
     pub format: String,
     /// Which files.
     pub files: Files,
-    /// Column of the question; for `coco` a template with `{category}`.
+    /// Column of the question; for `coco` a template with `{category}`. `texts.*.user` asks for a row per entry of the
+    /// list `texts`, and then `answer` leads into the same list.
     pub question: String,
     /// Columns of the pictures, in order; empty where the format has its own place for them.
     pub images: Vec<String>,
@@ -125,6 +126,23 @@ pub struct FileSource {
     pub options_in_question: bool,
     /// What becomes of rows without a picture.
     pub pictures: Pictures,
+}
+
+impl FileSource {
+    /// Whether a column leads into every entry of a list.
+    pub(super) fn is_list(column: &str) -> bool {
+        list_of(column).is_some()
+    }
+
+    /// Whether a row of a file holds a list of questions.
+    pub(super) fn has_many_questions(&self) -> bool {
+        Self::is_list(&self.question)
+    }
+}
+
+/// The list that `texts.*.user` leads into every entry of.
+fn list_of(column: &str) -> Option<&str> {
+    column.split_once(".*").filter(|(_, rest)| rest.is_empty() || rest.starts_with('.')).map(|(list, _)| list)
 }
 
 /// What becomes of rows without a picture.
@@ -500,6 +518,19 @@ impl DatasetConfig {
                     layout: if format == "coco" { Layout::Xywh } else { Layout::Xyxy },
                     ..BoxConvention::default()
                 });
+                let answer_list = keys.answer.as_deref().and_then(list_of);
+                let options_list = keys.options.as_deref().and_then(list_of);
+                if template.is_none()
+                    && (answer_list != list_of(&question)
+                        || options_list.is_some_and(|list| answer_list != Some(list)))
+                {
+                    let key = if answer_list == list_of(&question) { "options" } else { "answer" };
+                    return wrong(
+                        key,
+                        &format!("`question` and `{key}` do not lead into the same list"),
+                        "write `question = \"texts.*.user\"` and `answer = \"texts.*.assistant\"` for a row per entry of `texts`",
+                    );
+                }
                 if keys.answer_in.as_ref().is_some_and(|tag| !(tag.starts_with('<') && tag.ends_with('>'))) {
                     return wrong("answer_in", "`answer_in` is no tag", "write `answer_in = \"<answer>\"`");
                 }

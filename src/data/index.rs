@@ -2,14 +2,17 @@
 //! the same dataset.
 //!
 //! A row is its hash, its texts and answer as they were read, and for each picture where its encoded bytes are:
-//! pictures that stood inside a file of rows are copied here once, as they are and each only once; pictures that
-//! are files stay where they are. Nothing is decoded or encoded anew. The name of the index is made of the sizes,
-//! times and places of the files, so that a changed file asks for another index; a process that still reads the
-//! old one keeps it.
+//! pictures that are files, or stand in a file of rows as they are, stay where they are; those that a file of rows
+//! holds in another form are copied here, each once. Nothing is decoded or encoded anew. The name of the index is made of
+//! the sizes, times and places of the files, so that a changed file asks for another index; a process that still
+//! reads the old one keeps it.
 //!
 //! ```text
-//! magic │ pictures and rows, as they came │ table: hash, place, length of each row │ files │ footer
+//! magic │ pictures and rows, as they came │ hash of each row │ place and length of each row │ files │ footer
 //! ```
+//!
+//! The hash over all hashes of rows is the hash of the dataset's content, so that one look at them tells both whether
+//! the index is whole and what it is of.
 
 use std::{
     collections::HashMap,
@@ -23,15 +26,24 @@ use std::{
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
+use super::readers::Pieces;
 use crate::sample::{Answer, BadRow};
 
-const MAGIC: &[u8; 16] = b"modo rows 1\n\0\0\0\0";
+const MAGIC: &[u8; 16] = b"modo rows 2\n\0\0\0\0";
 
-/// Bytes of the table per row: hash, place, length.
-const ENTRY: usize = 32 + 8 + 4;
+/// Bytes of a row's hash, and of its place and length.
+const HASH: usize = 32;
+const ENTRY: usize = 8 + 4;
 
-/// Bytes of the footer: places of table and files, rows, hash of table and files.
+/// Bytes of the footer: places of hashes and files, rows, and what [`whole`] makes of the rest.
 const FOOTER: usize = 8 + 8 + 8 + 32;
+
+/// What tells that an index is whole: `content`, the hash of its hashes, and all that follows them.
+fn whole(content: &blake3::Hash, entries: &[u8], files: &[u8]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(content.as_bytes()).update(entries).update(files);
+    hasher.finalize()
+}
 
 /// An index is deleted when one for the same files is made, unless somebody may be about to open it.
 const YOUNG: Duration = Duration::from_mins(1);
@@ -124,13 +136,17 @@ pub(super) enum Place {
     Here(u64, u32),
     /// In a file of its own below the root.
     File(String),
+    /// In a file of rows below the root, as they are.
+    Inside(String, Pieces),
 }
 
 /// An index, mapped.
 pub(super) struct Index {
     map: Mmap,
-    table: usize,
+    /// Where the hashes begin.
+    hashes: usize,
     rows: usize,
+    content: blake3::Hash,
 }
 
 impl Index {
@@ -144,18 +160,27 @@ impl Index {
         let footer = &map[body..];
         let number =
             |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes")) as usize;
-        let (table, files, rows) = (number(0), number(8), number(16));
+        let (hashes, files, rows) = (number(0), number(8), number(16));
         let fits = map.starts_with(MAGIC)
-            && table <= files
+            && hashes <= files
             && files <= body
-            && rows.checked_mul(ENTRY) == Some(files - table)
-            && blake3::hash(&map[table..body]).as_bytes()[..] == footer[24..];
+            && rows.checked_mul(HASH + ENTRY) == Some(files - hashes);
         if !fits {
+            return None;
+        }
+        let entries = hashes + rows * HASH;
+        let content = blake3::hash(&map[hashes..entries]);
+        if whole(&content, &map[entries..files], &map[files..body]).as_bytes()[..] != footer[24..] {
             return None;
         }
         let stamps: Vec<Stamp> = serde_json::from_slice(&map[files..body]).ok()?;
         let same = |stamp: &Stamp| Stamp::of(&root.join(&stamp.path), &stamp.path) == *stamp;
-        stamps.iter().all(same).then_some(Self { map, table, rows })
+        stamps.iter().all(same).then_some(Self { map, hashes, rows, content })
+    }
+
+    /// The hash over the hashes of all rows.
+    pub(super) fn content(&self) -> blake3::Hash {
+        self.content
     }
 
     /// How many rows there are.
@@ -165,14 +190,14 @@ impl Index {
 
     /// The hash of a row.
     pub(super) fn hash(&self, row: u64) -> blake3::Hash {
-        let at = self.table + row as usize * ENTRY;
-        blake3::Hash::from_bytes(self.map[at..at + 32].try_into().expect("32 bytes"))
+        let at = self.hashes + row as usize * HASH;
+        blake3::Hash::from_bytes(self.map[at..at + HASH].try_into().expect("32 bytes"))
     }
 
     /// A row without its pictures' bytes.
     pub(super) fn row(&self, row: u64) -> Result<Stored, String> {
-        let at = self.table + row as usize * ENTRY + 32;
-        let entry = &self.map[at..at + 12];
+        let at = self.hashes + self.rows * HASH + row as usize * ENTRY;
+        let entry = &self.map[at..at + ENTRY];
         let place = u64::from_le_bytes(entry[..8].try_into().expect("eight bytes"));
         let length = u32::from_le_bytes(entry[8..].try_into().expect("four bytes"));
         serde_json::from_slice(self.bytes(place, length)?).map_err(|e| format!("the index is damaged: {e}"))
@@ -180,7 +205,7 @@ impl Index {
 
     /// Bytes of the index itself.
     pub(super) fn bytes(&self, place: u64, length: u32) -> Result<&[u8], String> {
-        let end = place.checked_add(u64::from(length)).filter(|end| *end <= self.table as u64);
+        let end = place.checked_add(u64::from(length)).filter(|end| *end <= self.hashes as u64);
         let end = end.ok_or("the index is damaged: a place lies outside it")?;
         Ok(&self.map[place as usize..end as usize])
     }
@@ -190,7 +215,8 @@ impl Index {
 pub(super) struct Builder {
     file: BufWriter<tempfile::NamedTempFile>,
     at: u64,
-    table: Vec<u8>,
+    hashes: Vec<u8>,
+    entries: Vec<u8>,
     /// Pictures that are in it.
     held: HashMap<blake3::Hash, Place>,
     stamps: HashMap<String, Stamp>,
@@ -204,7 +230,14 @@ impl Builder {
         let mut file = BufWriter::with_capacity(1 << 20, file);
         file.write_all(MAGIC)?;
         let at = MAGIC.len() as u64;
-        Ok(Self { file, at, table: Vec::new(), held: HashMap::new(), stamps: HashMap::new() })
+        Ok(Self {
+            file,
+            at,
+            hashes: Vec::new(),
+            entries: Vec::new(),
+            held: HashMap::new(),
+            stamps: HashMap::new(),
+        })
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
@@ -236,27 +269,27 @@ impl Builder {
     pub(super) fn row(&mut self, hash: blake3::Hash, row: &Stored) -> io::Result<()> {
         let bytes = serde_json::to_vec(row).expect("texts and finite numbers");
         let place = self.append(&bytes)?;
-        self.table.extend_from_slice(hash.as_bytes());
-        self.table.extend_from_slice(&place.to_le_bytes());
-        self.table.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.hashes.extend_from_slice(hash.as_bytes());
+        self.entries.extend_from_slice(&place.to_le_bytes());
+        self.entries.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         Ok(())
     }
 
     /// Puts it in its place, whole or not at all.
     pub(super) fn finish(mut self, path: &Path) -> io::Result<()> {
-        let rows = (self.table.len() / ENTRY) as u64;
+        let rows = (self.entries.len() / ENTRY) as u64;
         let mut stamps: Vec<&Stamp> = self.stamps.values().collect();
         stamps.sort_by(|a, b| a.path.cmp(&b.path));
         let stamps = serde_json::to_vec(&stamps).expect("texts and numbers");
-        let files = self.at + self.table.len() as u64;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.table).update(&stamps);
-        self.file.write_all(&self.table)?;
-        self.file.write_all(&stamps)?;
+        let files = self.at + (self.hashes.len() + self.entries.len()) as u64;
+        let whole = whole(&blake3::hash(&self.hashes), &self.entries, &stamps);
+        for part in [&self.hashes, &self.entries, &stamps] {
+            self.file.write_all(part)?;
+        }
         for number in [self.at, files, rows] {
             self.file.write_all(&number.to_le_bytes())?;
         }
-        self.file.write_all(hasher.finalize().as_bytes())?;
+        self.file.write_all(whole.as_bytes())?;
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;

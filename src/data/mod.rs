@@ -9,6 +9,7 @@ pub mod check;
 mod clean;
 pub mod config;
 mod guard;
+mod in_order;
 mod index;
 pub mod overlap;
 pub mod picture;
@@ -16,13 +17,14 @@ pub mod propose;
 mod readers;
 mod root;
 mod rows;
+mod split;
 
 use std::path::Path;
 
 pub use self::{
     config::{Catalog, DatasetConfig, Role, Source},
     readers::READERS,
-    rows::{FileRows, Portion},
+    rows::{FileRows, Portion, is_there},
 };
 use crate::{error::Result, name::Name};
 

@@ -12,6 +12,7 @@ use super::{
     clean,
     config::{AnswerIs, AnswerType, DatasetConfig},
     readers::peek::{self, JsonKind, Peek},
+    split::Split,
 };
 use crate::name::Name;
 
@@ -145,7 +146,7 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
         table.push(("format", format.into()));
         table.push(("files", patterns(files, &root, path.is_dir().then_some(path.as_path()))));
         table.append(&mut found.keys);
-        table.push(("licence", "not stated; see where the files are from".into()));
+        table.push(("licence", "not stated".into()));
         let config = DatasetConfig::from_table(
             &name,
             table.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
@@ -172,40 +173,6 @@ fn on_one_line(value: &toml::Value) -> String {
     }
 }
 
-/// A part of a dataset, by what its files are called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Split {
-    Train,
-    Validation,
-    Test,
-}
-
-impl Split {
-    /// `path`: below the folder of the dataset.
-    fn of(path: &Path) -> Self {
-        let text = path.with_extension("").to_string_lossy().to_lowercase();
-        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
-        if has(&["train", "training"]) {
-            Self::Train
-        } else if has(&["val", "validation", "valid", "dev", "eval", "minival"]) {
-            Self::Validation
-        } else if has(&["test", "testmini", "testing"]) {
-            Self::Test
-        } else {
-            Self::Train
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
 fn own_name(below: &Path, path: &Path) -> Result<Name, String> {
     let own = if below.as_os_str().is_empty() { path } else { below };
     let stem = if path.is_dir() { own.file_name() } else { own.file_stem() };
@@ -218,6 +185,17 @@ fn own_name(below: &Path, path: &Path) -> Result<Name, String> {
         .take(56)
         .collect();
     text.trim_matches('_').parse().map_err(|e| format!("{e}; give one with `--name`"))
+}
+
+/// The files of rows of one part of a folder.
+pub(super) fn part(folder: &Path, root: &Path, split: &str) -> Result<Vec<PathBuf>, String> {
+    let split: Split = split.parse()?;
+    let mut files = Vec::new();
+    collect(folder, root, DEPTH, &mut files)?;
+    files.sort();
+    let (_, mut files) = choose(&files)?;
+    files.retain(|file| Split::of(file.strip_prefix(folder).unwrap_or(file)) == split);
+    Ok(files)
 }
 
 fn collect(folder: &Path, root: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
@@ -449,6 +427,9 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
             listed()
         ));
     };
+    // Many questions about one picture are as many rows.
+    let many = question == "texts.0.user" && answer == "texts.0.assistant";
+    let (question, answer) = if many { ("texts.*.user", "texts.*.assistant") } else { (question, answer) };
     let some = |name: &&str| {
         *name != answer && *name != question && peek.rows.iter().any(|row| options_in(row, name).len() > 1)
     };
@@ -467,7 +448,10 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
     let mut values: Vec<(Value, Vec<String>)> = Vec::new();
     for row in &peek.rows {
         let options = options.map_or_else(Vec::new, |name| options_in(row, name));
-        values.push((find(row, answer), options));
+        match find(row, answer) {
+            Value::Array(items) if many => values.extend(items.into_iter().map(|item| (item, Vec::new()))),
+            one => values.push((one, options)),
+        }
     }
     values.retain(|(value, _)| is_value(value));
     let tagged = values
@@ -539,12 +523,19 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
     let unused: Vec<String> = known()
         .into_iter()
         .filter(|name| {
-            ![question, answer].contains(&name.as_str())
-                && Some(name.as_str()) != options
+            let leads_into = |column: &str| {
+                column
+                    .strip_prefix(name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            ![Some(question), Some(answer), options].into_iter().flatten().any(leads_into)
                 && !is_picture(name)
         })
         .map(|name| format!("`{name}`"))
         .collect();
+    if many {
+        notes.push("every question of a row is a row of its own".to_owned());
+    }
     if !unused.is_empty() {
         notes.push(format!("columns that are not used: {}", unused.join(", ")));
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +14,14 @@ pub(super) const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Most files that the patterns of one dataset may match.
 const MAX_FILES: usize = 100_000;
+
+/// Reads from a place of a file, which several threads can do at once.
+pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, buffer, at);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, buffer, at);
+}
 
 /// An existing folder, with symbolic links resolved.
 #[derive(Clone, Debug)]
@@ -118,8 +126,32 @@ impl Root {
         Ok(bytes.into())
     }
 
+    /// A picture inside a file below the root, piece by piece; `shown`: the file's path below the root.
+    pub(super) fn pieces(file: &File, shown: &str, pieces: &[(u64, u32)]) -> Result<Arc<[u8]>, String> {
+        let mut bytes = vec![0; pieces.iter().map(|(_, length)| *length as usize).sum()];
+        let mut rest = &mut bytes[..];
+        for (start, length) in pieces {
+            let (mut piece, after) = rest.split_at_mut(*length as usize);
+            let mut at = *start;
+            while !piece.is_empty() {
+                match read_at(file, piece, at) {
+                    Ok(0) => {
+                        return Err(format!(
+                            "{shown} changed while it was in use; the next run indexes it anew"
+                        ));
+                    }
+                    Ok(read) => (piece, at) = (&mut piece[read..], at + read as u64),
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(format!("{shown}: {e}")),
+                }
+            }
+            rest = after;
+        }
+        Ok(bytes.into())
+    }
+
     /// `path` with its links resolved, if that is below the root.
-    fn inside(&self, path: &Path) -> Result<PathBuf, String> {
+    pub(super) fn inside(&self, path: &Path) -> Result<PathBuf, String> {
         let relative = path.strip_prefix(&self.0).unwrap_or(path).display();
         let resolved = path.canonicalize().map_err(|e| format!("{relative}: {e}"))?;
         if resolved.starts_with(&self.0) {

@@ -1,24 +1,39 @@
 //! The rows of a dataset that lies in files.
 
 use std::{
-    collections::HashSet,
-    fs, io,
+    collections::{HashSet, VecDeque},
+    fs::{self, File},
+    io,
+    ops::Range,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
     clean::{self, Flaw},
     config::{DatasetConfig, Exclude, FileSource, Files, Pictures, Role, Source},
+    in_order::in_order,
     index::{self, Builder, Index, Place, Stamp, Stored, StoredPicture},
-    picture,
-    readers::{Missing, PictureCell, READERS, Table},
+    picture, propose,
+    readers::{Missing, PictureCell, Pieces, READERS, RawRow, Run, Table},
     root::{Root, stays_inside},
 };
+use serde_json::Value;
+
 use crate::{
     error::{Context as _, Error, Result},
     name::Name,
     sample::{BadRow, Picture, Rows, Sample},
 };
+
+/// Bytes of rows that may be in memory while they are all read through, beside those of one run.
+const MOST_HELD: u64 = 512 * 1024 * 1024;
+
+/// Most questions of one row of a file.
+const MAX_QUESTIONS: usize = 10_000;
+
+/// Files of rows that a dataset keeps open at once, to read pictures from.
+const MOST_OPEN: usize = 8;
 
 /// Most pictures of one row.
 const MAX_PICTURES: usize = 64;
@@ -50,10 +65,37 @@ pub struct FileRows {
 
 /// Where rows are read from.
 enum Backing {
-    /// From the files themselves, with the hash of each row.
-    Files(Box<Opened>, Vec<blake3::Hash>),
+    /// From the files themselves.
+    Files(Box<Opened>, Vec<Entry>),
     /// From their index.
-    Index(Index, Root),
+    Index(Index, Root, OpenFiles),
+}
+
+/// A row of the dataset: which row of the files it is, which question of it, and its hash.
+struct Entry {
+    row: u64,
+    question: usize,
+    hash: blake3::Hash,
+}
+
+/// Files that pictures are read from, the one used last at the back. One that is open can be read even when it is
+/// renamed or deleted.
+#[derive(Default)]
+struct OpenFiles(Mutex<VecDeque<(String, Arc<File>)>>);
+
+impl OpenFiles {
+    fn get(&self, root: &Root, path: &str) -> io::Result<Arc<File>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match open.iter().position(|(held, _)| held == path).and_then(|at| open.remove(at)) {
+            Some((_, file)) => file,
+            None => Arc::new(File::open(root.path().join(path))?),
+        };
+        open.push_back((path.to_owned(), Arc::clone(&file)));
+        if open.len() > MOST_OPEN {
+            open.pop_front();
+        }
+        Ok(file)
+    }
 }
 
 enum Chosen {
@@ -81,7 +123,7 @@ pub(super) fn open(
     let find = |patterns: &[String]| -> Result<Vec<PathBuf>> {
         let mut paths: Vec<PathBuf> = Vec::new();
         for pattern in patterns {
-            let mut found = inside.files(pattern).map_err(|what| at(Error::input(what)))?;
+            let mut found = matching(pattern, &inside).map_err(|what| at(Error::input(what)))?;
             if found.is_empty() {
                 let what = format!("no file matches `{pattern}` below {}", root.display());
                 return Err(at(missing(Error::input(what), config)));
@@ -115,10 +157,9 @@ pub(super) fn open(
     let rows = match cache {
         None => {
             let files = files()?;
-            let hashes = (0..files.rows)
-                .map(|row| files.row(row).map_or_else(|e| e.hash(), |read| hash_of(&read.sample)));
-            let hashes = hashes.collect();
-            Backing::Files(Box::new(files), hashes)
+            let mut entries = Vec::new();
+            files.read_all(Prepared::into_entry, |entry| Ok(entries.push(entry))).failed().map_err(at)?;
+            Backing::Files(Box::new(files), entries)
         }
         Some(folder) => {
             let stamps: Vec<Stamp> = paths.iter().map(|path| Stamp::of(path, &inside.show(path))).collect();
@@ -132,7 +173,7 @@ pub(super) fn open(
                     .at("the index of its rows")
                     .map_err(|error| at(error.hint("`--no-cache` reads the files without an index")))?
             };
-            Backing::Index(index, inside)
+            Backing::Index(index, inside, OpenFiles::default())
         }
     };
     let mut rows = FileRows { name: name.clone(), rows, chosen: Chosen::All, hash: blake3::hash(b"") };
@@ -145,6 +186,27 @@ pub(super) fn open(
     }
     rows.check_bad(config.max_bad).map_err(at)?;
     Ok(rows)
+}
+
+/// The files that a pattern matches, or those of a part of a folder, as EasyR1 writes it: `folder@train`.
+fn matching(pattern: &str, root: &Root) -> Result<Vec<PathBuf>, String> {
+    if let Some((folder, split)) = pattern.rsplit_once('@')
+        && stays_inside(folder)
+        && let Ok(folder) = root.folder(folder)
+        && folder.is_dir()
+    {
+        let files = propose::part(&folder, root.path(), split)?;
+        return files.iter().map(|file| root.inside(file)).collect();
+    }
+    root.files(pattern)
+}
+
+/// Whether there is something below `root` that a pattern of a table may mean; one that is no pattern is an error for
+/// whoever opens the dataset.
+pub fn is_there(pattern: &str, root: &Path) -> bool {
+    let is_part = pattern.rsplit_once('@').is_some_and(|(folder, _)| root.join(folder).is_dir());
+    let below = format!("{}/{pattern}", glob::Pattern::escape(&root.to_string_lossy()));
+    is_part || glob::glob(&below).map_or(true, |mut found| found.next().is_some())
 }
 
 fn missing(error: Error, config: &DatasetConfig) -> Error {
@@ -197,15 +259,15 @@ fn skipped_row() -> blake3::Hash {
 impl FileRows {
     fn all(&self) -> u64 {
         match &self.rows {
-            Backing::Files(files, _) => files.rows,
-            Backing::Index(index, _) => index.len(),
+            Backing::Files(_, entries) => entries.len() as u64,
+            Backing::Index(index, ..) => index.len(),
         }
     }
 
     fn hash_at(&self, number: u64) -> blake3::Hash {
         match &self.rows {
-            Backing::Files(_, hashes) => hashes[number as usize],
-            Backing::Index(index, _) => index.hash(number),
+            Backing::Files(_, entries) => entries[number as usize].hash,
+            Backing::Index(index, ..) => index.hash(number),
         }
     }
 
@@ -219,6 +281,11 @@ impl FileRows {
         let mut hasher = blake3::Hasher::new();
         let mut kept = Vec::new();
         let all = portion == Portion::All && excluded.is_empty() && pictures != Pictures::Skip;
+        if let (true, Backing::Index(index, ..)) = (all, &self.rows) {
+            // What the loop below would come to.
+            (self.hash, self.chosen) = (index.content(), Chosen::All);
+            return;
+        }
         for number in 0..self.all() {
             let hash = self.hash_at(number);
             if hash == skipped_row {
@@ -273,18 +340,26 @@ impl FileRows {
 
     fn read(&self, number: u64) -> Result<Sample, BadRow> {
         match &self.rows {
-            Backing::Files(files, _) => {
-                let ReadRow { sample, .. } = files.row(number).map_err(|unusable| unusable.bad)?;
+            Backing::Files(files, entries) => {
+                let entry = &entries[number as usize];
+                let sample =
+                    files.question(entry.row, entry.question).map_err(|unusable| unusable.bad)?.sample;
                 Ok(Sample { id: format!("{}/{}", self.name, sample.id), ..sample })
             }
-            Backing::Index(index, root) => {
+            Backing::Index(index, root, open) => {
                 let stored = index.row(number).map_err(|what| index::damaged(number, what))?;
-                self.indexed(stored, index, root)
+                self.indexed(stored, index, root, open)
             }
         }
     }
 
-    fn indexed(&self, stored: Stored, index: &Index, root: &Root) -> Result<Sample, BadRow> {
+    fn indexed(
+        &self,
+        stored: Stored,
+        index: &Index,
+        root: &Root,
+        open: &OpenFiles,
+    ) -> Result<Sample, BadRow> {
         let (id, question, options, answer, stored) = match stored {
             Stored::Bad { place, what } => return Err(BadRow { place, what }),
             Stored::Row { id, question, options, answer, pictures } => {
@@ -294,16 +369,24 @@ impl FileRows {
         let id = format!("{}/{id}", self.name);
         let mut pictures = Vec::with_capacity(stored.len());
         for picture in stored {
+            // The index is made once; files may be others now.
+            let unchanged = |path: &str, bytes: Arc<[u8]>| {
+                if blake3::hash(&bytes).to_hex().as_str() == picture.hash {
+                    Ok(bytes)
+                } else {
+                    Err(format!("{path} changed while it was in use; the next run indexes it anew"))
+                }
+            };
             let bytes = match &picture.at {
                 Place::Here(place, length) => index.bytes(*place, *length).map(index::shared),
-                Place::File(path) => Root::read(&root.path().join(path), path).and_then(|bytes| {
-                    // The index is made once; the file may be another one now.
-                    if blake3::hash(&bytes).to_hex().as_str() == picture.hash {
-                        Ok(bytes)
-                    } else {
-                        Err(format!("{path} changed while it was in use; the next run indexes it anew"))
-                    }
-                }),
+                Place::File(path) => {
+                    Root::read(&root.path().join(path), path).and_then(|bytes| unchanged(path, bytes))
+                }
+                Place::Inside(path, pieces) => open
+                    .get(root, path)
+                    .map_err(|e| format!("{path}: {e}"))
+                    .and_then(|file| Root::pieces(&file, path, pieces))
+                    .and_then(|bytes| unchanged(path, bytes)),
             };
             pictures.push(Picture::Encoded(bytes.map_err(|what| BadRow { place: id.clone(), what })?));
         }
@@ -337,7 +420,6 @@ struct Opened {
     source: FileSource,
     root: Root,
     files: Vec<OpenFile>,
-    rows: u64,
 }
 
 struct OpenFile {
@@ -356,8 +438,50 @@ struct OpenFile {
 struct ReadRow {
     /// The id without the name of the dataset.
     sample: Sample,
-    /// For pictures in files of their own, the file.
-    files: Vec<Option<PathBuf>>,
+    pictures: Vec<Found>,
+}
+
+/// What was learnt of a picture without decoding it.
+#[derive(Clone)]
+struct Found {
+    origin: Origin,
+    hash: blake3::Hash,
+    width: u32,
+    height: u32,
+    mode: String,
+}
+
+/// Where the encoded bytes of a picture are.
+#[derive(Clone)]
+enum Origin {
+    /// In memory only: they were compressed, or written as text.
+    Memory,
+    /// In a file of their own.
+    File(PathBuf),
+    /// In this file of rows.
+    Inside(Pieces),
+}
+
+/// A row as an index or a list of rows needs it.
+struct Prepared {
+    row: u64,
+    question: usize,
+    hash: blake3::Hash,
+    content: Result<ReadRow, Unusable>,
+}
+
+impl Prepared {
+    fn new(row: u64, question: usize, content: Result<ReadRow, Unusable>) -> Self {
+        let hash = match &content {
+            Ok(read) => hash_with(&read.sample, read.pictures.iter().map(|found| found.hash)),
+            Err(unusable) => unusable.hash(),
+        };
+        Self { row, question, hash, content }
+    }
+
+    fn into_entry(self) -> Entry {
+        Entry { row: self.row, question: self.question, hash: self.hash }
+    }
 }
 
 /// A row that cannot be used, and the picture's file that it is because of.
@@ -414,93 +538,195 @@ impl Opened {
                 .at(format!("{}, column `{column}`", root.show(first)))
                 .hint(format!("there are {}", known.join(", "))));
         }
-        Ok(Self { source: source.clone(), root: root.clone(), files, rows })
+        Ok(Self { source: source.clone(), root: root.clone(), files })
     }
 
-    /// Row `number` of all files together.
-    fn row(&self, number: u64) -> Result<ReadRow, Unusable> {
-        let file = &self.files[self.files.partition_point(|file| file.start <= number) - 1];
-        let row = number - file.start;
+    /// A question of a row of all files together.
+    fn question(&self, row: u64, question: usize) -> Result<ReadRow, Unusable> {
+        let file = self.file_of(row);
+        let raw = file.table.row(row - file.start);
+        let mut questions = self.questions(file, row - file.start, raw);
+        if question < questions.len() {
+            return questions.swap_remove(question);
+        }
+        let place = format!("{}, {}", file.shown, file.table.place(row - file.start));
+        let what = "the file changed while it was read".to_owned();
+        Err(Unusable { bad: BadRow { place, what }, file: None, skipped: false })
+    }
+
+    fn file_of(&self, row: u64) -> &OpenFile {
+        &self.files[self.files.partition_point(|file| file.start <= row) - 1]
+    }
+
+    /// The rows of the dataset that a row of a file is: one, or one per question where it holds a list of them.
+    fn questions(
+        &self,
+        file: &OpenFile,
+        row: u64,
+        raw: Result<RawRow, Flaw>,
+    ) -> Vec<Result<ReadRow, Unusable>> {
         let bad = |flaw: Flaw| {
             let column = flaw.column.map_or(String::new(), |column| format!(", column `{column}`"));
             let place = format!("{}, {}{column}", file.shown, file.table.place(row));
             Unusable { bad: BadRow { place, what: flaw.what }, file: None, skipped: false }
         };
-        let raw = file.table.row(row).map_err(bad)?;
-        if raw.pictures.is_empty() && self.source.pictures != Pictures::Optional {
+        let read = raw.map_err(bad).and_then(|raw| Ok((self.pictures(file, raw.pictures, &bad)?, raw.cells)));
+        let ((pictures, found), cells) = match read {
+            Ok(read) => read,
+            Err(unusable) => return vec![Err(unusable)],
+        };
+        let id = format!("{}:{row}", file.label);
+        let sample = |id, cells, pictures, found| {
+            let sample = clean::sample(&self.source, id, cells, pictures).map_err(bad)?;
+            Ok(ReadRow { sample, pictures: found })
+        };
+        if !self.source.has_many_questions() {
+            return vec![sample(id, cells, pictures, found)];
+        }
+        let many = |column: &Option<String>, value: Value| -> Vec<Value> {
+            match (column.as_deref().is_some_and(FileSource::is_list), value) {
+                (true, Value::Array(items)) => items,
+                (true, _) => Vec::new(),
+                (false, one) => vec![one],
+            }
+        };
+        let questions = many(&Some(self.source.question.clone()), cells.question);
+        let (options, answers) =
+            (many(&self.source.options, cells.options), many(&self.source.answer, cells.answer));
+        if questions.is_empty() || questions.len() > MAX_QUESTIONS {
+            let what =
+                format!("the row has {} questions; there must be 1 to {MAX_QUESTIONS}", questions.len());
+            return vec![Err(bad(Flaw::new(Some(&self.source.question), what)))];
+        }
+        // What is no list is the same for all.
+        let of = |list: &[Value], i: usize| list.get(if list.len() == 1 { 0 } else { i }).cloned();
+        let one = |(i, question): (usize, Value)| {
+            let (options, answer) =
+                (of(&options, i).unwrap_or_default(), of(&answers, i).unwrap_or_default());
+            let cells = clean::Cells { question, options, answer };
+            sample(format!("{id}.{i}"), cells, pictures.clone(), found.clone()).map_err(|mut unusable| {
+                unusable.bad.place = format!("{}, question {i}", unusable.bad.place);
+                unusable
+            })
+        };
+        questions.into_iter().enumerate().map(one).collect()
+    }
+
+    /// The pictures of a row and what was learnt of them.
+    fn pictures(
+        &self,
+        file: &OpenFile,
+        cells: Vec<(String, PictureCell)>,
+        bad: &impl Fn(Flaw) -> Unusable,
+    ) -> Result<(Vec<Picture>, Vec<Found>), Unusable> {
+        if cells.is_empty() && self.source.pictures != Pictures::Optional {
             let column = self.source.images.first().map(String::as_str);
             let what = "the row has no picture; `pictures = \"optional\"` uses such rows, `\"skip\"` leaves them out";
             let skipped = self.source.pictures == Pictures::Skip;
             return Err(Unusable { skipped, ..bad(Flaw::new(column, what)) });
         }
-        if raw.pictures.len() > MAX_PICTURES {
-            let what =
-                format!("the row has {} pictures; at most {MAX_PICTURES} are read", raw.pictures.len());
+        if cells.len() > MAX_PICTURES {
+            let what = format!("the row has {} pictures; at most {MAX_PICTURES} are read", cells.len());
             return Err(bad(Flaw::new(None, what)));
         }
-        let mut pictures = Vec::with_capacity(raw.pictures.len());
-        let mut files = Vec::with_capacity(raw.pictures.len());
-        for (column, cell) in raw.pictures {
+        let (mut pictures, mut found) = (Vec::with_capacity(cells.len()), Vec::with_capacity(cells.len()));
+        for (column, cell) in cells {
             let wrong = |what: String| bad(Flaw::new(Some(&column), what));
-            let (bytes, from) = match cell {
-                PictureCell::Bytes(bytes) => (bytes, None),
-                PictureCell::Path(path) => self.root.picture(&file.folder, &path).map_err(|what| {
-                    let there = stays_inside(&path).then(|| file.folder.join(&path));
-                    Unusable { file: there, ..wrong(what) }
-                })?,
+            let (bytes, origin) = match cell {
+                PictureCell::Bytes(bytes, place) => (bytes, place.map_or(Origin::Memory, Origin::Inside)),
+                PictureCell::Path(path) => {
+                    let (bytes, from) = self.root.picture(&file.folder, &path).map_err(|what| {
+                        let there = stays_inside(&path).then(|| file.folder.join(&path));
+                        Unusable { file: there, ..wrong(what) }
+                    })?;
+                    (bytes, from.map_or(Origin::Memory, Origin::File))
+                }
             };
             let picture = Picture::Encoded(bytes);
             // The header alone: what is no picture, or a bomb, is found here; decoding happens once, at use.
-            picture::size(&picture).map_err(|e| Unusable { file: from.clone(), ..wrong(e.to_string()) })?;
+            let (width, height, mode) = picture::header(&picture).map_err(|e| {
+                let file = if let Origin::File(file) = &origin { Some(file.clone()) } else { None };
+                Unusable { file, ..wrong(e.to_string()) }
+            })?;
+            found.push(Found { origin, hash: picture.hash(), width, height, mode });
             pictures.push(picture);
-            files.push(from);
         }
-        let id = format!("{}:{row}", file.label);
-        let sample = clean::sample(&self.source, id, raw.cells, pictures).map_err(bad)?;
-        Ok(ReadRow { sample, files })
+        Ok((pictures, found))
+    }
+
+    /// Reads every row on several threads, makes something of each there, and hands it over in the order of the rows.
+    fn read_all<T: Send>(
+        &self,
+        make: impl Fn(Prepared) -> T + Sync,
+        mut take: impl FnMut(T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut runs: Vec<(&OpenFile, Range<u64>, u64)> = Vec::new();
+        for file in &self.files {
+            let mut row = 0;
+            while row < file.table.len() {
+                let Run { end, bytes } = file.table.run(row);
+                runs.push((file, row..end, bytes));
+                row = end;
+            }
+        }
+        let sequential = self.files.iter().any(|file| file.table.is_sequential());
+        // One more than there are cores: while one waits for the disk, all can work.
+        let threads = if sequential { 1 } else { rayon::current_num_threads() + 1 };
+        let work = |(file, rows, _): &(&OpenFile, Range<u64>, u64)| {
+            let (mut row, mut made) = (rows.start, Vec::with_capacity((rows.end - rows.start) as usize));
+            file.table.rows(rows.clone(), &mut |raw| {
+                let questions = self.questions(file, row, raw).into_iter().enumerate();
+                made.extend(questions.map(|(i, read)| make(Prepared::new(file.start + row, i, read))));
+                row += 1;
+            });
+            made
+        };
+        // The values of a run and beside them what they were unpacked from, and the pictures as rows carry them.
+        let cost = |(_, _, bytes): &(&OpenFile, Range<u64>, u64)| bytes.saturating_mul(3);
+        in_order(&runs, threads, (cost, MOST_HELD), work, |made| made.into_iter().try_for_each(&mut take))
     }
 
     /// Reads every row into an index.
     fn index(&self, mut builder: Builder) -> io::Result<Builder> {
-        for number in 0..self.rows {
-            match self.row(number) {
-                Err(unusable) => {
-                    let hash = unusable.hash();
-                    let Unusable { bad: BadRow { place, what }, file, .. } = unusable;
-                    // It may be there the next time.
-                    file.map(|file| builder.picture_file(&file, &self.root.show(&file)));
-                    builder.row(hash, &Stored::Bad { place, what })?;
-                }
-                Ok(ReadRow { sample, files }) => {
-                    let hash = hash_of(&sample);
-                    let mut pictures = Vec::with_capacity(sample.pictures.len());
-                    for (picture, file) in sample.pictures.iter().zip(files) {
-                        let Picture::Encoded(bytes) = picture else {
-                            unreachable!("files hold encoded pictures")
-                        };
-                        let hash = picture.hash();
-                        let at = match file {
-                            Some(file) => builder.picture_file(&file, &self.root.show(&file)),
-                            None => builder.picture(hash, bytes)?,
-                        };
-                        let (width, height, mode) =
-                            picture::header(picture).map_err(|bad| io::Error::other(bad.to_string()))?;
-                        let hash = hash.to_hex().to_string();
-                        pictures.push(StoredPicture { at, hash, width, height, mode });
-                    }
-                    let Sample { id, question, options, answer, .. } = sample;
-                    builder.row(hash, &Stored::Row { id, question, options, answer, pictures })?;
-                }
+        let keep = |Prepared { row, hash, content, .. }: Prepared| match content {
+            Err(unusable) => {
+                let Unusable { bad: BadRow { place, what }, file, .. } = unusable;
+                // It may be there the next time.
+                file.map(|file| builder.picture_file(&file, &self.root.show(&file)));
+                builder.row(hash, &Stored::Bad { place, what })
             }
-        }
+            Ok(ReadRow { sample, pictures: found }) => {
+                let mut pictures = Vec::with_capacity(found.len());
+                let own = &self.file_of(row).shown;
+                for (picture, found) in sample.pictures.iter().zip(found) {
+                    let Picture::Encoded(bytes) = picture else {
+                        unreachable!("files hold encoded pictures")
+                    };
+                    let Found { origin, hash, width, height, mode } = found;
+                    let at = match origin {
+                        Origin::File(file) => builder.picture_file(&file, &self.root.show(&file)),
+                        Origin::Inside(pieces) => Place::Inside(own.clone(), pieces),
+                        Origin::Memory => builder.picture(hash, bytes)?,
+                    };
+                    pictures.push(StoredPicture { at, hash: hash.to_hex().to_string(), width, height, mode });
+                }
+                let Sample { id, question, options, answer, .. } = sample;
+                builder.row(hash, &Stored::Row { id, question, options, answer, pictures })
+            }
+        };
+        self.read_all(|prepared| prepared, keep)?;
         Ok(builder)
     }
 }
 
 /// Question, options, answer and picture bytes; neither the id nor any name.
 pub(super) fn hash_of(sample: &Sample) -> blake3::Hash {
-    let pictures: Vec<String> =
-        sample.pictures.iter().map(|picture| picture.hash().to_hex().to_string()).collect();
+    hash_with(sample, sample.pictures.iter().map(Picture::hash))
+}
+
+/// The same with the hashes of its pictures.
+fn hash_with(sample: &Sample, pictures: impl Iterator<Item = blake3::Hash>) -> blake3::Hash {
+    let pictures: Vec<String> = pictures.map(|hash| hash.to_hex().to_string()).collect();
     let content = (&sample.question, &sample.options, &sample.answer, pictures);
     blake3::hash(&serde_json::to_vec(&content).expect("texts and finite numbers"))
 }

@@ -24,10 +24,10 @@ use crate::{
     },
     name::Name,
     optimize::{
-        Surface, default_optimizer,
+        Optimizer, Surface, default_optimizer,
         goal::{Aim, Goal, Guardrail, Rail, Than},
         heuristics::{self, Record},
-        next_runs::{Batch, next_runs},
+        next_runs::{Batch, Wanted, next_runs},
         proposal::{self, COVERAGE, propose},
     },
     predict::{
@@ -61,6 +61,8 @@ pub struct Question<'a> {
     pub supply: Option<&'a Supply>,
     /// Name and settings of the predictor.
     pub predictor: &'a toml::Table,
+    /// How the proposal is searched for.
+    pub optimizer: &'a dyn Optimizer,
     /// Shufflings behind the chance of every skill, see [`skill::Settings`].
     pub n_permutations: usize,
     /// How many runs to suggest next, and how they are kept apart.
@@ -220,8 +222,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         },
         guardrails: guardrails.collect::<Result<_>>()?,
     };
-    let optimizer = default_optimizer();
-    let how = proposal::Settings { optimizer: optimizer.as_ref(), goal: &goal, seed: seed.child("propose") };
+    let how = proposal::Settings { optimizer: question.optimizer, goal: &goal, seed: seed.child("propose") };
     let proposal = propose(&surface, &assessment, &runs[0], &region, &how);
     let skill = &assessment.objective;
     if skill.verdict == Verdict::Signal {
@@ -246,16 +247,19 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     };
     let p_beats_best_observed = p_beats(&best.shares);
     let p_beats_natural = natural.as_deref().map(p_beats);
-    let next = next_runs(
-        method.as_ref(),
-        &runs,
-        &weights,
-        &region,
-        optimizer.as_ref(),
-        question.next,
-        seed.child("next"),
-    )
-    .map_err(|error| unfit(&error))?;
+    // The paper's search has no runs to choose.
+    let climbing = default_optimizer();
+    let wanted = Wanted {
+        method: method.as_ref(),
+        targets: &runs,
+        weights: &weights,
+        guardrails: &goal.guardrails,
+        region: &region,
+        optimizer: climbing.as_ref(),
+        seed: seed.child("next"),
+    };
+    let (batch, count) = question.next;
+    let next = next_runs(&wanted, batch, count).map_err(|error| unfit(&error))?;
 
     let score = |i: usize, skill: Skill| Score {
         name: targets[i].name.clone(),

@@ -195,7 +195,7 @@ pub struct Best {
 pub struct Next {
     /// Its shares.
     pub shares: Vec<f64>,
-    /// By how much it is expected to exceed the best mixture tried.
+    /// By how much it is expected to exceed the best mixture tried, times the chance that it keeps every guardrail.
     pub expected_improvement: f64,
     /// Expected score, with the interval of the surface.
     pub predicted: Interval,

@@ -5,8 +5,6 @@
 //! benchmark's table decides it (a boxes verifier with threshold 0 is the mean IoU).
 
 #[cfg(test)]
-mod priors;
-#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::Mutex};

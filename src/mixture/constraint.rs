@@ -339,7 +339,7 @@ impl Constraints {
                     "`{at}` needs `weights` and a number as `min` or `max`"
                 )));
             }
-            let words = words.join(" + ");
+            let words = words.join(" + ").replace("+ -", "- ");
             region.sum(&normal, linear.min, linear.max, |side, bound| format!("{words} at {side} {bound}"));
         }
         if let Some(leash) = &self.leash {
@@ -570,7 +570,9 @@ impl Region {
     /// shares, clamped to the group's bounds; it falls with τ, so that τ is found by bisection and refined exactly.
     pub fn project(&self, shares: &[f64]) -> Vec<f64> {
         if !self.linear.is_empty() || self.leash.is_some() || self.at_most.is_some() {
-            return self.project_onto_all(shares).unwrap_or_else(|_| shares.to_vec());
+            let point = self.project_onto_all(shares).unwrap_or_else(|_| shares.to_vec());
+            // Rounding may leave a little less than nothing.
+            return point.into_iter().map(|share| if share > 0.0 { share } else { 0.0 }).collect();
         }
         let sums = |shift: f64| -> Vec<f64> {
             self.groups.iter().map(|g| self.clipped(g, shares, shift).clamp(g.low, g.high)).collect()
@@ -882,7 +884,7 @@ mod tests {
         );
         check(
             "linear = [{ weights = { a = 1, b = -2 }, min = 0 }]\nshares.a = { max = 0.2 }\nshares.b = { min = 0.3 }",
-            "these collide: 1 `a` + -2 `b` at least 0, `a` at most 0.2, `b` at least 0.3",
+            "these collide: 1 `a` - 2 `b` at least 0, `a` at most 0.2, `b` at least 0.3",
         );
         check(
             "leash = { total_variation = 0.1 }\nshares.a = { min = 0.5 }",

@@ -162,6 +162,12 @@ impl Guardrail {
         self.skill.half_width(1.0, 2.0 * self.chance - 1.0)
     }
 
+    /// Chance, in [0, 1], that no more is lost than allowed.
+    pub fn chance_kept(&self, surface: &Surface, shares: &[f64]) -> f64 {
+        let gain = surface.difference_of(&self.members, shares, &self.than);
+        self.skill.chance_above_zero(gain.mean + self.within, gain.sd)
+    }
+
     /// What became of it at `shares`.
     pub fn kept(&self, surface: &Surface, shares: &[f64]) -> Kept {
         let gain = surface.difference_of(&self.members, shares, &self.than);

@@ -2,6 +2,7 @@
 //!
 //! Benchmarks are predicted one by one and weighed here, so that other weights refit nothing.
 
+mod gaussian_search;
 pub mod goal;
 pub mod heuristics;
 pub mod hull;
@@ -13,19 +14,17 @@ pub mod proposal;
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::{
     mixture::constraint::Region,
     predict::{Difference, FitError, Method, Observation, Prediction, Predictor},
-    registry::{Entry, Named, Registry},
+    registry::{Entry, Named, Registry, UnknownName},
     seed::Seed,
 };
 
 /// A way to find the highest point of a function on the allowed mixtures.
 pub trait Optimizer: Send + Sync {
-    /// The best point found; inside `region` to 1e-9, the same for the same seed. `starts` are tried first, of which
-    /// there may be none; they need not be allowed.
+    /// The best point found; inside `region` to 1e-9, the same for the same seed. `starts`: mixtures to begin from, the
+    /// likeliest first; there may be none, and they need not be allowed.
     fn maximize(
         &self,
         objective: &dyn Objective,
@@ -81,6 +80,7 @@ pub const OPTIMIZERS: Registry<dyn Optimizer> = Registry {
     kind: "optimizer",
     entries: &[
         projected_gradient::ENTRY, //
+        gaussian_search::ENTRY,
     ],
 };
 
@@ -89,9 +89,23 @@ const fn entry<O: Named + Optimizer + 'static>() -> Entry<dyn Optimizer> {
 }
 
 /// The optimizer that proposals use.
+pub const DEFAULT: &str = "projected_gradient";
+
+/// The optimizer called `name` with its default settings.
+pub fn by_name(name: &str) -> Result<Box<dyn Optimizer>, UnknownName> {
+    let entry = OPTIMIZERS.get(name)?;
+    Ok((entry.build)(toml::Table::new()).expect("every optimizer has defaults for all its settings"))
+}
+
+/// [`DEFAULT`] with its default settings.
 pub fn default_optimizer() -> Box<dyn Optimizer> {
-    let entry = OPTIMIZERS.get("projected_gradient").expect("it is in the registry above");
-    (entry.build)(toml::Table::new()).expect("all its settings have defaults")
+    by_name(DEFAULT).expect("it is in the registry above")
+}
+
+/// What is not a number is never best.
+fn value_of(objective: &dyn Objective, shares: &[f64]) -> f64 {
+    let value = objective.value(shares);
+    if value.is_nan() { f64::NEG_INFINITY } else { value }
 }
 
 /// A predictor per benchmark, and the weight of each in the objective.
@@ -103,8 +117,7 @@ pub struct Surface {
 impl Surface {
     /// Fits one predictor per target; `weights`: one per target, negative to minimise.
     pub fn fit(method: &dyn Method, targets: &[Vec<Observation>], weights: &[f64]) -> Result<Self, FitError> {
-        let fitted: Vec<_> = targets.par_iter().map(|runs| method.fit(runs)).collect::<Result<_, _>>()?;
-        Ok(Self { predictors: fitted.into(), weights: weights.to_vec() })
+        Ok(Self { predictors: method.fit_all(targets)?.into(), weights: weights.to_vec() })
     }
 
     /// The same predictors under other weights, one per target: nothing is fitted again.
@@ -124,6 +137,16 @@ impl Surface {
         for (weight, predictor) in self.weighted() {
             let slope = predictor.slope(shares)?;
             sum.iter_mut().zip(slope).for_each(|(sum, slope)| *sum += weight * slope);
+        }
+        Some(sum)
+    }
+
+    /// How fast the variance of [`predict`](Self::predict) rises with each share, where every predictor can say so.
+    pub fn variance_slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        let mut sum = vec![0.0; shares.len()];
+        for (weight, predictor) in self.weighted() {
+            let slope = predictor.variance_slope(shares)?;
+            sum.iter_mut().zip(slope).for_each(|(sum, slope)| *sum += weight * weight * slope);
         }
         Some(sum)
     }

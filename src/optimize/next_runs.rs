@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 
-use super::{Objective, Optimizer, Surface, joint::Joint, projected_gradient::exchange};
+use super::{Objective, Optimizer, Surface, goal::Guardrail, joint::Joint, projected_gradient::exchange};
 use crate::{
     mixture::constraint::Region,
     predict::{FitError, Method, Observation, Prediction, mixtures},
@@ -19,7 +19,8 @@ use crate::{
 pub struct Suggestion {
     /// Share of each dataset.
     pub shares: Vec<f64>,
-    /// By how much it is expected to exceed the best mixture tried, in the unit of the objective.
+    /// By how much it is expected to exceed the best mixture tried, in the unit of the objective, times the chance that
+    /// it keeps every guardrail.
     pub expected_improvement: f64,
     /// The objective there; with a liar, fitted on the runs and on the earlier suggestions' lies.
     pub predicted: Prediction,
@@ -46,35 +47,34 @@ const RIVALS: usize = 10;
 /// Random mixtures among which noisy improvement looks for a hill.
 const POOL: usize = 200;
 
-/// The next `count` runs of `region`. `targets` and `weights` as for [`Surface::fit`].
-pub fn next_runs(
-    method: &dyn Method,
-    targets: &[Vec<Observation>],
-    weights: &[f64],
-    region: &Region,
-    optimizer: &dyn Optimizer,
-    (batch, count): (Batch, usize),
-    seed: Seed,
-) -> Result<Vec<Suggestion>, FitError> {
+/// What runs are chosen from, and for what.
+pub struct Wanted<'a> {
+    /// Fitted again for every lie.
+    pub method: &'a dyn Method,
+    /// As for [`Surface::fit`].
+    pub targets: &'a [Vec<Observation>],
+    /// One per target.
+    pub weights: &'a [f64],
+    /// What must not get worse: a run counts as much as it is likely to keep them all (Gardner et al. 2014).
+    pub guardrails: &'a [Guardrail],
+    /// Mixtures that may be tried.
+    pub region: &'a Region,
+    /// How to search.
+    pub optimizer: &'a dyn Optimizer,
+    /// Of random starts and draws.
+    pub seed: Seed,
+}
+
+/// The next `count` runs.
+pub fn next_runs(wanted: &Wanted, batch: Batch, count: usize) -> Result<Vec<Suggestion>, FitError> {
     match batch {
-        Batch::ConstantLiar => constant_liar(method, targets, weights, region, optimizer, count, seed),
-        Batch::NoisyImprovement => {
-            let surface = Surface::fit(method, targets, weights)?;
-            let tried = targets.first().map_or(&[][..], Vec::as_slice);
-            Ok(noisy_improvement(&surface, tried, region, count, seed.child("noisy")))
-        }
+        Batch::ConstantLiar => constant_liar(wanted, count),
+        Batch::NoisyImprovement => noisy_improvement(wanted, count),
     }
 }
 
-fn constant_liar(
-    method: &dyn Method,
-    targets: &[Vec<Observation>],
-    weights: &[f64],
-    region: &Region,
-    optimizer: &dyn Optimizer,
-    count: usize,
-    seed: Seed,
-) -> Result<Vec<Suggestion>, FitError> {
+fn constant_liar(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitError> {
+    let &Wanted { method, targets, weights, guardrails, region, optimizer, seed } = wanted;
     let mut told = targets.to_vec();
     let n_real = targets.first().map_or(0, Vec::len);
     let mut suggestions = Vec::with_capacity(count);
@@ -82,8 +82,8 @@ fn constant_liar(
         let surface = Surface::fit(method, &told, weights)?;
         // Means, not scores: the best score of noisy runs is a lucky one.
         let tried = told.first().map_or(&[][..], |runs| &runs[..n_real.min(runs.len())]);
-        let best = tried.iter().map(|run| surface.mean(&run.shares)).fold(f64::NEG_INFINITY, f64::max);
-        let objective = Improvement { surface: &surface, best };
+        let best = height(&surface, tried, guardrails);
+        let objective = Improvement { surface: &surface, guardrails, best };
         let starts: Vec<Vec<f64>> = best_first(&surface, tried).into_iter().take(8).collect();
         let found = optimizer.maximize(&objective, region, &starts, seed.child("next_runs").child(number));
         for runs in &mut told {
@@ -99,39 +99,76 @@ fn constant_liar(
     Ok(suggestions)
 }
 
-/// Expected improvement over a height.
+/// What a run has to exceed: the highest mean among mixtures tried, and mixtures that guardrails compare with, that keep
+/// the guardrails; the lowest of all where none does.
+fn height(surface: &Surface, tried: &[Observation], guardrails: &[Guardrail]) -> f64 {
+    let known = tried.iter().map(|run| &run.shares).chain(guardrails.iter().map(|rail| &rail.than));
+    let (mut best, mut least) = (f64::NEG_INFINITY, f64::INFINITY);
+    for shares in known {
+        let mean = surface.mean(shares);
+        least = least.min(mean);
+        if mean > best && guardrails.iter().all(|rail| rail.kept(surface, shares).kept) {
+            best = mean;
+        }
+    }
+    if best.is_finite() { best } else { least }
+}
+
+/// Chance that `shares` keep all guardrails, as if they failed independently.
+fn chance_kept(surface: &Surface, guardrails: &[Guardrail], shares: &[f64]) -> f64 {
+    guardrails.iter().map(|rail| rail.chance_kept(surface, shares)).product()
+}
+
+/// Expected improvement over a height, times the chance that guardrails are kept.
 struct Improvement<'a> {
     surface: &'a Surface,
+    guardrails: &'a [Guardrail],
     best: f64,
 }
 
 impl Objective for Improvement<'_> {
     fn value(&self, shares: &[f64]) -> f64 {
-        expected_improvement(self.surface.predict(shares), self.best)
+        let improvement = expected_improvement(self.surface.predict(shares), self.best);
+        if improvement == 0.0 {
+            return 0.0;
+        }
+        improvement * chance_kept(self.surface, self.guardrails, shares)
     }
 
-    /// That of the mean alone, for hundreds of datasets, where differences would ask for as many predictions a step:
-    /// it leads uphill, and exchanges finish.
     fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
-        if shares.len() > 50 { self.surface.slope(shares) } else { None }
+        if !self.guardrails.is_empty() {
+            return None;
+        }
+        let Prediction { mean, sd, .. } = self.surface.predict(shares);
+        let slope = self.surface.slope(shares)?;
+        if sd <= 0.0 {
+            return Some(slope);
+        }
+        // ∇ EI = Φ(z) ∇mean + φ(z) ∇sd, and ∇sd = ∇variance / 2 sd.
+        let (z, normal) = ((mean - self.best) / sd, Normal::standard());
+        let (above, density) = (normal.cdf(z), normal.pdf(z));
+        let variance = self.surface.variance_slope(shares)?;
+        Some(slope.iter().zip(variance).map(|(m, v)| above * m + density * v / (2.0 * sd)).collect())
     }
 }
 
-fn noisy_improvement(
-    surface: &Surface,
-    tried: &[Observation],
-    region: &Region,
-    count: usize,
-    seed: Seed,
-) -> Vec<Suggestion> {
-    let tried = best_first(surface, tried);
-    let mut rivals: Vec<Vec<f64>> = tried.iter().take(RIVALS).cloned().collect();
+fn noisy_improvement(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitError> {
+    let &Wanted { method, targets, weights, guardrails, region, .. } = wanted;
+    let (surface, seed) = (Surface::fit(method, targets, weights)?, wanted.seed.child("noisy"));
+    let surface = &surface;
+    let tried = best_first(surface, targets.first().map_or(&[][..], Vec::as_slice));
+    let kept = |shares: &&Vec<f64>| guardrails.iter().all(|rail| rail.kept(surface, shares).kept);
+    let mut rivals: Vec<Vec<f64>> = tried.iter().filter(kept).take(RIVALS).cloned().collect();
+    // What guardrails compare with keeps them, where nothing tried does.
+    if rivals.is_empty() {
+        rivals.extend(guardrails.iter().map(|rail| rail.than.clone()));
+    }
     let d = region.datasets().len();
     let mut suggestions = Vec::with_capacity(count);
     for number in 0..count {
         let seed = seed.child(number);
         let Some(joint) = Joint::new(surface, rivals.clone(), DRAWS, seed.child("draws")) else { break };
-        let objective = |shares: &[f64]| joint.improvement(shares);
+        let objective = |shares: &[f64]| joint.improvement(shares) * chance_kept(surface, guardrails, shares);
         // An evaluation asks every rival, so that climbing by differences from everywhere would take seconds: a pool
         // finds the hills, and pairwise exchanges climb the best two.
         let mut rng = seed.child("pool").rng();
@@ -166,7 +203,7 @@ fn noisy_improvement(
         });
         rivals.push(shares);
     }
-    suggestions
+    Ok(suggestions)
 }
 
 /// The mixtures tried, by what the surface expects of them.

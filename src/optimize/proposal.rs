@@ -109,10 +109,8 @@ pub fn propose(
     let (mut shares, mut local_gain) = (region.project(&uniform), 0.0);
     let mut broken: Vec<Kept> = Vec::new();
     if skill.verdict == Verdict::Signal {
-        // Climbing from the best dozen finds what climbing from hundreds does.
-        let starts = &tried[..tried.len().min(12)];
         let search =
-            Search { optimizer: settings.optimizer, starts, seed: settings.seed, scale: skill.scale };
+            Search { optimizer: settings.optimizer, starts: &tried, seed: settings.seed, scale: skill.scale };
         let best = maximize(surface, settings.goal, region, &search);
         broken = guardrails(&best.shares).into_iter().filter(|rail| !rail.kept).collect();
         if broken.is_empty() {

@@ -157,6 +157,19 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
+/// Σ ((a − b) · scale)², summed as [`dot`] does.
+pub fn squared_distance(a: &[f64], b: &[f64], scale: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let one = |((a, b), scale): ((&f64, &f64), &f64)| ((a - b) * scale).powi(2);
+    let (a8, b8, scale8) = (a.chunks_exact(8), b.chunks_exact(8), scale.chunks_exact(8));
+    let rest = a8.remainder().iter().zip(b8.remainder()).zip(scale8.remainder());
+    let rest: f64 = rest.map(one).sum();
+    for ((a, b), scale) in a8.zip(b8).zip(scale8) {
+        sums.iter_mut().zip(a.iter().zip(b).zip(scale)).for_each(|(sum, all)| *sum += one(all));
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
 /// Thin singular value decomposition `left · diag(values) · rightᵀ` of a matrix, largest value first.
 pub struct Singular {
     /// `[n, k]`, orthonormal columns.
@@ -263,6 +276,17 @@ mod tests {
         assert!((&rebuilt - &a).iter().all(|e| e.abs() < 1e-10));
         let identity = cholesky.inverse().dot(&a);
         assert!((&identity - &Array2::<f64>::eye(150)).iter().all(|e| e.abs() < 1e-6));
+    }
+
+    #[test]
+    fn sums_in_parts_are_the_plain_sums() {
+        // Two parts of eight and a rest of three.
+        let of = |factor: f64| (0..19).map(|i| factor * f64::from(i)).collect::<Vec<_>>();
+        let (a, b, scale) = (of(1.0), of(0.5), of(0.1));
+        let plain: f64 = (0..19).map(|i| ((a[i] - b[i]) * scale[i]).powi(2)).sum();
+        assert!((squared_distance(&a, &b, &scale) - plain).abs() < 1e-12 * plain);
+        let plain: f64 = (0..19).map(|i| a[i] * b[i]).sum();
+        assert!((dot(&a, &b) - plain).abs() < 1e-12 * plain);
     }
 
     #[test]

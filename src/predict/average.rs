@@ -27,6 +27,18 @@ pub(super) fn slopes(members: &[Vec<f64>]) -> Vec<f64> {
     (0..members[0].len()).map(|i| members.iter().map(|slope| slope[i]).sum::<f64>() / n).collect()
 }
 
+/// Of slopes of variances, with the means and slopes of the members: those of [`pool`].
+pub(super) fn variance_slopes(means: &[f64], of_means: &[Vec<f64>], of_variances: &[Vec<f64>]) -> Vec<f64> {
+    let n = means.len() as f64;
+    let mean = means.iter().sum::<f64>() / n;
+    let mut pooled = slopes(of_variances);
+    for (own, slope) in means.iter().zip(of_means) {
+        // What all members share falls out of Σ (mᵢ − m) ∇m.
+        pooled.iter_mut().zip(slope).for_each(|(sum, s)| *sum += 2.0 / n * (own - mean) * s);
+    }
+    pooled
+}
+
 /// What any member has to say, once.
 pub(super) fn notes(members: impl Iterator<Item = Vec<String>>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{
-    Method, Observation, mixtures,
+    Method, Observation, Predictor, mixtures,
     skill::{calibrated, r2, rank_correlation},
 };
 use crate::seed::Seed;
@@ -129,13 +129,12 @@ fn scores(
     parts: &[(Vec<usize>, Vec<usize>)],
     n_mixtures: usize,
 ) -> Result<Option<Scores>, String> {
-    let jobs: Vec<(usize, usize)> =
-        (0..parts.len()).flat_map(|part| (0..targets.len()).map(move |target| (part, target))).collect();
-    let one = |&(part, target): &(usize, usize)| -> Result<Reached, String> {
-        let pick = |rows: &[usize]| rows.iter().map(|&row| targets[target][row].clone()).collect::<Vec<_>>();
-        let (train, test) = (pick(&parts[part].0), pick(&parts[part].1));
-        let fitted = method.fit(&train).map_err(|error| error.to_string())?;
-        let own = calibrated(&train, &fitted.held_out());
+    let pick = |target: &Vec<Observation>, rows: &[usize]| -> Vec<Observation> {
+        rows.iter().map(|&row| target[row].clone()).collect()
+    };
+    let one = |target: usize, part: usize, train: &[Observation], fitted: &dyn Predictor| -> Reached {
+        let test = pick(&targets[target], &parts[part].1);
+        let own = calibrated(train, &fitted.held_out());
         let truth: Vec<f64> = test.iter().map(|run| run.score).collect();
         let predicted: Vec<_> = test.iter().map(|run| fitted.predict(&run.shares)).collect();
         let means: Vec<f64> = predicted.iter().map(|p| p.mean).collect();
@@ -146,9 +145,18 @@ fn scores(
             .iter()
             .zip(&predicted)
             .filter(|(t, p)| (*t - p.mean).abs() <= own.half_width(p.run_sd(), 0.9));
-        Ok([rank_correlation(&truth, &means), r2(&truth, &means), error, inside.count() as f64 / n])
+        [rank_correlation(&truth, &means), r2(&truth, &means), error, inside.count() as f64 / n]
     };
-    let reached: Vec<Reached> = jobs.par_iter().map(one).collect::<Result<_, String>>()?;
+    let of_part = |part: usize| -> Result<Vec<Reached>, String> {
+        let train: Vec<Vec<Observation>> =
+            targets.iter().map(|target| pick(target, &parts[part].0)).collect();
+        let fitted = method.fit_all(&train).map_err(|error| error.to_string())?;
+        let all = fitted.par_iter().zip(&train).enumerate();
+        Ok(all.map(|(target, (fitted, train))| one(target, part, train, fitted.as_ref())).collect())
+    };
+    let reached: Vec<Vec<Reached>> =
+        (0..parts.len()).into_par_iter().map(of_part).collect::<Result<_, String>>()?;
+    let reached = reached.concat();
     if reached.is_empty() {
         return Ok(None);
     }

@@ -83,6 +83,10 @@ impl Predictor for Fitted {
         Some(self.process.slope(shares))
     }
 
+    fn variance_slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        Some(self.process.variance_slope(shares))
+    }
+
     fn difference(&self, a: &[f64], b: &[f64]) -> Difference {
         self.process.difference(a, b)
     }

@@ -33,4 +33,11 @@ impl Method for Gp3Cube {
         let groups = check(Self::NAME, 3, runs)?.mixtures;
         Ok(Box::new(Fitted::new(runs, groups, members(1.0 / 3.0))))
     }
+
+    fn fit_all(&self, targets: &[Vec<Observation>]) -> Result<Vec<Box<dyn Predictor>>, FitError> {
+        let groups = targets.iter().map(|runs| check(Self::NAME, 3, runs).map(|checked| checked.mixtures));
+        let groups = groups.collect::<Result<Vec<_>, FitError>>()?;
+        let all = Fitted::of_all(targets, groups, members(1.0 / 3.0));
+        Ok(all.into_iter().map(|fitted| -> Box<dyn Predictor> { Box::new(fitted) }).collect())
+    }
 }

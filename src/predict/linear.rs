@@ -170,6 +170,19 @@ impl Linear {
         }
     }
 
+    /// How fast the variance of [`predict`](Self::predict) rises with each feature, `[p]`.
+    pub(super) fn variance_slope(&self, features: ArrayView1<f64>) -> Array1<f64> {
+        let x = match &self.centre {
+            Some((means, _)) => &features - means,
+            None => features.to_owned(),
+        };
+        let along = self.svd.right.t().dot(&x);
+        let seen: Array1<f64> =
+            along.iter().zip(&self.svd.values).map(|(a, s)| a / (s * s + self.penalty)).collect();
+        let unseen = &x - &self.svd.right.dot(&along);
+        2.0 * (self.noise_variance * self.svd.right.dot(&seen) + self.unseen_variance * unseen)
+    }
+
     /// Surface at `a` minus surface at `b`, each `[p]`.
     pub(super) fn difference(&self, a: ArrayView1<f64>, b: ArrayView1<f64>) -> Difference {
         let x = &a - &b;

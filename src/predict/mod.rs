@@ -28,6 +28,7 @@ pub mod skill;
 mod trend_gp;
 pub mod two_fidelity;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::{Entry, Named, Registry};
@@ -36,6 +37,12 @@ use crate::registry::{Entry, Named, Registry};
 pub trait Method: Send + Sync {
     /// Learns from runs that are done. The same runs give the same predictor.
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError>;
+
+    /// Learns several targets of the same runs, in their order; what is alike between them may be shared. As one by one
+    /// where a method shares nothing.
+    fn fit_all(&self, targets: &[Vec<Observation>]) -> Result<Vec<Box<dyn Predictor>>, FitError> {
+        targets.par_iter().map(|runs| self.fit(runs)).collect()
+    }
 }
 
 /// What a [`Method`] learnt. Only fitting makes one, so there is nothing to call too early.
@@ -51,6 +58,12 @@ pub trait Predictor: Send + Sync {
     /// How fast the mean rises with each share at `shares`, where that is cheap to say; optimizers take differences
     /// elsewhere. The slope of √share is bounded, as at 0 it is infinite.
     fn slope(&self, _shares: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// How fast the variance of the surface, the square of [`Prediction::sd`], rises with each share; as
+    /// [`slope`](Self::slope).
+    fn variance_slope(&self, _shares: &[f64]) -> Option<Vec<f64>> {
         None
     }
 

@@ -13,7 +13,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 use super::{
     Difference, Observation, Prediction,
-    algebra::{Cholesky, dot},
+    algebra::{Cholesky, dot, squared_distance},
     mean_known_noise,
 };
 
@@ -176,12 +176,13 @@ struct Settings {
 
 impl Settings {
     fn covariance(&self, a: &[f64], b: &[f64]) -> f64 {
-        let (mut squared, mut product) = (0.0, 0.0);
-        for ((a, b), inverse) in a.iter().zip(b).zip(&self.inverse_lengths) {
-            squared += ((a - b) * inverse).powi(2);
-            product += a * b;
-        }
-        self.matern * Radial::at(squared).value + self.linear * product / a.len() as f64
+        self.matern * Radial::at(self.squared(a, b)).value + self.linear * dot(a, b) / a.len() as f64
+    }
+
+    /// Squared distance in lengths.
+    fn squared(&self, a: &[f64], b: &[f64]) -> f64 {
+        let inverse = self.inverse_lengths.as_slice().expect("the lengths are in standard layout");
+        squared_distance(a, b, inverse)
     }
 }
 
@@ -203,10 +204,12 @@ impl Radial {
 }
 
 /// Independent normal priors on the logarithms of the hyperparameters: common length, its `d` deviations, Matérn
-/// variance, linear variance, noise. The search runs in their standard units, so that the prior is `|z|²/2`.
+/// variance, linear variance, noise. The search runs in their standard units, so that the prior is `|z − centre|²/2`.
 struct Prior {
     n_datasets: usize,
     belief: Belief,
+    /// `[n_parameters]`: where it is highest, 0 where nothing else is known.
+    centre: Array1<f64>,
 }
 
 const NOISE_RANGE: (f64, f64) = (1e-6, 3.0);
@@ -215,8 +218,8 @@ const LINEAR_SD: f64 = 2.0;
 const NOISE_SD: f64 = 1.5;
 
 impl Prior {
-    fn n_parameters(&self) -> usize {
-        self.n_datasets + 4
+    fn new(n_datasets: usize, belief: Belief) -> Self {
+        Self { n_datasets, belief, centre: Array1::zeros(n_datasets + 4) }
     }
 
     fn settings(&self, z: &Array1<f64>) -> Settings {
@@ -280,7 +283,8 @@ fn negative_log_posterior(data: &Data, prior: &Prior, z: &Array1<f64>) -> Option
     let at = Conditioned::new(data, prior.settings(z))?;
     let Conditioned { settings, cholesky, weights, matern, fall } = &at;
     let (n, d) = (data.outputs.len(), prior.n_datasets);
-    let value = 0.5 * data.outputs.dot(weights) + 0.5 * cholesky.log_determinant() + 0.5 * z.dot(z);
+    let mut gradient = z - &prior.centre;
+    let value = 0.5 * (data.outputs.dot(weights) + cholesky.log_determinant() + gradient.dot(&gradient));
     // ∂/∂θ = ½ Σ (K⁻¹ − ααᵀ) ∘ ∂K/∂θ; the lower half counts twice.
     let inverse = cholesky.inverse();
     let (mut by_matern, mut by_linear, mut by_noise) = (0.0, 0.0, 0.0);
@@ -302,15 +306,18 @@ fn negative_log_posterior(data: &Data, prior: &Prior, z: &Array1<f64>) -> Option
         by_linear += slope * data.products[[a, a]];
         by_noise += slope;
     }
-    let mut gradient = z.clone();
     // ∂M/∂ln lᵢ = fall · Δᵢ² / lᵢ², and Σ S (xᵢ − yᵢ)² / 2 = Σ sᵢ xᵢ² − xᵀ S x.
     let along = slopes.dot(&data.inputs);
-    for i in 0..d {
-        let (column, along) = (data.inputs.column(i), along.column(i));
-        let squares: f64 = column.iter().zip(&sums).map(|(x, sum)| x * x * sum).sum();
-        let by_length = (squares - column.dot(&along)) * settings.inverse_lengths[i].powi(2);
-        gradient[0] += settings.matern * by_length;
-        gradient[1 + i] += settings.matern * by_length * prior.belief.tau;
+    let mut by_length = vec![0.0; d];
+    for ((row, along), sum) in data.inputs.rows().into_iter().zip(along.rows()).zip(&sums) {
+        for ((by_length, x), along) in by_length.iter_mut().zip(row).zip(along) {
+            *by_length += x * (sum * x - along);
+        }
+    }
+    for (i, by_length) in by_length.into_iter().enumerate() {
+        let by_length = settings.matern * by_length * settings.inverse_lengths[i].powi(2);
+        gradient[0] += by_length;
+        gradient[1 + i] += by_length * prior.belief.tau;
     }
     gradient[d + 1] += MATERN_SD * settings.matern * by_matern;
     gradient[d + 2] += LINEAR_SD * settings.linear * by_linear;
@@ -368,13 +375,20 @@ impl Gradient for Posterior<'_> {
     }
 }
 
+/// Where a search is done, by the length of the gradient and the gain of a step: with few runs, where a fit costs nothing,
+/// as far as it gets; with more, where no prediction changes any more.
+fn tolerances(n_runs: usize) -> (f64, f64) {
+    if n_runs > 30 { (2e-2, 1e-3) } else { (3e-3, 1e-6) }
+}
+
 /// Hyperparameters of highest density from `start`.
 fn climb(data: &Data, prior: &Prior, start: Array1<f64>, max_iterations: u64) -> Array1<f64> {
     let best = RefCell::new((f64::INFINITY, start.clone()));
     let problem = Posterior { data, prior, last: RefCell::new(None), best: &best };
+    let (gradient, cost) = tolerances(data.outputs.len());
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
-        .with_tolerance_grad(3e-3)
-        .and_then(|solver| solver.with_tolerance_cost(1e-6))
+        .with_tolerance_grad(gradient)
+        .and_then(|solver| solver.with_tolerance_cost(cost))
         .expect("the tolerances are positive");
     // An error of the line search means that it can get no better; the best point is kept in any case.
     let _ = Executor::new(problem, solver)
@@ -386,7 +400,8 @@ fn climb(data: &Data, prior: &Prior, start: Array1<f64>, max_iterations: u64) ->
 
 /// More runs than this are first thinned: a search costs the cube of their number, and its last steps are enough.
 const THIN_ABOVE: usize = 160;
-/// Steps on all runs after that; 40 instead of 8 changed the error on RegMix by less than its standard error.
+/// Steps on all runs after that; 40 instead of 8 changed the error on RegMix by less than its standard error, 1 instead
+/// of 2 by half of it.
 const FULL_STEPS: u64 = 2;
 
 /// Where a search ended, for a search of the same runs under another belief to begin.
@@ -396,6 +411,21 @@ pub(super) struct Found {
     belief: Belief,
     /// `[n]`: noise variance beyond what all runs have, of runs far from the surface.
     tails: Vec<f64>,
+}
+
+impl Found {
+    /// Weighted mean of what several searches under one belief found, times `part`.
+    pub(super) fn mean<'a>(found: impl Iterator<Item = (f64, &'a Self)>, part: f64) -> Array1<f64> {
+        let (mut sum, mut weights) = (Array1::zeros(0), 0.0);
+        for (weight, found) in found {
+            if sum.is_empty() {
+                sum = Array1::zeros(found.z.len());
+            }
+            sum.scaled_add(weight, &found.z);
+            weights += weight;
+        }
+        sum * (part / weights)
+    }
 }
 
 /// Degrees of freedom of the noise of many runs: a run far from the surface has been unlucky, or its shares are not
@@ -420,23 +450,18 @@ fn tails(data: &Data, prior: &Prior, z: &Array1<f64>) -> Vec<f64> {
 fn most_likely(data: &mut Data, prior: &Prior, like: Option<&Found>) -> Found {
     let n = data.outputs.len();
     let belief = prior.belief;
-    let start = Array1::zeros(prior.n_parameters());
-    if n <= THIN_ABOVE {
-        return Found { z: climb(data, prior, start, 150), belief, tails: vec![0.0; n] };
-    }
-    let start = like.map_or(start, |found| {
+    let start = like.map_or(prior.centre.clone(), |found| {
         let mut z = found.z.clone();
         z.slice_mut(s![1..=prior.n_datasets])
             .mapv_inplace(|own| own * found.belief.tau / belief.tau.max(0.1));
         z
     });
-    let mut z = climb(&data.thinned(n.div_ceil(128)), prior, start, 150);
-    data.tails = if let Some(found) = like {
-        found.tails.clone()
-    } else {
-        z = climb(data, prior, z, FULL_STEPS);
-        tails(data, prior, &z)
-    };
+    if n <= THIN_ABOVE {
+        return Found { z: climb(data, prior, start, 150), belief, tails: vec![0.0; n] };
+    }
+    let z = climb(&data.thinned(n.div_ceil(128)), prior, start, 150);
+    // Which runs lie far off is plain before the last steps.
+    data.tails = like.map_or_else(|| tails(data, prior, &z), |found| found.tails.clone());
     Found { z: climb(data, prior, z, FULL_STEPS), belief, tails: data.tails.clone() }
 }
 
@@ -454,14 +479,23 @@ impl Process {
         Self::fit_like(runs, belief, None).0
     }
 
-    /// The same, where a search of the same runs has ended before: with many runs that is a start, and tells which of
-    /// them are far from the surface.
+    /// The same, where a search of the same runs has ended before: that is a start, and tells which of many runs are far
+    /// from the surface.
     pub(super) fn fit_like(runs: &[Observation], belief: Belief, like: Option<&Found>) -> (Self, Found) {
         let mut data = Data::new(runs, belief.coordinates);
-        let prior = Prior { n_datasets: runs[0].shares.len(), belief };
+        let prior = Prior::new(runs[0].shares.len(), belief);
         let found = most_likely(&mut data, &prior, like);
         let settings = prior.settings(&found.z);
         (Self::with(data, settings), found)
+    }
+
+    /// Again, from where a search of the same runs ended, with the prior highest at `centre`.
+    pub(super) fn fit_near(runs: &[Observation], found: &Found, centre: &Array1<f64>) -> Self {
+        let mut data = Data::new(runs, found.belief.coordinates);
+        let prior = Prior { centre: centre.clone(), ..Prior::new(runs[0].shares.len(), found.belief) };
+        let found = most_likely(&mut data, &prior, Some(found));
+        let settings = prior.settings(&found.z);
+        Self::with(data, settings)
     }
 
     fn with(data: Data, settings: Settings) -> Self {
@@ -503,22 +537,41 @@ impl Process {
     /// See [`super::Predictor::slope`].
     pub(super) fn slope(&self, shares: &[f64]) -> Vec<f64> {
         let inputs = self.data.standardised(shares);
+        let slope = self.covariance_slope(&inputs, &self.weights);
+        self.by_share(slope, shares, self.data.output_scale.sd)
+    }
+
+    /// See [`super::Predictor::variance_slope`].
+    pub(super) fn variance_slope(&self, shares: &[f64]) -> Vec<f64> {
+        let inputs = self.data.standardised(shares);
+        let known = self.cholesky.solve(self.with_runs(&inputs).view());
+        let mut slope = self.covariance_slope(&inputs, &known);
+        // k(x, x) − kᵀ K⁻¹ k: of the first only the linear part moves.
+        let own = self.settings.linear / inputs.len() as f64;
+        slope.iter_mut().zip(&inputs).for_each(|(slope, at)| *slope = 2.0 * (own * at - *slope));
+        self.by_share(slope, shares, self.data.output_scale.sd.powi(2))
+    }
+
+    /// How fast Σ weight · covariance with each run rises with each of `inputs`.
+    fn covariance_slope(&self, inputs: &[f64], weights: &Array1<f64>) -> Vec<f64> {
         let d = inputs.len();
         let mut slope = vec![0.0; d];
         let rows = self.data.inputs.as_slice().expect("the inputs are in standard layout");
         let inverse = &self.settings.inverse_lengths;
-        for (run, weight) in rows.chunks_exact(d).zip(&self.weights) {
-            let squared: f64 =
-                run.iter().zip(&inputs).zip(inverse).map(|((a, b), l)| ((a - b) * l).powi(2)).sum();
-            let fall = weight * self.settings.matern * Radial::at(squared).fall;
+        for (run, weight) in rows.chunks_exact(d).zip(weights) {
+            let fall = weight * self.settings.matern * Radial::at(self.settings.squared(run, inputs)).fall;
             let linear = weight * self.settings.linear / d as f64;
-            for (((slope, run), at), inverse) in slope.iter_mut().zip(run).zip(&inputs).zip(inverse) {
+            for (((slope, run), at), inverse) in slope.iter_mut().zip(run).zip(inputs).zip(inverse) {
                 *slope += linear * run - fall * (at - run) * inverse.powi(2);
             }
         }
+        slope
+    }
+
+    /// A slope by standardised inputs as one by shares; `unit`: of what rises.
+    fn by_share(&self, mut slope: Vec<f64>, shares: &[f64], unit: f64) -> Vec<f64> {
         for (i, slope) in slope.iter_mut().enumerate() {
-            *slope *= self.data.output_scale.sd * self.data.coordinates.slope(shares[i])
-                / self.data.input_scale[i].sd;
+            *slope *= unit * self.data.coordinates.slope(shares[i]) / self.data.input_scale[i].sd;
         }
         slope
     }
@@ -598,7 +651,10 @@ mod tests {
     use rand::Rng;
 
     const BELIEF: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true, noise_centre: NOISE_CENTRE };
-    const PRIOR: Prior = Prior { n_datasets: 3, belief: BELIEF };
+
+    fn prior() -> Prior {
+        Prior { centre: Array1::linspace(-0.3, 0.3, 7), ..Prior::new(3, BELIEF) }
+    }
 
     /// Nine mixtures of three datasets, the first twice, a smooth surface with noise, some of it known.
     fn runs() -> Vec<Observation> {
@@ -620,13 +676,13 @@ mod tests {
         let mut rng = Seed::new(6).rng();
         for coordinates in [ROOT, Coordinates::Log] {
             let data = Data::new(&runs(), coordinates);
-            let z = Array1::from_shape_simple_fn(PRIOR.n_parameters(), || rng.random::<f64>() - 0.5);
-            let (_, gradient) = negative_log_posterior(&data, &PRIOR, &z).unwrap();
+            let z = Array1::from_shape_simple_fn(7, || rng.random::<f64>() - 0.5);
+            let (_, gradient) = negative_log_posterior(&data, &prior(), &z).unwrap();
             for i in 0..z.len() {
                 let at = |step: f64| {
                     let mut moved = z.clone();
                     moved[i] += step;
-                    negative_log_posterior(&data, &PRIOR, &moved).unwrap().0
+                    negative_log_posterior(&data, &prior(), &moved).unwrap().0
                 };
                 let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
                 let error = (gradient[i] - expected).abs();
@@ -655,7 +711,7 @@ mod tests {
     #[test]
     fn closed_form_without_a_mixture_equals_conditioning_on_the_others() {
         let runs = runs();
-        let z = Array1::from_elem(PRIOR.n_parameters(), 0.1);
+        let z = Array1::from_elem(7, 0.1);
         let fit = |keep: &[usize]| {
             // Same standardisation and hyperparameters, fewer runs.
             let all = Data::new(&runs, ROOT);
@@ -667,7 +723,7 @@ mod tests {
                 tails: vec![0.0; keep.len()],
                 ..all
             };
-            Process::with(data, PRIOR.settings(&z))
+            Process::with(data, prior().settings(&z))
         };
         let groups: Vec<Vec<usize>> = (0..9).map(|i| if i == 0 { vec![0, 9] } else { vec![i] }).collect();
         let held_out = fit(&(0..10).collect::<Vec<_>>()).held_out(&groups);
@@ -682,8 +738,8 @@ mod tests {
     #[test]
     fn the_search_ends_where_the_gradient_is_zero() {
         let mut data = Data::new(&runs(), ROOT);
-        let found = most_likely(&mut data, &PRIOR, None);
-        let (_, gradient) = negative_log_posterior(&data, &PRIOR, &found.z).unwrap();
+        let found = most_likely(&mut data, &prior(), None);
+        let (_, gradient) = negative_log_posterior(&data, &prior(), &found.z).unwrap();
         assert!(gradient.dot(&gradient).sqrt() < 2e-2, "{gradient}");
     }
 

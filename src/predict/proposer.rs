@@ -32,6 +32,14 @@ impl Method for Proposer {
         check(Self::NAME, 3, runs)?;
         Ok(Box::new(Fitted([Gp3Cube.fit(runs)?, TrendGp.fit(runs)?])))
     }
+
+    fn fit_all(&self, targets: &[Vec<Observation>]) -> Result<Vec<Box<dyn Predictor>>, FitError> {
+        for runs in targets {
+            check(Self::NAME, 3, runs)?;
+        }
+        let pairs = Gp3Cube.fit_all(targets)?.into_iter().zip(TrendGp.fit_all(targets)?);
+        Ok(pairs.map(|(one, other)| -> Box<dyn Predictor> { Box::new(Fitted([one, other])) }).collect())
+    }
 }
 
 struct Fitted([Box<dyn Predictor>; 2]);
@@ -48,6 +56,17 @@ impl Predictor for Fitted {
     fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
         let members = self.0.iter().map(|member| member.slope(shares));
         Some(average::slopes(&members.collect::<Option<Vec<_>>>()?))
+    }
+
+    fn variance_slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        let all = |of: &dyn Fn(&dyn Predictor) -> Option<Vec<f64>>| -> Option<Vec<Vec<f64>>> {
+            self.0.iter().map(|member| of(member.as_ref())).collect()
+        };
+        Some(average::variance_slopes(
+            &self.0.each_ref().map(|member| member.mean(shares)),
+            &all(&|member| member.slope(shares))?,
+            &all(&|member| member.variance_slope(shares))?,
+        ))
     }
 
     fn difference(&self, a: &[f64], b: &[f64]) -> Difference {

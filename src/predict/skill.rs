@@ -108,8 +108,10 @@ impl Skill {
     pub fn sentence(&self) -> String {
         let Signal { n_mixtures, n_runs, .. } = self.signal;
         let measured = format!(
-            "left-out R² {:.2}, rank correlation {:.2}, p {:.3} ({n_runs} runs of {n_mixtures} mixtures)",
-            self.r2, self.rank_correlation, self.p
+            "left-out R² {:.2}, rank correlation {:.2}, p {} ({n_runs} runs of {n_mixtures} mixtures)",
+            self.r2,
+            self.rank_correlation,
+            if self.p < 0.001 { "< 0.001".to_owned() } else { format!("{:.3}", self.p) }
         );
         if self.verdict == Verdict::Signal {
             return format!("the mixture predicts the score: {measured}");
@@ -243,12 +245,10 @@ impl Judged {
         if groups.len() < 3 {
             return Err(FitError::TooFew { method: "skill", needs: 3, has: groups.len() });
         }
-        let closed: Vec<Vec<Prediction>> = targets
-            .par_iter()
-            .map(|runs| Ok(method.fit(runs)?.held_out()))
-            .collect::<Result<_, FitError>>()?;
+        let closed: Vec<Vec<Prediction>> =
+            method.fit_all(targets)?.par_iter().map(|fitted| fitted.held_out()).collect();
         let held_out = if groups.len() <= settings.refit_up_to {
-            targets.par_iter().map(|runs| refits(method, runs, &groups)).collect::<Result<_, FitError>>()?
+            refits(method, targets, &groups)?
         } else {
             closed.clone()
         };
@@ -271,17 +271,19 @@ impl Judged {
         let one = |number: usize| -> Result<Shuffle, FitError> {
             let mut order: Vec<usize> = (0..self.targets[0].len()).collect();
             order.shuffle(&mut settings.seed.child("permutation").child(number).rng());
-            let expected = self.targets.iter().map(|runs| {
+            let shuffled = self.targets.iter().map(|runs| {
                 let place = |(run, &from): (&Observation, &usize)| Observation {
                     shares: run.shares.clone(),
                     ..runs[from].clone()
                 };
-                let shuffled: Vec<Observation> = runs.iter().zip(&order).map(place).collect();
-                let held_out = method.fit(&shuffled)?.held_out();
-                Ok(self.groups.iter().map(|rows| held_out[rows[0]].mean).collect())
+                runs.iter().zip(&order).map(place).collect()
             });
-            let expected = expected.collect::<Result<_, FitError>>()?;
-            Ok(Shuffle { order, expected })
+            let fitted = method.fit_all(&shuffled.collect::<Vec<Vec<Observation>>>())?;
+            let expected = fitted.iter().map(|fitted| {
+                let held_out = fitted.held_out();
+                self.groups.iter().map(|rows| held_out[rows[0]].mean).collect()
+            });
+            Ok(Shuffle { expected: expected.collect(), order })
         };
         let each = (0..self.targets.len()).map(|i| unit(i, self.targets.len()));
         let watched: Vec<Vec<f64>> = each.chain(sums.iter().cloned()).collect();
@@ -482,29 +484,35 @@ fn weighted_predictions(targets: &[Vec<Prediction>], weights: &[f64]) -> Vec<Pre
 
 fn refits(
     method: &dyn Method,
-    runs: &[Observation],
+    targets: &[Vec<Observation>],
     groups: &[Vec<usize>],
-) -> Result<Vec<Prediction>, FitError> {
+) -> Result<Vec<Vec<Prediction>>, FitError> {
+    let n_runs = targets[0].len();
     let of_group = |rows: &Vec<usize>| {
-        let others: Vec<Observation> =
-            (0..runs.len()).filter(|row| !rows.contains(row)).map(|row| runs[row].clone()).collect();
+        let others = |runs: &Vec<Observation>| -> Vec<Observation> {
+            (0..n_runs).filter(|row| !rows.contains(row)).map(|row| runs[row].clone()).collect()
+        };
+        let others: Vec<Vec<Observation>> = targets.iter().map(others).collect();
         // One more than it needs, as each is left out in turn.
-        let fitted = method.fit(&others).map_err(|error| match error {
+        let fitted = method.fit_all(&others).map_err(|error| match error {
             FitError::TooFew { method, needs, .. } => {
                 FitError::TooFew { method, needs: needs + 1, has: groups.len() }
             }
             other @ FitError::BadRun { .. } => other,
         })?;
-        Ok(fitted.predict(&runs[rows[0]].shares))
+        Ok(fitted.iter().map(|fitted| fitted.predict(&targets[0][rows[0]].shares)).collect())
     };
-    let by_group: Vec<Prediction> = groups.par_iter().map(of_group).collect::<Result<_, FitError>>()?;
-    let mut all = vec![by_group[0]; runs.len()];
-    for (rows, prediction) in groups.iter().zip(by_group) {
-        for &row in rows {
-            all[row] = prediction;
+    let by_group: Vec<Vec<Prediction>> = groups.par_iter().map(of_group).collect::<Result<_, FitError>>()?;
+    let of_target = |target: usize| {
+        let mut all = vec![by_group[0][target]; n_runs];
+        for (rows, predictions) in groups.iter().zip(&by_group) {
+            for &row in rows {
+                all[row] = predictions[target];
+            }
         }
-    }
-    Ok(all)
+        all
+    };
+    Ok((0..targets.len()).map(of_target).collect())
 }
 
 /// R² and rank correlation over mixtures.
@@ -530,6 +538,15 @@ pub fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
     let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
     let scale = (product(&a, &a) * product(&b, &b)).sqrt();
     if scale > 0.0 { product(&a, &b) / scale } else { 0.0 }
+}
+
+/// Ranks around 0 with a sum of squares of 1, so that the products of two such lists sum to their rank correlation; all
+/// 0 where `values` are constant.
+pub(super) fn standard_ranks(values: &[f64]) -> Vec<f64> {
+    let mean = f64::midpoint(1.0, values.len() as f64);
+    let ranks: Vec<f64> = ranks(values).into_iter().map(|rank| rank - mean).collect();
+    let length = ranks.iter().map(|rank| rank * rank).sum::<f64>().sqrt();
+    ranks.into_iter().map(|rank| if length > 0.0 { rank / length } else { 0.0 }).collect()
 }
 
 fn ranks(values: &[f64]) -> Vec<f64> {

@@ -78,6 +78,12 @@ impl Predictor for Fitted {
         Some(along.map(|((rest, trend), share)| rest + trend * ROOT.slope(*share)).collect())
     }
 
+    fn variance_slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
+        let trend = self.trend.variance_slope(roots(shares).view());
+        let along = self.process.variance_slope(shares).into_iter().zip(&trend).zip(shares);
+        Some(along.map(|((rest, trend), share)| rest + trend * ROOT.slope(*share)).collect())
+    }
+
     fn difference(&self, a: &[f64], b: &[f64]) -> Difference {
         let trend = self.trend.difference(roots(a).view(), roots(b).view());
         let rest = self.process.difference(a, b);

@@ -244,7 +244,8 @@ mod tests {
             let guard = tempfile::tempdir().unwrap();
             let base = guard.path().join("base");
             let texts = ["how high is the red bar".to_owned()].into_iter();
-            let model = nano::create(&base, texts, Seed::new(1), &Device::flex()).unwrap();
+            nano::create(&base, texts, Seed::new(1), &Device::flex()).unwrap();
+            let model = Model::load(&base, &Device::flex()).unwrap();
             let attempt = RunFolder::create(guard.path(), &spec()).unwrap().claim().unwrap();
             Self { base, attempt, begin: weights(&model), _guard: guard }
         }

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::{Context, DATASETS, printer::Printer};
+use super::{
+    super::{Context, DATASETS, printer::Printer},
+    counted,
+};
 use crate::{
     data::{self, Catalog, Portion, propose},
     error::{Context as _, Error, Result},
@@ -60,9 +63,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 Ok(sample) if shown < SHOWN => {
                     shown += 1;
                     printer.line(format!(
-                        "# {}: {} picture(s), {} → {}",
+                        "# {}: {}, {} → {}",
                         sample.id,
-                        sample.pictures.len(),
+                        counted(sample.pictures.len() as u64, "picture"),
                         brief(&sample.question),
                         brief(&sample.answer.written())
                     ))?;
@@ -71,10 +74,17 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 Err(unusable) => bad.push(unusable),
             }
         }
-        printer.line(format!("# {} rows, {} of which cannot be used", rows.len(), bad.len()))?;
+        let unusable = if bad.is_empty() {
+            "all can be used".to_owned()
+        } else {
+            format!("{} cannot be used", bad.len())
+        };
+        printer.line(format!("# {}, {unusable}", counted(rows.len(), "row")))?;
         for unusable in bad.iter().take(SHOWN as usize) {
             printer.line(format!("#   {unusable}"))?;
         }
+        // What is said to people about it comes after it, on a terminal too.
+        printer.flush()?;
         if bad.len() as u64 == rows.len() {
             return Err(Error::input("no row can be read with this table").at(path.display()));
         }
@@ -88,6 +98,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     }
     if args.write {
         let catalogue = context.datasets.clone().unwrap_or_else(|| PathBuf::from(DATASETS));
+        printer.flush()?;
         write(&catalogue, &proposals, &text)?;
         printer.note(format!("added to {}", catalogue.display()));
     }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::{Context, printer::Printer},
-    chosen, is_here, report as terminal,
+    chosen, counted, is_here, report as terminal,
     tokens::Counter,
 };
 use crate::{
@@ -36,8 +36,10 @@ Examples:
   modo data check detect --rows 20000 --json
   modo data check --exclusions leaks.txt  # then `exclude` in a table
 
-A dataset fails if a row cannot be used, or if its reward does not give all to a
-gold or gives anything to a wrong answer. Then the exit code is 2.";
+A dataset fails if its reward does not give all to a gold or gives anything to a
+wrong answer, if no row can be used, or if more cannot than `max_bad` or
+--tolerate allow. Then the exit code is 2. Other rows that cannot be used are
+listed; where one is drawn, the dataset's next row takes its place.";
 
 /// Options of `modo data check`.
 #[derive(clap::Args)]
@@ -57,9 +59,9 @@ pub(super) struct Args {
     /// Checkpoint folder whose tokens are counted; `modo draw --unit tokens` needs it once.
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// Share of bad rows that a dataset may have, from 0 to 1; golds that fail their reward it may not.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
-    tolerate: f64,
+    /// Fail where more than this share of the rows cannot be used, from 0 to 1 [default: `max_bad` of the table].
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    tolerate: Option<f64>,
     /// Print JSON, one object per dataset.
     #[arg(long)]
     json: bool,
@@ -125,9 +127,12 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 .filter_map(|level| levels?.get(level.word()))
                 .sum();
             if leaked > 0 {
+                let shows = if leaked == 1 { "shows" } else { "show" };
                 printer.warn(format!(
-                    "{leaked} rows of `{}`, which is trained on, show pictures of the benchmark `{}`",
-                    check.dataset, other.dataset
+                    "{} of `{}`, which is trained on, {shows} pictures of the benchmark `{}`",
+                    counted(leaked, "row"),
+                    check.dataset,
+                    other.dataset
                 ));
             }
         }
@@ -135,8 +140,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if let Some(path) = &args.exclusions {
         store::write_whole(path, &overlap::exclusion_list(&leaks)).failed().at(path.display())?;
         printer.note(format!(
-            "wrote {} rows to {}; put it below the data root and `exclude = \"…\"` into the tables",
-            leaks.len(),
+            "wrote {} to {}; put it below the data root and `exclude = \"…\"` into the tables",
+            counted(leaks.len() as u64, "row"),
             path.display()
         ));
     }
@@ -233,9 +238,8 @@ fn examine(
     };
     check.dataset = name.to_string();
     check.content = content(rows.as_ref());
-    check.ok = check.n_bad as f64 <= args.tolerate * check.checked as f64
-        && check.n_reward_failures == 0
-        && check.n_bad < check.checked;
+    let tolerated = args.tolerate.is_none_or(|share| check.n_bad as f64 <= share * check.checked as f64);
+    check.ok = tolerated && check.n_reward_failures == 0 && check.n_bad < check.checked;
     if let (Some(cache), Some(text), Some(pictures)) = (cache, check.text_tokens, check.picture_tokens) {
         let mean = MeanLength { tokens: text[1] + pictures[1], pixels: check.mean_pixels };
         sampler::lengths::write(cache, &hash, &mean).failed().at(cache.display())?;

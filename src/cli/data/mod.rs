@@ -14,7 +14,7 @@ use clap::Subcommand;
 
 use super::{Context, printer::Printer};
 use crate::{
-    data::{Catalog, DatasetConfig, Source, config::Files},
+    data::{self, Catalog, DatasetConfig, Source, config::Files},
     error::{Context as _, Result},
     name::Name,
 };
@@ -67,11 +67,7 @@ fn chosen<'a>(catalog: &'a Catalog, names: &[String]) -> Result<Vec<(Name, &'a D
 
 /// Whether there is something to read: a dataset without files is listed, one with broken files is an error.
 fn is_here(config: &DatasetConfig, root: &Path) -> bool {
-    files(config).into_iter().all(|pattern| {
-        let below = format!("{}/{pattern}", glob::Pattern::escape(&root.to_string_lossy()));
-        // A pattern that is none is an error for whoever opens the dataset.
-        glob::glob(&below).map_or(true, |mut found| found.next().is_some())
-    })
+    files(config).into_iter().all(|pattern| data::is_there(pattern, root))
 }
 
 /// The patterns of a dataset's files; none for a generated one.
@@ -83,6 +79,11 @@ fn files(config: &DatasetConfig) -> Vec<&String> {
             Files::Halves { selection, report } => selection.iter().chain(report).collect(),
         },
     }
+}
+
+/// `1 row`, `2 rows`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Where the rows come from, in a few words: `task detect`, `parquet`.

@@ -1,6 +1,9 @@
 //! What `modo data check` says on a terminal, 80 columns wide.
 
-use super::super::printer::{Column, Printer};
+use super::{
+    super::printer::{Column, Printer},
+    counted,
+};
 use crate::{
     data::{check::Check, overlap::Level},
     error::Result,
@@ -37,7 +40,7 @@ fn one(check: &Check, printer: &mut Printer) -> Result<()> {
     let part =
         if check.checked < check.rows { format!(", {} checked", check.checked) } else { String::new() };
     let verdict = if check.ok { "can be used" } else { "FAILS" };
-    printer.line(format!("{}: {} rows{part}, {verdict}", check.dataset, check.rows))?;
+    printer.line(format!("{}: {}{part}, {verdict}", check.dataset, counted(check.rows, "row")))?;
     let of_rows = |share: f64| format!("{:.1} %", 100.0 * share);
     let kinds: Vec<String> = check.answers.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let usable = (check.checked - check.n_bad).max(1) as f64;
@@ -76,10 +79,21 @@ fn one(check: &Check, printer: &mut Printer) -> Result<()> {
         ));
     }
     if check.without_picture > 0 {
-        lines.push(("no picture", format!("{} rows", check.without_picture)));
+        lines.push(("no picture", counted(check.without_picture, "row")));
     }
-    lines.push(("unusable", format!("{} rows", check.n_bad)));
-    lines.push(("golds", format!("{} fail their own verifier", check.n_reward_failures)));
+    if check.n_bad > 0 {
+        let share = of_rows(check.n_bad as f64 / check.checked.max(1) as f64);
+        lines.push((
+            "unusable",
+            format!("{}, {share}; others are drawn in their place", counted(check.n_bad, "row")),
+        ));
+    }
+    let golds = match check.n_reward_failures {
+        0 => "all are right by their own verifier".to_owned(),
+        1 => "1 fails its own verifier".to_owned(),
+        n => format!("{n} fail their own verifier"),
+    };
+    lines.push(("golds", golds));
     for (title, text) in lines {
         wrapped(&format!("  {title:<18}"), 20, &text, printer)?;
     }
@@ -102,34 +116,42 @@ fn one(check: &Check, printer: &mut Printer) -> Result<()> {
 }
 
 fn overlap(checks: &[Check], printer: &mut Printer) -> Result<()> {
-    let mut shared = Vec::new();
+    let columns = [
+        Column::Text("rows of, in"),
+        Column::Number("row"),
+        Column::Number("picture, question"),
+        Column::Number("picture"),
+        Column::Number("near"),
+        Column::Number("question"),
+    ];
+    let mut shared: Vec<Vec<String>> = Vec::new();
     for check in checks {
+        let mut own = true;
         for (other, levels) in &check.shared {
             let counts = Level::ALL.map(|level| (level, levels.get(level.word()).copied().unwrap_or(0)));
             if counts.iter().any(|(level, count)| level.leaks() && *count > 0) {
-                let itself = *other == check.dataset;
-                let names = [check.dataset.clone(), if itself { "itself" } else { other }.to_owned()];
-                shared.push(names.into_iter().chain(counts.map(|(_, count)| count.to_string())).collect());
+                // A line of its own, so that there is room for both names.
+                if std::mem::take(&mut own) {
+                    shared.push(vec![check.dataset.clone()]);
+                }
+                let with = if *other == check.dataset { "itself" } else { other };
+                let counts =
+                    counts.map(|(_, count)| if count == 0 { "–".to_owned() } else { count.to_string() });
+                shared.push([format!("  {with}")].into_iter().chain(counts).collect());
             }
         }
     }
+    shared.iter_mut().for_each(|row| row.resize(columns.len(), String::new()));
     if shared.is_empty() {
         let compared = checks.iter().any(|check| !check.shared.is_empty());
         return if compared { printer.line("\nno rows and no pictures are shared") } else { Ok(()) };
     }
     printer.line(
         "\nRows that another dataset, or an earlier row of the same one, has as well, each\n\
-         counted once, under the most that they share:",
+         counted once, under the most that they share: the whole row, picture and\n\
+         question, the picture, a near picture (coded, sized, cut or coloured anew), the\n\
+         question alone:",
     )?;
-    let columns = [
-        Column::Text("rows of"),
-        Column::Text("in"),
-        Column::Number("same row"),
-        Column::Number("picture, question"),
-        Column::Number("picture"),
-        Column::Number("near picture"),
-        Column::Number("question"),
-    ];
     printer.table(&columns, &shared)
 }
 

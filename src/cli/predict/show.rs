@@ -1,7 +1,7 @@
 //! A prediction as tables: how strong the signal is, what skill there is, what is proposed.
 
 use crate::{
-    cli::printer::{Column, Printer},
+    cli::printer::{self, Column, Printer},
     decide::{Prediction, Score, word},
     error::Result,
     mixture::named::Interval,
@@ -12,6 +12,10 @@ use crate::{
 
 /// Next runs that stand in columns beside the proposal; all of them are in `prediction.json`.
 const NEXT_SHOWN: usize = 3;
+
+/// Columns of text that a next run takes, and that the shares before them do.
+const NEXT: usize = "  next 1".len();
+const PROPOSED: usize = "  proposed  uniform  observed".len();
 
 /// All of it.
 pub(super) fn prediction(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
@@ -105,8 +109,11 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     let proposal = &prediction.proposal.mixture;
     let best = &prediction.best_observed;
     printer.line("\nProposal: shares")?;
-    let next = ["next 1", "next 2", "next 3"].map(Column::Number);
-    let next = next.into_iter().take(prediction.next.len().min(NEXT_SHOWN));
+    // As many as leave the names whole.
+    let names = prediction.datasets.iter().map(|name| name.as_str().chars().count()).max().unwrap_or(0);
+    let room = printer::width().saturating_sub(names.max("dataset".len()) + PROPOSED) / NEXT;
+    let n_next = prediction.next.len().min(NEXT_SHOWN).min(room);
+    let next = ["next 1", "next 2", "next 3"].map(Column::Number).into_iter().take(n_next);
     let columns: Vec<Column> = [
         Column::Text("dataset"),
         Column::Number("proposed"),
@@ -119,7 +126,7 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     let uniform = 1.0 / prediction.datasets.len() as f64;
     let row = |(i, name): (usize, &Name)| {
         let shares = [proposal.shares[i], uniform, best.shares[i]];
-        let next = prediction.next.iter().take(NEXT_SHOWN).map(|next| next.shares[i]);
+        let next = prediction.next.iter().take(n_next).map(|next| next.shares[i]);
         let figures = shares.into_iter().chain(next).map(|share| format!("{share:.3}"));
         std::iter::once(name.to_string()).chain(figures).collect()
     };

@@ -21,7 +21,7 @@ use crate::{
     error::{Context as _, Error, Result},
     name::Name,
     optimize::{goal::Rail, proposal::COVERAGE},
-    predict::{DEFAULT, Method, Observation, PROPOSER, skill, two_fidelity::TwoFidelity},
+    predict::{DEFAULT, Method as _, Observation, PROPOSER, Predictor, skill, two_fidelity::TwoFidelity},
     run::Domain,
     store,
 };
@@ -279,10 +279,14 @@ fn propose(
     };
     let targets: Vec<TargetRuns> = joined.targets.iter().zip(joined.observations()).map(target).collect();
     if aims.is_empty() {
-        if args.report.is_some() {
-            return Err(Error::input("a page needs something to aim at")
-                .at("option `--report`")
-                .hint("`--maximize COLUMNS` or `--minimize COLUMNS` names it"));
+        for (given, option) in [(args.report.is_some(), "--report"), (!args.pareto.is_empty(), "--pareto")] {
+            if given {
+                return Err(Error::input(
+                    "it is not said which scores are good when large, and which when small",
+                )
+                .at(format!("option `{option}`"))
+                .hint("name them: `--maximize COLUMNS`, `--minimize COLUMNS`"));
+            }
         }
         let (_, method) = decide::method(&predictor)?;
         let observations = joined.observations();
@@ -331,6 +335,7 @@ fn propose(
         constraints: &constraints,
         supply: None,
         predictor: &predictor,
+        optimizer: args.optimizer()?.as_ref(),
         n_permutations: PERMUTATIONS,
         next: (args.by.into(), usize::from(args.next)),
         seed: 0,
@@ -395,13 +400,17 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     let (_, method) = decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?;
     let observations = joined.observations();
     let low = low_fidelity(args, joined, printer)?;
-    let fit = |(target, runs): (usize, &Vec<Observation>)| {
-        let method: &dyn Method = low.get(target).map_or(method.as_ref(), |low| low);
-        let predictor = method.fit(runs).map_err(few)?;
-        let calibration = skill::calibrated(runs, &predictor.held_out());
-        Ok((predictor, calibration))
+    let predictors = if low.is_empty() {
+        method.fit_all(&observations)
+    } else {
+        observations.par_iter().zip(&low).map(|(runs, low)| low.fit(runs)).collect()
     };
-    let fitted: Vec<_> = observations.par_iter().enumerate().map(fit).collect::<Result<_>>()?;
+    let calibrated = |(predictor, runs): (Box<dyn Predictor>, &Vec<Observation>)| {
+        let calibration = skill::calibrated(runs, &predictor.held_out());
+        (predictor, calibration)
+    };
+    let fitted: Vec<_> =
+        predictors.map_err(few)?.into_par_iter().zip(&observations).map(calibrated).collect();
     let mut lines = Vec::new();
     for (id, shares) in ids.iter().zip(&asked) {
         for ((target, _), (predictor, calibration)) in joined.targets.iter().zip(&fitted) {
@@ -508,7 +517,8 @@ fn renormalise(
             *share /= sum;
         }
     }
-    if high - low > 1e-6 {
+    // What four decimals do not show is rounding.
+    if low < 1.0 - 5e-5 || high > 1.0 + 5e-5 {
         printer.note(format!(
             "note: {place}: rows sum to {low:.4} up to {high:.4}; each was divided by its sum"
         ));

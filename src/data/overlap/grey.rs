@@ -39,6 +39,9 @@ pub(super) fn windows() -> Vec<Window> {
     all
 }
 
+/// Shares of the three colours in a grey value, in units of 1/256.
+const WEIGHTS: [u32; 3] = [77, 150, 29];
+
 /// Grey values of a picture brought to a square.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Grey {
@@ -49,39 +52,47 @@ pub(super) struct Grey {
 impl Grey {
     /// Mean grey value of each of `side`×`side` equal parts, parts of pixels included.
     pub(super) fn of(image: &RgbImage, side: usize) -> Self {
-        Self::weighted(image, side, [77, 150, 29])
+        let grey = |pixel: &[u8]| [(0..3).map(|i| WEIGHTS[i] * u32::from(pixel[i])).sum::<u32>() >> 8];
+        let [grey] = Self::means(image, side, grey);
+        grey
     }
 
-    /// The same of one of the three colours.
-    pub(super) fn of_colour(image: &RgbImage, side: usize, colour: usize) -> Self {
-        let mut weights = [0; 3];
-        weights[colour] = 256;
-        Self::weighted(image, side, weights)
+    /// The same of each of the three colours.
+    pub(super) fn colours_of(image: &RgbImage, side: usize) -> [Self; 3] {
+        Self::means(image, side, |pixel| [pixel[0], pixel[1], pixel[2]].map(u32::from))
     }
 
-    /// `weights` of the colours sum to 256.
-    fn weighted(image: &RgbImage, side: usize, weights: [u32; 3]) -> Self {
+    /// The grey values of a picture of which these are the colours.
+    pub(super) fn mixed([r, g, b]: &[Self; 3]) -> Self {
+        let [of_r, of_g, of_b] = WEIGHTS.map(|weight| weight as f32 / 256.0);
+        let values = r.values.iter().zip(&g.values).zip(&b.values);
+        Self { side: r.side, values: values.map(|((r, g), b)| of_r * r + of_g * g + of_b * b).collect() }
+    }
+
+    /// Means of what `value` makes of a pixel, at most 255 each; in one pass over the pixels.
+    fn means<const N: usize>(image: &RgbImage, side: usize, value: impl Fn(&[u8]) -> [u32; N]) -> [Self; N] {
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let columns = edges(width, side);
-        let mut values = vec![0.0; side * side];
-        let mut sums = vec![0_u32; width + 1];
-        let mut line = vec![0.0; side];
-        let rows = edges(height, side);
+        let (columns, rows) = (edges(width, side), edges(height, side));
+        let mut means: [Vec<f32>; N] = std::array::from_fn(|_| vec![0.0; side * side]);
+        let mut sums = vec![[0_u32; N]; width + 1];
+        let mut lines: [Vec<f32>; N] = std::array::from_fn(|_| vec![0.0; side]);
         // The part of the picture that a row of pixels begins in.
         let mut part = 0;
         for (y, pixels) in image.as_raw().chunks_exact(3 * width).enumerate() {
-            let mut sum = 0;
+            let mut sum = [0; N];
             for (pixel, to) in pixels.chunks_exact(3).zip(&mut sums[1..]) {
-                let [r, g, b] = [0, 1, 2].map(|i| weights[i] * u32::from(pixel[i]));
-                sum += (r + g + b) >> 8;
+                let values = value(pixel);
+                sum = std::array::from_fn(|i| sum[i] + values[i]);
                 *to = sum;
             }
-            let upto = |&(whole, share): &(usize, f32)| {
-                let next = sums[(whole + 1).min(width)];
-                sums[whole] as f32 + share * (next - sums[whole]) as f32
-            };
-            for (to, pair) in line.iter_mut().zip(columns.windows(2)) {
-                *to = upto(&pair[1]) - upto(&pair[0]);
+            for (i, line) in lines.iter_mut().enumerate() {
+                let upto = |&(whole, share): &(usize, f32)| {
+                    let next = sums[(whole + 1).min(width)][i];
+                    sums[whole][i] as f32 + share * (next - sums[whole][i]) as f32
+                };
+                for (to, pair) in line.iter_mut().zip(columns.windows(2)) {
+                    *to = upto(&pair[1]) - upto(&pair[0]);
+                }
             }
             // Of each part that the row reaches into, the share of the row inside it.
             loop {
@@ -89,8 +100,10 @@ impl Grey {
                 let (top, bottom) = (at(rows[part]), at(rows[part + 1]));
                 let inside = bottom.min(y as f32 + 1.0) - top.max(y as f32);
                 if inside > 0.0 {
-                    let to = &mut values[part * side..(part + 1) * side];
-                    to.iter_mut().zip(&line).for_each(|(to, value)| *to += inside * value);
+                    for (mean, line) in means.iter_mut().zip(&lines) {
+                        let to = &mut mean[part * side..(part + 1) * side];
+                        to.iter_mut().zip(line).for_each(|(to, value)| *to += inside * value);
+                    }
                 }
                 if bottom > y as f32 + 1.0 || part + 1 == side {
                     break;
@@ -99,10 +112,10 @@ impl Grey {
             }
         }
         let area = width as f32 / side as f32 * (height as f32 / side as f32);
-        for value in &mut values {
-            *value /= area;
-        }
-        Self { side, values }
+        means.map(|mut values| {
+            values.iter_mut().for_each(|value| *value /= area);
+            Self { side, values }
+        })
     }
 
     /// From eight-bit values.
@@ -116,7 +129,7 @@ impl Grey {
     }
 
     /// Half the side.
-    fn halved(&self) -> Self {
+    pub(super) fn halved(&self) -> Self {
         let side = self.side / 2;
         let at = |x: usize, y: usize| self.values[y * self.side + x];
         let mean = |i: usize| {
@@ -474,6 +487,14 @@ mod tests {
         let grey = Grey::of(&image, 2);
         let expected = [30.0, 200.0, 30.0, 200.0];
         assert!(grey.values.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{:?}", grey.values);
+        // Colours are grey values of their own, and make the grey value together.
+        let image = RgbImage::from_fn(5, 3, |x, y| Rgb([40 * x as u8, 80 * y as u8, 200]));
+        let colours = Grey::colours_of(&image, 2);
+        let red = Grey::of(&RgbImage::from_fn(5, 3, |x, _| Rgb([40 * x as u8; 3])), 2);
+        assert!(colours[0].values.iter().zip(&red.values).all(|(a, b)| (a - b).abs() < 1e-3));
+        let (mixed, grey) = (Grey::mixed(&colours), Grey::of(&image, 2));
+        // The grey value of a pixel is a whole number.
+        assert!(mixed.values.iter().zip(&grey.values).all(|(a, b)| (a - b).abs() < 1.0));
         // One pixel on many values.
         let grey = Grey::of(&RgbImage::from_pixel(1, 1, Rgb([7; 3])), 4);
         assert!(grey.values.iter().all(|value| (value - 7.0).abs() < 1e-3), "{:?}", grey.values);

@@ -5,7 +5,11 @@
 //! A candidate is laid upon the window at 64×64 grey values, and if that fits, decoded again and laid upon it at
 //! 256×256. White pages with a few lines look alike from afar and differ there.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::Arc,
+};
 
 use image::RgbImage;
 
@@ -24,6 +28,10 @@ const NEAR_EACH: [f32; 2] = [0.11, 0.17];
 
 /// Candidates that are looked at per picture and dataset, those that look most alike.
 const MOST_CANDIDATES: usize = 16;
+
+/// Pictures that are looked at per window, those first that are nearest by the numbers that the tree is split on. What
+/// looks like thousands of others is looked at no longer for it.
+const MOST_LOOKED_AT: usize = 1024;
 
 /// Least correlation at 64×64 and at 256×256.
 const ALIKE: f32 = 0.85;
@@ -59,7 +67,8 @@ pub(super) trait Pictures {
     fn wanted(&self, one: usize, other: usize) -> bool;
 }
 
-/// For every picture those that are nearly the same, in both directions.
+/// For every picture those that are nearly the same, in both directions: enough of them to tell of each row in which
+/// other datasets there is one, and whether an earlier row of its own has one.
 ///
 /// `progress` is called with the pictures done, of twice as many as there are.
 pub(super) fn near(pictures: &impl Pictures, mut progress: impl FnMut(usize)) -> Vec<Vec<usize>> {
@@ -85,7 +94,7 @@ pub(super) fn near(pictures: &impl Pictures, mut progress: impl FnMut(usize)) ->
         }
         let own = Pyramid::new(grey);
         for Candidate { other, window, .. } in candidates {
-            if found[picture].contains(&other) {
+            if !tells_more(pictures, &found, picture, other) {
                 continue;
             }
             let Some(grey) = pictures.thumb(other) else { continue };
@@ -102,6 +111,26 @@ pub(super) fn near(pictures: &impl Pictures, mut progress: impl FnMut(usize)) ->
         }
     }
     found
+}
+
+/// Whether it would say anything new that two pictures are nearly the same. Of a film with a hundred frames of one scene
+/// each frame needs one that is like it and not all of them.
+fn tells_more(pictures: &impl Pictures, found: &[Vec<usize>], one: usize, other: usize) -> bool {
+    let has = |picture: usize, dataset: usize| {
+        found[picture].iter().any(|like| pictures.owners(*like).contains(&dataset))
+    };
+    let (later, alone) = (one.max(other), [one, other].map(|picture| pictures.owners(picture).len() == 1));
+    let new = |a: usize, b: usize| {
+        if a == b {
+            // The earlier of two rows learns nothing. A picture of several datasets has a place in each.
+            let known = |like: &usize| *like < later && pictures.owners(*like) == [a];
+            pictures.wanted(a, a) && !(alone == [true; 2] && found[later].iter().any(known))
+        } else {
+            pictures.wanted(a, b) && !has(one, b) || pictures.wanted(b, a) && !has(other, a)
+        }
+    };
+    !found[one].contains(&other)
+        && pictures.owners(one).iter().any(|a| pictures.owners(other).iter().any(|b| new(*a, *b)))
 }
 
 /// Lays a part upon a window, if it fits.
@@ -138,7 +167,7 @@ fn candidates(
 ) -> Vec<Candidate> {
     let mut best: HashMap<usize, Candidate> = HashMap::new();
     for (window, description) in windows.iter().enumerate() {
-        tree.search(description, |other, distance| {
+        tree.search(description, MOST_LOOKED_AT, |other, distance| {
             // Of two wholes that look alike one is enough.
             if other == picture || (window == 0 && other > picture) {
                 return;
@@ -179,9 +208,10 @@ struct Decoded {
 impl Decoded {
     fn new(image: &RgbImage) -> Self {
         let spread = |p: &image::Rgb<u8>| p.0.iter().max().unwrap_or(&0) - p.0.iter().min().unwrap_or(&0);
+        let colours = Grey::colours_of(image, FINE);
         Self {
-            grey: Pyramid::new(Grey::of(image, FINE)),
-            colours: [0, 1, 2].map(|colour| Grey::of_colour(image, FINE / 2, colour)),
+            grey: Pyramid::new(Grey::mixed(&colours)),
+            colours: colours.map(|colour| colour.halved()),
             is_coloured: image.pixels().any(|pixel| spread(pixel) > COLOURED),
         }
     }
@@ -206,9 +236,10 @@ impl<P: Pictures> Fine<'_, P> {
 }
 
 /// Descriptions in a binary tree: each node splits at the middle of the number that tells its pictures apart best.
-struct Tree<'a> {
-    all: &'a [Description],
+struct Tree {
+    /// The pictures, those of a leaf beside each other, and their descriptions in the same order.
     order: Vec<usize>,
+    sorted: Vec<Description>,
     nodes: Vec<Node>,
 }
 
@@ -225,15 +256,15 @@ enum Node {
     },
 }
 
-impl<'a> Tree<'a> {
-    fn new(all: &'a [Description]) -> Self {
-        let mut tree = Self { all, order: (0..all.len()).collect(), nodes: Vec::new() };
-        tree.split(0, all.len());
+impl Tree {
+    fn new(all: &[Description]) -> Self {
+        let mut tree = Self { order: (0..all.len()).collect(), sorted: Vec::new(), nodes: Vec::new() };
+        tree.split(all, 0, all.len());
+        tree.sorted = tree.order.iter().map(|picture| all[*picture]).collect();
         tree
     }
 
-    fn split(&mut self, start: usize, end: usize) {
-        let all = self.all;
+    fn split(&mut self, all: &[Description], start: usize, end: usize) {
         let order = &mut self.order[start..end];
         if order.len() <= LEAF {
             self.nodes.push(Node::Leaf { start, end });
@@ -245,38 +276,41 @@ impl<'a> Tree<'a> {
         let at = all[order[middle]][number];
         let node = self.nodes.len();
         self.nodes.push(Node::Split { number, at, right: 0 });
-        self.split(start, start + middle);
+        self.split(all, start, start + middle);
         let right = self.nodes.len();
         self.nodes[node] = Node::Split { number, at, right };
-        self.split(start + middle, end);
+        self.split(all, start + middle, end);
     }
 
-    /// Calls `found` with every picture that looks like this, and the square of the distance.
-    fn search(&self, wanted: &Description, mut found: impl FnMut(usize, f32)) {
-        let mut open = vec![0];
-        while let Some(at) = open.pop() {
-            match self.nodes[at] {
-                Node::Leaf { start, end } => {
-                    for &picture in &self.order[start..end] {
-                        let other = &self.all[picture];
-                        // The first numbers tell most pictures apart.
-                        let first: f32 =
-                            wanted[..16].iter().zip(&other[..16]).map(|(x, y)| (x - y) * (x - y)).sum();
-                        if first <= NEAR * NEAR {
-                            let distance = distance(wanted, other);
-                            if distance <= NEAR * NEAR {
-                                found(picture, distance);
-                            }
-                        }
-                    }
+    /// Calls `found` with the pictures that look like this, and the square of the distance; with the nearest ones where
+    /// more than `most` would have to be looked at.
+    fn search(&self, wanted: &Description, most: usize, mut found: impl FnMut(usize, f32)) {
+        // Nodes that may hold some, the nearest first. What is not below zero is ordered as its bits are.
+        let mut open = BinaryHeap::from([(Reverse(0_u32), 0)]);
+        let mut looked_at = 0;
+        while let Some((Reverse(off), mut at)) = open.pop() {
+            if looked_at >= most {
+                return;
+            }
+            while let Node::Split { number, at: middle, right } = self.nodes[at] {
+                let side = wanted[number] - middle;
+                let (near, far) = if side <= 0.0 { (at + 1, right) } else { (right, at + 1) };
+                if side.abs() <= slack(number) {
+                    open.push((Reverse((f32::from_bits(off) + side * side).to_bits()), far));
                 }
-                Node::Split { number, at: middle, right } => {
-                    let off = wanted[number] - middle;
-                    if off <= slack(number) {
-                        open.push(at + 1);
-                    }
-                    if off >= -slack(number) {
-                        open.push(right);
+                at = near;
+            }
+            let Node::Leaf { start, end } = self.nodes[at] else {
+                unreachable!("only splits were gone past")
+            };
+            looked_at += end - start;
+            for (picture, other) in self.order[start..end].iter().zip(&self.sorted[start..end]) {
+                // The first numbers tell most pictures apart.
+                let first: f32 = wanted[..16].iter().zip(&other[..16]).map(|(x, y)| (x - y) * (x - y)).sum();
+                if first <= NEAR * NEAR {
+                    let distance = distance(wanted, other);
+                    if distance <= NEAR * NEAR {
+                        found(*picture, distance);
                     }
                 }
             }
@@ -329,5 +363,40 @@ impl Pictures for Two {
 
     fn wanted(&self, _: usize, _: usize) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_finds_all_near_ones_and_a_bounded_one_the_nearest_first() {
+        let noise = |i: usize, most: f32| -> Description {
+            let mut bytes = [0; NUMBERS];
+            blake3::Hasher::new().update(&i.to_le_bytes()).finalize_xof().fill(&mut bytes);
+            bytes.map(|b| (f32::from(b) - 127.5) / 127.5 * most)
+        };
+        // 300 kinds of pictures far from each other, ten of each kind near each other.
+        let of = |i: usize| -> Description {
+            let (kind, own) = (noise(i % 300, 0.3), noise(10_000 + i, 0.05));
+            std::array::from_fn(|k| kind[k] + own[k])
+        };
+        let all: Vec<Description> = (0..3000).map(of).collect();
+        let tree = Tree::new(&all);
+        for i in (0..3000).step_by(97) {
+            let mut wanted = all[i];
+            wanted[3] += 0.01;
+            let mut found = Vec::new();
+            tree.search(&wanted, usize::MAX, |picture, _| found.push(picture));
+            found.sort_unstable();
+            let expected: Vec<usize> =
+                (0..3000).filter(|k| distance(&wanted, &all[*k]) <= NEAR * NEAR).collect();
+            assert_eq!((found.len(), found), (10, expected));
+            // Its own leaf comes first.
+            let mut nearest = Vec::new();
+            tree.search(&wanted, 1, |picture, _| nearest.push(picture));
+            assert!(nearest.contains(&i) && nearest.len() <= LEAF, "{nearest:?}");
+        }
     }
 }

@@ -125,6 +125,10 @@ impl Table for ArrowFile {
         self.starts[self.starts.len() - 1]
     }
 
+    fn is_sequential(&self) -> bool {
+        true
+    }
+
     fn row(&self, row: u64) -> Result<RawRow, Flaw> {
         let number = self.starts.partition_point(|start| *start <= row) - 1;
         let batch = self.batch(number).map_err(|what| Flaw::new(None, what))?;
@@ -132,7 +136,7 @@ impl Table for ArrowFile {
         if within >= batch.num_rows() {
             return Err(Flaw::new(None, "the file changed while it was read"));
         }
-        guard::caught(|| Ok(self.columns.row(&batch, within)))
+        guard::caught(|| Ok(self.columns.row(&batch, within, |_, _| None)))
             .unwrap_or_else(|what| Err(Flaw::new(None, format!("record batch {number}: {what}"))))
     }
 }

@@ -9,7 +9,7 @@ use arrow::{
 };
 use serde_json::{Map, Value};
 
-use super::{PictureCell, RawRow, Unreadable, fields};
+use super::{PictureCell, Pieces, RawRow, Unreadable, fields};
 use crate::data::{
     clean::{Cells, Flaw},
     config::FileSource,
@@ -63,8 +63,14 @@ impl Columns {
         Ok(Self { source: source.clone(), needed, classes })
     }
 
-    /// One row of a batch.
-    pub(super) fn row(&self, batch: &RecordBatch, row: usize) -> Result<RawRow, Flaw> {
+    /// One row of a batch; `place`: where in the row's own file bytes in memory stand as they are, given with the piece of
+    /// memory that they lie in.
+    pub(super) fn row(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        place: impl Fn(&[u8], &[u8]) -> Option<Pieces>,
+    ) -> Result<RawRow, Flaw> {
         let schema = batch.schema();
         let is_there = |name: &str| schema.index_of(name).is_ok();
         let cell = |name: Option<&str>| -> Result<Value, Flaw> {
@@ -91,10 +97,10 @@ impl Columns {
                 batch.column_by_name(root).ok_or_else(|| wrong("the column is missing".to_owned()))?;
             let mut found = Vec::new();
             if root == name {
-                collect_pictures(column, row, &mut found).map_err(wrong)?;
+                collect_pictures(column, row, &place, &mut found).map_err(wrong)?;
             } else {
                 let (column, row) = child(column, row, &name[root.len()..]).map_err(wrong)?;
-                collect_pictures(&column, row, &mut found).map_err(wrong)?;
+                collect_pictures(&column, row, &place, &mut found).map_err(wrong)?;
             }
             pictures.extend(found.into_iter().map(|cell| (name.clone(), cell)));
         }
@@ -193,19 +199,30 @@ fn values(list: &ArrayRef) -> Result<Value, String> {
     (0..list.len()).map(|i| value(list, i)).collect::<Result<Vec<Value>, String>>().map(Value::Array)
 }
 
-/// Adds the pictures of one cell; empty cells add none.
+/// Adds the pictures of one cell; empty cells add none. `place`: see [`Columns::row`].
 pub(super) fn collect_pictures(
     array: &ArrayRef,
     row: usize,
+    place: &dyn Fn(&[u8], &[u8]) -> Option<Pieces>,
     found: &mut Vec<PictureCell>,
 ) -> Result<(), String> {
     if array.is_null(row) {
         return Ok(());
     }
+    let mut around: &[u8] = &[];
     let bytes: &[u8] = match array.data_type() {
         DataType::Binary => array.as_binary::<i32>().value(row),
         DataType::LargeBinary => array.as_binary::<i64>().value(row),
-        DataType::BinaryView => array.as_binary_view().value(row),
+        DataType::BinaryView => {
+            let array = array.as_binary_view();
+            let value = array.value(row);
+            // Short values are in the view itself; of others its third word is the number of a buffer.
+            let buffer = (array.views()[row] >> 64) as u32 as usize;
+            if value.len() > 12 {
+                around = array.data_buffers().get(buffer).map_or(&[][..], |buffer| buffer.as_slice());
+            }
+            value
+        }
         DataType::Struct(fields) => {
             let children = array.as_struct();
             let child = |name: &str| {
@@ -215,10 +232,10 @@ pub(super) fn collect_pictures(
             // The path is where the picture once was; it counts only where the bytes are not here.
             return child("bytes")
                 .or_else(|| child("path"))
-                .map_or(Ok(()), |child| collect_pictures(child, row, found));
+                .map_or(Ok(()), |child| collect_pictures(child, row, place, found));
         }
-        DataType::List(_) => return collect_list(&array.as_list::<i32>().value(row), found),
-        DataType::LargeList(_) => return collect_list(&array.as_list::<i64>().value(row), found),
+        DataType::List(_) => return collect_list(&array.as_list::<i32>().value(row), place, found),
+        DataType::LargeList(_) => return collect_list(&array.as_list::<i64>().value(row), place, found),
         _ => {
             let Value::String(path) = value(array, row)? else {
                 return Err("a picture is needed".to_owned());
@@ -230,10 +247,14 @@ pub(super) fn collect_pictures(
     if bytes.len() as u64 > MAX_PICTURE_BYTES {
         return Err(format!("the picture has {} bytes; at most {MAX_PICTURE_BYTES} are read", bytes.len()));
     }
-    found.push(PictureCell::Bytes(bytes.into()));
+    found.push(PictureCell::Bytes(bytes.into(), place(bytes, around)));
     Ok(())
 }
 
-fn collect_list(list: &ArrayRef, found: &mut Vec<PictureCell>) -> Result<(), String> {
-    (0..list.len()).try_for_each(|i| collect_pictures(list, i, found))
+fn collect_list(
+    list: &ArrayRef,
+    place: &dyn Fn(&[u8], &[u8]) -> Option<Pieces>,
+    found: &mut Vec<PictureCell>,
+) -> Result<(), String> {
+    (0..list.len()).try_for_each(|i| collect_pictures(list, i, place, found))
 }

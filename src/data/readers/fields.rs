@@ -20,11 +20,16 @@ pub(super) fn root(name: &str, is_there: impl Fn(&str) -> bool) -> &str {
     before.unwrap_or(name)
 }
 
-/// What `.0.value` leads to inside a value; null where it leads nowhere.
+/// What `.0.value` leads to inside a value; null where it leads nowhere. `*` leads into every entry of a list.
 pub(super) fn inside(value: Value, path: &str) -> Value {
     let mut value = value;
-    for part in path.split('.').skip(1) {
+    for (at, _) in path.match_indices('.') {
+        let rest = &path[at + 1..];
+        let (part, after) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
         value = match value {
+            Value::Array(list) if part == "*" => {
+                return list.into_iter().map(|item| inside(item, after)).collect();
+            }
             Value::Array(mut list) => match part.parse::<usize>() {
                 Ok(at) if at < list.len() => list.swap_remove(at),
                 _ => Value::Null,
@@ -150,7 +155,12 @@ mod tests {
         assert_eq!(find(object, "a.b"), json!(1));
         assert_eq!(find(object, "a.c.0.d"), json!(3));
         assert_eq!(find(object, "operation/reasoning"), json!(4));
-        for nowhere in ["a.c.1.d", "a.c.d", "x", "x.y", "a.b.c", "", "."] {
+        assert_eq!(find(object, "a.c.*.d"), json!([3]));
+        assert_eq!(
+            find(json!({"t": [{"u": [1, 2]}, {}, {"u": [3]}]}).as_object().unwrap(), "t.*.u.0"),
+            json!([1, null, 3])
+        );
+        for nowhere in ["a.b.*", "a.*.b", "a.c.1.d", "a.c.d", "x", "x.y", "a.b.c", "", "."] {
             assert_eq!(find(object, nowhere), Value::Null, "{nowhere}");
         }
         assert_eq!(

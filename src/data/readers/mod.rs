@@ -6,15 +6,17 @@ mod columns;
 mod csv;
 mod fields;
 mod folder;
+mod footer;
 mod json;
 mod jsonl;
+mod pages;
 mod parquet;
 pub(super) mod peek;
 mod reasonseg;
 mod unpack;
 mod webdataset;
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 pub(super) use fields::{Missing, find};
 
@@ -47,6 +49,33 @@ pub trait Table: Send + Sync {
 
     /// The values of row `row < len()`.
     fn row(&self, row: u64) -> Result<RawRow, Flaw>;
+
+    /// Whether rows are cheap to read one after another only.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
+    /// The rows from `row < len()` on that are read together, at little more than the cost of one of them.
+    fn run(&self, row: u64) -> Run {
+        Run { end: (row + RUN).min(self.len()), bytes: 0 }
+    }
+
+    /// The values of the rows of a run, in order.
+    fn rows(&self, rows: Range<u64>, each: &mut dyn FnMut(Result<RawRow, Flaw>)) {
+        rows.for_each(|row| each(self.row(row)));
+    }
+}
+
+/// Rows that are read together where a format has no units of its own.
+const RUN: u64 = 64;
+
+/// Rows that are read together; see [`Table::run`].
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// The first row after them.
+    pub end: u64,
+    /// Bytes that are in memory while they are read, as far as the file says so.
+    pub bytes: u64,
 }
 
 /// A file that cannot be read as its format: the column where there is one, and what is wrong.
@@ -75,10 +104,13 @@ pub struct RawRow {
     pub pictures: Vec<(String, PictureCell)>,
 }
 
+/// Where in a file something stands, one piece after the other: first byte and number of bytes of each.
+pub(super) type Pieces = Vec<(u64, u32)>;
+
 /// A picture as a row holds it.
 pub enum PictureCell {
-    /// The encoded bytes themselves.
-    Bytes(Arc<[u8]>),
+    /// The encoded bytes themselves, and where in the row's own file they stand as they are, if they do.
+    Bytes(Arc<[u8]>, Option<Pieces>),
     /// The path of a file, still to be checked.
     Path(String),
 }

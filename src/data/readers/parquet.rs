@@ -3,11 +3,13 @@
 //! A picture column holds structs of `bytes` and `path` (bytes win), lists of them, binary values, or paths.
 //! A row is read by decoding its row group, needed columns only; decoded groups stay in memory, encoded pictures
 //! and all, up to [`CACHE_BYTES`] per dataset. So small files are decoded once, and of large ones a row in random
-//! order costs its row group.
+//! order costs its row group. Pictures are not copied on their way, so that their place in the file is known and an
+//! index can point there: see [`super::pages`].
 
 use std::{
     collections::VecDeque,
     fs::File,
+    ops::Range,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,13 +17,24 @@ use std::{
     },
 };
 
-use arrow::array::RecordBatch;
-use parquet::arrow::{
-    ProjectionMask,
-    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, Field, FieldRef, Fields, Schema},
+};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    },
+    basic::Compression,
 };
 
-use super::{NoSettings, RawRow, Reader, Table, Unreadable, columns::Columns, entry};
+use super::{
+    NoSettings, RawRow, Reader, Run, Table, Unreadable,
+    columns::Columns,
+    entry, footer,
+    pages::{Held, Pages},
+};
 use crate::{
     data::{clean::Flaw, config::FileSource, guard},
     registry::{BuildError, Entry, Named},
@@ -33,7 +46,7 @@ pub(super) const ENTRY: Entry<dyn Reader> = entry::<Parquet>();
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Largest row group, in bytes before compression.
-const MAX_GROUP_BYTES: i64 = 2 * 1024 * 1024 * 1024;
+const MAX_GROUP_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Most rows of one file.
 const MAX_ROWS: u64 = 100_000_000;
@@ -41,7 +54,7 @@ const MAX_ROWS: u64 = 100_000_000;
 /// A file's footer is far less than this share of it, where it is not small anyway.
 const FOOTER_SHARE: u64 = 100;
 
-/// Rows per decoded batch: keeps each picture column far below the 2 GiB that Arrow's 32-bit offsets address.
+/// Rows per decoded batch: keeps each column of texts far below the 2 GiB that Arrow's 32-bit offsets address.
 const BATCH_ROWS: usize = 256;
 
 struct Parquet {
@@ -65,12 +78,17 @@ impl Reader for Parquet {
         let file = File::open(path).map_err(Unreadable::new)?;
         let length = file.metadata().map_err(Unreadable::new)?.len();
         let other = file.try_clone().map_err(Unreadable::new)?;
-        let metadata = guard::timed(length / FOOTER_SHARE, move || {
-            ArrowReaderMetadata::load(&other, ArrowReaderOptions::new())
-                .map_err(|e| format!("the file is no Parquet file, or is damaged: {e}"))
+        let (schema, metadata) = guard::timed(length / FOOTER_SHARE, move || {
+            footer::check_depth(&other).map_err(|what| format!("the file cannot be read: {what}"))?;
+            let metadata = ArrowReaderMetadata::load(&other, ArrowReaderOptions::new())
+                .map_err(|e| format!("the file is no Parquet file, or is damaged: {e}"))?;
+            // What cannot be read so is read as it says itself.
+            let options = ArrowReaderOptions::new().with_schema(with_views(metadata.schema()).into());
+            let viewed = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
+            Ok((Arc::clone(metadata.schema()), viewed.unwrap_or(metadata)))
         })
         .map_err(Unreadable::new)?;
-        let columns = Columns::new(metadata.schema(), source)?;
+        let columns = Columns::new(&schema, source)?;
         let mut starts = vec![0];
         for group in metadata.metadata().row_groups() {
             // A damaged footer can claim any number.
@@ -82,11 +100,12 @@ impl Reader for Parquet {
                 _ => return Err(Unreadable::new(format!("the file claims more than {MAX_ROWS} rows"))),
             }
         }
-        let schema = metadata.metadata().file_metadata().schema_descr();
-        let mask = ProjectionMask::roots(schema, columns.needed.iter().copied());
+        let roots = metadata.metadata().file_metadata().schema_descr();
+        let mask = ProjectionMask::roots(roots, columns.needed.iter().copied());
         Ok(Box::new(ParquetFile {
             number: self.opened.fetch_add(1, Ordering::Relaxed),
-            file,
+            file: Arc::new(file),
+            length,
             metadata,
             mask,
             starts,
@@ -107,8 +126,40 @@ struct Cache {
 
 /// What decoding gave; failures are kept as well, or each row of a damaged group would try again.
 struct Group {
-    batches: Result<Vec<RecordBatch>, String>,
+    batches: Result<(Vec<RecordBatch>, Held), String>,
     bytes: usize,
+}
+
+/// Where the columns of a row group with this compression stand in the file.
+fn columns_with(compression: Compression, metadata: &ArrowReaderMetadata, group: usize) -> Vec<Range<u64>> {
+    let columns = metadata.metadata().row_group(group).columns().iter();
+    let chosen = columns.filter(|column| column.compression() == compression);
+    let ranges = chosen.map(|column| {
+        let (start, length) = column.byte_range();
+        start..start.saturating_add(length)
+    });
+    ranges.collect()
+}
+
+/// The same schema with binary values as views of the page they are in, which is not copied for that.
+fn with_views(schema: &Schema) -> Schema {
+    fn viewed(data_type: &DataType) -> DataType {
+        let inner = |field: &FieldRef| -> FieldRef {
+            Arc::new(Field::clone(field).with_data_type(viewed(field.data_type())))
+        };
+        match data_type {
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            DataType::List(field) => DataType::List(inner(field)),
+            DataType::LargeList(field) => DataType::LargeList(inner(field)),
+            DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect::<Fields>()),
+            other => other.clone(),
+        }
+    }
+    let field = |field: &FieldRef| Field::clone(field).with_data_type(viewed(field.data_type()));
+    Schema::new_with_metadata(
+        schema.fields().iter().map(field).collect::<Vec<_>>(),
+        schema.metadata().clone(),
+    )
 }
 
 impl Cache {
@@ -134,7 +185,8 @@ impl Cache {
 
 struct ParquetFile {
     number: usize,
-    file: File,
+    file: Arc<File>,
+    length: u64,
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
     /// First row of each row group, and the number of rows at the end.
@@ -148,31 +200,61 @@ impl ParquetFile {
         if let Some(held) = self.cache.get((self.number, group)) {
             return held;
         }
-        let batches = self.decode(group).map_err(|what| format!("row group {group}: {what}"));
-        let bytes = batches.iter().flatten().map(RecordBatch::get_array_memory_size).sum();
-        let decoded = Arc::new(Group { batches, bytes });
+        let decoded = Arc::new(self.decoded(group));
         self.cache.put((self.number, group), Arc::clone(&decoded));
         decoded
     }
 
-    fn decode(&self, group: usize) -> Result<Vec<RecordBatch>, String> {
-        let size = self.metadata.metadata().row_group(group).total_byte_size();
+    fn decoded(&self, group: usize) -> Group {
+        let batches = self.decode(group).map_err(|what| format!("row group {group}: {what}"));
+        Group { batches, bytes: self.size(group) as usize }
+    }
+
+    /// Bytes of a row group before compression, as the file says.
+    fn size(&self, group: usize) -> u64 {
+        self.metadata.metadata().row_group(group).total_byte_size().max(0) as u64
+    }
+
+    fn decode(&self, group: usize) -> Result<(Vec<RecordBatch>, Held), String> {
+        let size = self.size(group);
         if size > MAX_GROUP_BYTES {
             return Err(format!("it has {size} bytes; at most {MAX_GROUP_BYTES} are read"));
         }
-        let file = self.file.try_clone().map_err(|e| e.to_string())?;
+        let (file, length) = (Arc::clone(&self.file), self.length);
         let (metadata, mask) = (self.metadata.clone(), self.mask.clone());
         // The parquet crate panics on some damaged files (128 of 300 000 mutants in a trial), and may take its time.
-        guard::timed(size.max(0) as u64, move || {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        guard::timed(size, move || {
+            let [plain, packed] = [Compression::UNCOMPRESSED, Compression::SNAPPY]
+                .map(|compression| columns_with(compression, &metadata, group));
+            let pages = Pages::new(&file, length, plain, packed);
+            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(pages.clone(), metadata)
                 .with_row_groups(vec![group])
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)
                 .build()
                 .map_err(|e| e.to_string())?
-                .map(|batch| batch.map_err(|e| e.to_string()))
-                .collect()
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|e| e.to_string())?;
+            Ok((batches, pages.held()))
         })
+    }
+
+    /// A row of a row group, by its place in it.
+    fn row_of(&self, decoded: &Group, group: usize, mut within: usize) -> Result<RawRow, Flaw> {
+        let (batches, held) = decoded.batches.as_ref().map_err(|what| Flaw::new(None, what))?;
+        let batch = batches.iter().find(|batch| {
+            let here = within < batch.num_rows();
+            within -= if here { 0 } else { batch.num_rows() };
+            here
+        });
+        let batch =
+            batch.ok_or_else(|| Flaw::new(None, format!("row group {group} has fewer rows than it says")))?;
+        self.columns.row(batch, within, |value, page| held.place(value, page))
+    }
+
+    /// The row group that a row is in.
+    fn group_of(&self, row: u64) -> usize {
+        self.starts.partition_point(|start| *start <= row) - 1
     }
 }
 
@@ -182,17 +264,19 @@ impl Table for ParquetFile {
     }
 
     fn row(&self, row: u64) -> Result<RawRow, Flaw> {
-        let group = self.starts.partition_point(|start| *start <= row) - 1;
-        let decoded = self.group(group);
-        let batches = decoded.batches.as_ref().map_err(|what| Flaw::new(None, what))?;
-        let mut within = (row - self.starts[group]) as usize;
-        let batch = batches.iter().find(|batch| {
-            let here = within < batch.num_rows();
-            within -= if here { 0 } else { batch.num_rows() };
-            here
-        });
-        let batch =
-            batch.ok_or_else(|| Flaw::new(None, format!("row group {group} has fewer rows than it says")))?;
-        self.columns.row(batch, within)
+        let group = self.group_of(row);
+        self.row_of(&self.group(group), group, (row - self.starts[group]) as usize)
+    }
+
+    fn run(&self, row: u64) -> Run {
+        let group = self.group_of(row);
+        Run { end: self.starts[group + 1], bytes: self.size(group) }
+    }
+
+    fn rows(&self, rows: Range<u64>, each: &mut dyn FnMut(Result<RawRow, Flaw>)) {
+        let Some(group) = (!rows.is_empty()).then(|| self.group_of(rows.start)) else { return };
+        // Read in order every group is needed once, so none is kept.
+        let decoded = self.decoded(group);
+        rows.for_each(|row| each(self.row_of(&decoded, group, (row - self.starts[group]) as usize)));
     }
 }

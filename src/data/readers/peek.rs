@@ -41,6 +41,7 @@ pub(in crate::data) enum JsonKind {
 pub(in crate::data) fn parquet(path: &Path) -> Result<Peek, String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     guard::timed(0, move || {
+        super::footer::check_depth(&file)?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
         let reader = builder.with_limit(ROWS).with_batch_size(ROWS).build().map_err(|e| e.to_string())?;
         batches(reader.map(|batch| batch.map_err(|e| e.to_string())))
@@ -66,8 +67,8 @@ fn batches(batches: impl Iterator<Item = Result<RecordBatch, String>>) -> Result
                 if holds_pictures(field.data_type()) && !is_text(field.data_type()) {
                     let mut found = Vec::new();
                     // A list of texts may hold paths, and is read as values as well.
-                    let held = collect_pictures(column, row, &mut found).is_ok()
-                        && found.iter().any(|cell| matches!(cell, PictureCell::Bytes(_)));
+                    let held = collect_pictures(column, row, &|_, _| None, &mut found).is_ok()
+                        && found.iter().any(|cell| matches!(cell, PictureCell::Bytes(..)));
                     *peek.pictures.entry(field.name().clone()).or_default() += usize::from(held);
                 }
                 if let Ok(value) = value(column, row) {

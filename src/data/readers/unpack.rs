@@ -16,6 +16,11 @@ const RATIO: u64 = 256;
 
 /// Opens a file; a packed one is unpacked into a file without a name, which goes when it is closed.
 pub(super) fn open(path: &Path) -> Result<File, Unreadable> {
+    open_telling(path).map(|(file, _)| file)
+}
+
+/// The same, and whether it is the file itself.
+pub(super) fn open_telling(path: &Path) -> Result<(File, bool), Unreadable> {
     let mut file = File::open(path).map_err(Unreadable::new)?;
     let packed = file.metadata().map_err(Unreadable::new)?.len();
     let mut start = [0; 4];
@@ -27,7 +32,7 @@ pub(super) fn open(path: &Path) -> Result<File, Unreadable> {
     } else if start == [0x28, 0xb5, 0x2f, 0xfd] {
         Box::new(zstd::Decoder::new(file).map_err(damaged)?)
     } else {
-        return Ok(file);
+        return Ok((file, true));
     };
     let most = ALWAYS.max(packed.saturating_mul(RATIO));
     let mut unpacked = tempfile::tempfile().map_err(Unreadable::new)?;
@@ -38,5 +43,5 @@ pub(super) fn open(path: &Path) -> Result<File, Unreadable> {
         )));
     }
     unpacked.flush().and_then(|()| unpacked.seek(SeekFrom::Start(0))).map_err(Unreadable::new)?;
-    Ok(unpacked)
+    Ok((unpacked, false))
 }

@@ -55,6 +55,8 @@ struct Member {
 /// The files of a shard.
 pub(super) struct Shard {
     file: Mutex<File>,
+    /// Whether places in it are places in the shard as it lies there.
+    in_place: bool,
     rows: Vec<Member>,
 }
 
@@ -63,7 +65,7 @@ const PICTURES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", 
 
 impl Shard {
     pub(super) fn open(path: &Path) -> Result<Self, Unreadable> {
-        let file = unpack::open(path)?;
+        let (file, in_place) = unpack::open_telling(path)?;
         let damaged = |e: std::io::Error| Unreadable::new(format!("no tar shard, or damaged: {e}"));
         let mut archive = tar::Archive::new(BufReader::new(&file));
         let mut rows: Vec<Member> = Vec::new();
@@ -89,7 +91,7 @@ impl Shard {
             }
         }
         drop(archive);
-        Ok(Self { file: Mutex::new(file), rows })
+        Ok(Self { file: Mutex::new(file), in_place, rows })
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -176,7 +178,8 @@ impl Table for ShardOf {
             if source.images.contains(ending) {
                 let wrong = |what: String| Flaw::new(Some(ending), what);
                 let bytes = self.shard.read(*part, MAX_PICTURE_BYTES).map_err(wrong)?;
-                pictures.push((ending.clone(), PictureCell::Bytes(bytes.into())));
+                let place = self.shard.in_place.then(|| vec![(part.0, part.1 as u32)]);
+                pictures.push((ending.clone(), PictureCell::Bytes(bytes.into(), place)));
             } else if ending == "json" || columns.contains(&Some(ending)) {
                 self.shard.texts(ending, *part, &mut object)?;
             }
