@@ -16,7 +16,11 @@ use modo::{
     sample::{Answer, Picture, Rows},
     sampler::check::check_rewards,
 };
-use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    file::properties::WriterProperties,
+};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -336,7 +340,8 @@ fn pictures_that_lie_in_a_file_of_rows_as_they_are_are_not_copied_and_a_change_i
     let [questions, answers] =
         ["Q", "1"].map(|text| -> ArrayRef { Arc::new(StringArray::from(vec![text; 5])) });
     let batch = RecordBatch::try_from_iter([("q", questions), ("i", pictures), ("a", answers)]).unwrap();
-    for (compression, copied) in [(Compression::SNAPPY, false), (Compression::ZSTD(Default::default()), true)]
+    for (compression, copied) in
+        [(Compression::SNAPPY, false), (Compression::ZSTD(ZstdLevel::default()), true)]
     {
         let file = File::create(folder.path().join("f.parquet")).unwrap();
         let properties = WriterProperties::builder().set_compression(compression).build();

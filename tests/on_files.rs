@@ -194,9 +194,12 @@ fn every_command_of_the_loop_works_on_own_files() {
     assert!(page.contains("count_test") && page.contains("single_colour"));
 }
 
+/// What is wrong, how it comes about, and what the message names.
+type Case<'a> = (&'a str, &'a dyn Fn(&World), &'a str);
+
 #[test]
 fn what_every_run_would_stumble_over_is_said_before_the_first() {
-    let cases: &[(&str, &dyn Fn(&World), &str)] = &[
+    let cases: &[Case] = &[
         ("a file", &|w| fs::remove_file(w.path("data/count/test.jsonl")).unwrap(), "count_test"),
         ("a folder", &|w| fs::remove_dir_all(w.path("data/colour")).unwrap(), "colour"),
         ("a column", &|w| rewrite(w, "data/colour/train.jsonl", "\"question\"", "\"asked\""), "question"),

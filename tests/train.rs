@@ -190,9 +190,10 @@ fn a_gradient_that_is_no_number_ends_the_run_for_good_and_leaves_the_batch() {
         }
     }
     assert!(not_finite > 0, "what broke the step is not in the file");
-    // The weights of that step, for a look, and no checkpoint that a later attempt would begin with.
+    // The weights of that step, for a look, and no checkpoint of it that a later attempt would begin with.
     assert!(fs::metadata(saved.join("model.safetensors")).unwrap().len() > 1 << 20);
-    assert!(saved.join("optimizer.safetensors").is_file() && run.checkpoints().is_empty());
+    assert!(saved.join("optimizer.safetensors").is_file());
+    assert!(run.checkpoints().iter().all(|checkpoint| checkpoint.step < 2));
 }
 
 #[test]

@@ -143,7 +143,10 @@ mod tests {
         }
         // One that is too large alone is done alone.
         let mut taken = Vec::new();
-        let take = |item| Ok(taken.push(item));
+        let take = |item| {
+            taken.push(item);
+            Ok(())
+        };
         in_order(&[50, 1, 50], 3, (|item: &u64| *item, 20), |item| *item, take).unwrap();
         assert_eq!(taken, [50, 1, 50]);
     }

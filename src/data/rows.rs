@@ -158,7 +158,11 @@ pub(super) fn open(
         None => {
             let files = files()?;
             let mut entries = Vec::new();
-            files.read_all(Prepared::into_entry, |entry| Ok(entries.push(entry))).failed().map_err(at)?;
+            let keep = |entry| {
+                entries.push(entry);
+                Ok(())
+            };
+            files.read_all(Prepared::into_entry, keep).failed().map_err(at)?;
             Backing::Files(Box::new(files), entries)
         }
         Some(folder) => {

@@ -481,7 +481,12 @@ fn product(scan: &mut Scan, symbols_only: bool) -> Option<Value> {
         ahead.times();
         ahead.spaces();
         let Some(factor) = root_or_pi(&mut ahead) else { break };
-        value = Some(value.unwrap_or(Value::ONE).times(factor?)?);
+        let factor = factor?;
+        // `5\cdot\sqrt{4}` is left to be worked out, which is not for the short way to judge.
+        if value.is_some() && (factor.root, factor.pi) == (1, 0) {
+            return None;
+        }
+        value = Some(value.unwrap_or(Value::ONE).times(factor)?);
         *scan = ahead;
     }
     value

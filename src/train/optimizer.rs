@@ -429,7 +429,8 @@ mod tests {
     fn the_norm_of_a_large_gradient_is_the_same_on_any_number_of_threads() {
         // More than 4 × 2^20 numbers, whose sum in f32 depends on its order.
         let n = 9_000_000;
-        let values: Vec<f32> = (0..n).map(|i| ((i * 7919 % 10_007) as f32 - 5000.0) * 1.1e-3).collect();
+        let values: Vec<f32> =
+            (0..n).map(i64::from).map(|i| ((i * 7919 % 10_007) as f32 - 5000.0) * 1.1e-3).collect();
         let large = Tensor::<1>::from_data(TensorData::new(values, [n]), &Device::flex());
         let gradients = Gradients(vec![
             Gradient::Vector(large.clone()),

@@ -141,7 +141,9 @@ fn overlap(checks: &[Check], printer: &mut Printer) -> Result<()> {
             }
         }
     }
-    shared.iter_mut().for_each(|row| row.resize(columns.len(), String::new()));
+    for row in &mut shared {
+        row.resize(columns.len(), String::new());
+    }
     if shared.is_empty() {
         let compared = checks.iter().any(|check| !check.shared.is_empty());
         return if compared { printer.line("\nno rows and no pictures are shared") } else { Ok(()) };

@@ -113,7 +113,9 @@ impl Grey {
         }
         let area = width as f32 / side as f32 * (height as f32 / side as f32);
         means.map(|mut values| {
-            values.iter_mut().for_each(|value| *value /= area);
+            for value in &mut values {
+                *value /= area;
+            }
             Self { side, values }
         })
     }

@@ -294,7 +294,8 @@ impl Tree {
             }
             while let Node::Split { number, at: middle, right } = self.nodes[at] {
                 let side = wanted[number] - middle;
-                let (near, far) = if side <= 0.0 { (at + 1, right) } else { (right, at + 1) };
+                // What the split was made at lies to its right.
+                let (near, far) = if side < 0.0 { (at + 1, right) } else { (right, at + 1) };
                 if side.abs() <= slack(number) {
                     open.push((Reverse((f32::from_bits(off) + side * side).to_bits()), far));
                 }
@@ -395,7 +396,7 @@ mod tests {
             assert_eq!((found.len(), found), (10, expected));
             // Its own leaf comes first.
             let mut nearest = Vec::new();
-            tree.search(&wanted, 1, |picture, _| nearest.push(picture));
+            tree.search(&all[i], 1, |picture, _| nearest.push(picture));
             assert!(nearest.contains(&i) && nearest.len() <= LEAF, "{nearest:?}");
         }
     }

@@ -199,11 +199,14 @@ fn values(list: &ArrayRef) -> Result<Value, String> {
     (0..list.len()).map(|i| value(list, i)).collect::<Result<Vec<Value>, String>>().map(Value::Array)
 }
 
+/// Where bytes lie in the file: they, and those around them, in; their pieces out.
+type PlaceOf<'a> = dyn Fn(&[u8], &[u8]) -> Option<Pieces> + 'a;
+
 /// Adds the pictures of one cell; empty cells add none. `place`: see [`Columns::row`].
 pub(super) fn collect_pictures(
     array: &ArrayRef,
     row: usize,
-    place: &dyn Fn(&[u8], &[u8]) -> Option<Pieces>,
+    place: &PlaceOf,
     found: &mut Vec<PictureCell>,
 ) -> Result<(), String> {
     if array.is_null(row) {
@@ -251,10 +254,6 @@ pub(super) fn collect_pictures(
     Ok(())
 }
 
-fn collect_list(
-    list: &ArrayRef,
-    place: &dyn Fn(&[u8], &[u8]) -> Option<Pieces>,
-    found: &mut Vec<PictureCell>,
-) -> Result<(), String> {
+fn collect_list(list: &ArrayRef, place: &PlaceOf, found: &mut Vec<PictureCell>) -> Result<(), String> {
     (0..list.len()).try_for_each(|i| collect_pictures(list, i, place, found))
 }

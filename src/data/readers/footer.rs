@@ -261,7 +261,7 @@ mod tests {
     fn a_footer_that_cannot_be_followed_is_damaged() {
         // Structs inside each other where a column is described: field 1 is a struct with field 1, and so on.
         let mut footer = b"\x29\x1c".to_vec();
-        footer.extend([0x1c; 100_000]);
+        footer.extend(vec![0x1c; 100_000]);
         assert_eq!(depth(&footer), None);
         assert_eq!(
             [depth(b""), depth(b"\0"), depth(b"\x29"), depth(b"\x29\x1c\x18\xff\xff\xff\xff\x0f")],

@@ -19,6 +19,9 @@ use bytes::Bytes;
 
 use super::Pieces;
 
+/// What was read last, with its place in the file: plain and packed.
+type Recent = [Vec<(Bytes, u64)>; 2];
+
 /// A file that is read at places, by any number of threads at once.
 #[derive(Clone)]
 pub(super) struct Pages {
@@ -27,7 +30,7 @@ pub(super) struct Pages {
     /// Ranges of the file whose bytes are values as they are, and those that snappy has packed.
     plain: Vec<Range<u64>>,
     packed: Vec<Range<u64>>,
-    held: Arc<Mutex<[Vec<(Bytes, u64)>; 2]>>,
+    held: Arc<Mutex<Recent>>,
 }
 
 impl Pages {
@@ -221,7 +224,7 @@ mod tests {
     fn bytes_are_found_in_the_piece_they_lie_in_and_nowhere_else() {
         let file = Arc::new(tempfile::tempfile().unwrap());
         file.set_len(100).unwrap();
-        let pages = Pages::new(&file, 100, vec![10..50], Vec::new());
+        let pages = Pages::new(&file, 100, std::iter::once(10..50).collect(), Vec::new());
         let inside = pages.get_bytes(20, 16).unwrap();
         let outside = pages.get_bytes(60, 16).unwrap();
         let across = pages.get_bytes(40, 16).unwrap();
@@ -262,7 +265,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, &packed).unwrap();
         let length = packed.len() as u64;
-        let pages = Pages::new(&Arc::new(file), length, Vec::new(), vec![1..length]);
+        let pages = Pages::new(&Arc::new(file), length, Vec::new(), std::iter::once(1..length).collect());
         pages.get_bytes(1, packed.len() - 1).unwrap();
         let held = pages.held();
         let after_levels = &page[8..];
