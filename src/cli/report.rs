@@ -115,7 +115,7 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
     let confirm: Vec<report::ConfirmSummary> =
         [PROPOSAL, BEST_OBSERVED].into_iter().filter_map(compare).collect();
     let proposal = prediction.as_ref().map(proposal).transpose()?;
-    let n_finished = runs.iter().filter(|r| r.record.is_some()).count();
+    let n_finished = runs.iter().filter(|r| r.group == Group::Sweep && r.record.is_some()).count();
     let first = confirm.first().filter(|c| c.arm == PROPOSAL);
     let verdict = report::verdict(&objective, proposal.as_ref(), first, n_finished);
     let plan = fs::read_to_string(folder.join("plan.toml")).at(folder.display())?;
