@@ -9,50 +9,26 @@ use std::{
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 
-const CATALOGUE: &str = r#"
-[count]
-role        = "train"
+/// A table of the catalogue; `role`: its role, with the dataset it is held out of.
+fn table(name: &str, role: &str, file: &str, answer: &str) -> String {
+    format!(
+        r#"
+[{name}]
+role        = {role}
 format      = "jsonl"
-files       = "count/train.jsonl"
+files       = "{file}"
 question    = "question"
 images      = "image"
 answer      = "answer"
-answer_type = "number"
-verifier    = "number"
-reward      = { accuracy = 2.0, format = 1.0 }
-prompt      = "{question}"
+answer_type = "{answer}"
+verifier    = "{answer}"
+reward      = {{ accuracy = 2.0, format = 1.0 }}
+prompt      = "{{question}}"
 licence     = "CC0-1.0"
 where       = "the test writes it"
-
-[colour]
-role        = "train"
-format      = "jsonl"
-files       = "colour/train.jsonl"
-question    = "question"
-images      = "image"
-answer      = "answer"
-answer_type = "text"
-verifier    = "text"
-reward      = { accuracy = 2.0, format = 1.0 }
-prompt      = "{question}"
-licence     = "CC0-1.0"
-where       = "the test writes it"
-
-[count_test]
-role        = "in_domain"
-of          = "count"
-format      = "jsonl"
-files       = "count/test.jsonl"
-question    = "question"
-images      = "image"
-answer      = "answer"
-answer_type = "number"
-verifier    = "number"
-reward      = { accuracy = 2.0, format = 1.0 }
-prompt      = "{question}"
-licence     = "CC0-1.0"
-where       = "the test writes it"
-"#;
+"#
+    )
+}
 
 const PLAN: &str = r#"
 schema     = 1
@@ -119,7 +95,12 @@ impl World {
         }
         fs::create_dir(world.path("mine")).unwrap();
         fs::write(world.path("mine/plan.toml"), plan).unwrap();
-        fs::write(world.path("datasets.toml"), CATALOGUE).unwrap();
+        let catalogue = [
+            table("count", "\"train\"", "count/train.jsonl", "number"),
+            table("colour", "\"train\"", "colour/train.jsonl", "text"),
+            table("count_test", "\"in_domain\"\nof = \"count\"", "count/test.jsonl", "number"),
+        ];
+        fs::write(world.path("datasets.toml"), catalogue.concat()).unwrap();
         world
     }
 

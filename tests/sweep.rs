@@ -486,12 +486,12 @@ fn a_run_costs_less_than_50_ms_beside_its_own_work() {
 fn the_forecast_counts_what_is_missing_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs(4);
-    let none = sweep::forecast(folder.path(), &specs, 2, 3, None).unwrap();
+    let none = sweep::forecast(folder.path(), &specs, 2, 3).unwrap();
     assert_eq!((none.missing, none.cpu_s), (4, None));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     work(&RunFolder::create(folder.path(), &specs[0]).unwrap());
     // Three runs of 10 CPU seconds on two slots, as long in wall time as in CPU time.
-    let some = sweep::forecast(folder.path(), &specs, 2, 3, None).unwrap();
+    let some = sweep::forecast(folder.path(), &specs, 2, 3).unwrap();
     assert_eq!((some.missing, some.measured_on, some.runs[0].status), (3, 1, RunStatus::Done));
     assert!((some.cpu_s.unwrap() - 30.0).abs() < 1e-9 && (some.wall_s.unwrap() - 15.0).abs() < 1e-9);
 }

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if args.dry_run {
         let slots = experiment.slots()?;
         let allowed = experiment.plan.launcher.attempts;
-        let forecast = forecast(&folder, &specs, slots, allowed, None)?;
+        let forecast = forecast(&folder, &specs, slots, allowed)?;
         if args.json {
             let runs: Vec<_> = forecast
                 .runs

@@ -8,7 +8,7 @@ use crate::{
     run::{Cost, RunId, RunSpec, RunStatus},
 };
 
-/// What runs cost, from runs that are done or as a first guess.
+/// What runs cost, from runs that are done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// CPU seconds per prompt group trained on.
@@ -43,18 +43,12 @@ pub struct Forecast {
     pub cpu_s: Option<f64>,
     /// Wall seconds until the last of them is done, on all slots.
     pub wall_s: Option<f64>,
-    /// Finished runs that the estimate rests on; 0 where it is the first guess.
+    /// Finished runs that the estimate rests on.
     pub measured_on: usize,
 }
 
-/// Looks at the folders and starts nothing; makes no folder either. `guess` serves until a run is done.
-pub fn forecast(
-    experiment: &Path,
-    specs: &[RunSpec],
-    slots: usize,
-    attempts: u32,
-    guess: Option<Estimate>,
-) -> Result<Forecast> {
+/// Looks at the folders and starts nothing; makes no folder either.
+pub fn forecast(experiment: &Path, specs: &[RunSpec], slots: usize, attempts: u32) -> Result<Forecast> {
     let mut runs = Vec::new();
     let mut missing: Vec<&RunSpec> = Vec::new();
     for spec in specs {
@@ -83,7 +77,7 @@ pub fn forecast(
             Some((folder.spec().ok()?, folder.result().ok()??.cost))
         })
         .collect();
-    let estimate = measure(&finished).or(guess);
+    let estimate = measure(&finished);
     let cpu = |spec: &RunSpec, e: Estimate| e.cpu_s_per_group * groups(spec) + e.evaluation_cpu_s;
     let cpu_s = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).sum::<f64>());
     // Runs are not cut in pieces: the last one to start may hold up the end by one whole run.
@@ -92,7 +86,7 @@ pub fn forecast(
         .zip(cpu_s)
         .zip(longest)
         .map(|((e, cpu_s), longest)| (cpu_s / slots.max(1) as f64).max(longest) * e.wall_per_cpu);
-    let measured_on = if measure(&finished).is_some() { finished.len() } else { 0 };
+    let measured_on = estimate.map_or(0, |_| finished.len());
     Ok(Forecast { runs, missing: missing.len(), cpu_s, wall_s, measured_on })
 }
 
