@@ -135,6 +135,10 @@ fn every_command_of_the_loop_works_on_own_files() {
     let planned: Value =
         serde_json::from_str(&world.done(&["sweep", "mine", "--dry-run", "--json"])).unwrap();
     assert_eq!((planned["missing"].as_u64(), planned["runs"].as_array().unwrap().len()), (Some(3), 3));
+    let cost = |key: &str| planned[key].as_f64().unwrap();
+    assert!(cost("cpu_s") > 0.0 && cost("wall_s") > 0.0, "a run was tried for what they cost: {planned}");
+    let untried = world.done(&["sweep", "mine", "--dry-run", "--no-trial"]);
+    assert!(untried.contains("what they cost is known when the first is done"), "{untried}");
     assert!(!world.path("mine/runs").exists(), "a dry run writes nothing");
     assert_eq!(world.done(&["status", "mine"]), "No run yet; `modo sweep mine` does them.\n");
 

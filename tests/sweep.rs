@@ -25,7 +25,7 @@ use modo::{
     },
     score::Score,
     seed::Seed,
-    sweep::{self, Event, Observer, Outcome, Settings, Silent, Sweep, Worker},
+    sweep::{self, Estimate, Event, Observer, Outcome, Settings, Silent, Sweep, Worker},
 };
 
 /// Says what a process of this binary is to be.
@@ -388,9 +388,13 @@ fn damage_is_named_and_counts_as_nothing() {
     }
     let outcome = sweep(folder.path(), specs(2), Box::new(Local::with_workers(2)), "worker");
     assert_eq!((outcome.done, outcome.failed.len()), (1, 0));
+    // A spec of a newer version may mean something else by the same words.
+    let text = fs::read_to_string(run.spec_path()).unwrap();
+    fs::write(run.spec_path(), text.replacen("\"schema\": 1", "\"schema\": 2", 1)).unwrap();
+    let newer = RunFolder::open(run.path()).unwrap_err().to_string();
+    assert!(newer.contains("its schema is 2, newer than this modo's 1"), "{newer}");
     // A spec that was changed is not the run that its folder is named after.
-    let text = fs::read_to_string(run.spec_path()).unwrap().replace("mixture_0", "mixture_9");
-    fs::write(run.spec_path(), text).unwrap();
+    fs::write(run.spec_path(), text.replace("mixture_0", "mixture_9")).unwrap();
     assert!(RunFolder::open(run.path()).unwrap_err().to_string().contains("the hash of its content"));
 }
 
@@ -486,12 +490,18 @@ fn a_run_costs_less_than_50_ms_beside_its_own_work() {
 fn the_forecast_counts_what_is_missing_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let specs = specs(4);
-    let none = sweep::forecast(folder.path(), &specs, 2, 3).unwrap();
+    let forecast = |trial| sweep::forecast(folder.path(), &specs, 2, 3, |_| Ok(trial)).unwrap();
+    let none = forecast(None);
     assert_eq!((none.missing, none.cpu_s), (4, None));
+    // Four runs of 1 + 0.5 × groups + 2 CPU seconds, twice as long in wall time.
+    let trial = Estimate { setup_cpu_s: 1.0, cpu_s_per_group: 0.5, evaluation_cpu_s: 2.0, wall_per_cpu: 2.0 };
+    let tried = forecast(Some(trial));
+    let each = 3.0 + 0.5 * specs[0].budget.groups() as f64;
+    assert_eq!((tried.cpu_s, tried.wall_s, tried.measured_on), (Some(4.0 * each), Some(4.0 * each), 0));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     work(&RunFolder::create(folder.path(), &specs[0]).unwrap());
-    // Three runs of 10 CPU seconds on two slots, as long in wall time as in CPU time.
-    let some = sweep::forecast(folder.path(), &specs, 2, 3).unwrap();
+    // Three runs of 10 CPU seconds on two slots, as long in wall time as in CPU time; no trial is looked at.
+    let some = forecast(Some(trial));
     assert_eq!((some.missing, some.measured_on, some.runs[0].status), (3, 1, RunStatus::Done));
     assert!((some.cpu_s.unwrap() - 30.0).abs() < 1e-9 && (some.wall_s.unwrap() - 15.0).abs() < 1e-9);
 }

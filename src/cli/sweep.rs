@@ -1,6 +1,6 @@
 //! `modo sweep`: the proxy runs of an experiment that are still missing.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use indicatif::HumanDuration;
 use serde_json::json;
@@ -16,7 +16,8 @@ use crate::{
     ledger::Ledger,
     predict::skill::Verdict,
     run::RunSpec,
-    sweep::forecast,
+    sweep::{Estimate, forecast},
+    train::{self, Surroundings, Trial},
 };
 
 const EXAMPLES: &str = "\
@@ -32,9 +33,13 @@ Examples:
 pub(super) struct Args {
     /// The experiment's folder [default: experiments/quickstart].
     experiment: Option<PathBuf>,
-    /// Print the runs, their cost and the time they take, and do nothing.
+    /// Print the runs, their cost and the time they take, and do none. Where no run is done to go by, two that are cut
+    /// short are tried for it.
     #[arg(long)]
     dry_run: bool,
+    /// Try no run for what the others would cost.
+    #[arg(long, requires = "dry_run")]
+    no_trial: bool,
     /// Go on by itself: propose a batch, train on it, and again, until the budget, the target or a lack of signal ends it.
     #[arg(long, requires = "budget", conflicts_with = "dry_run")]
     adaptive: bool,
@@ -66,7 +71,10 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     if args.dry_run {
         let slots = experiment.slots()?;
         let allowed = experiment.plan.launcher.attempts;
-        let forecast = forecast(&folder, &specs, slots, allowed)?;
+        let stop = super::stop_on_signals()?;
+        let forecast = forecast(&folder, &specs, slots, allowed, |spec| {
+            if args.no_trial { Ok(None) } else { try_out(spec, context, printer, stop) }
+        })?;
         if args.json {
             let runs: Vec<_> = forecast
                 .runs
@@ -90,9 +98,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         printer.table(&columns, &rows)?;
         let cost = match (forecast.cpu_s, forecast.wall_s) {
             (Some(cpu), Some(wall)) => format!(
-                "about {cpu:.0} CPU seconds, {} at {slots} runs a time, going by {} finished runs",
+                "about {cpu:.0} CPU seconds, {} at {slots} runs a time, going by {}",
                 HumanDuration(Duration::from_secs_f64(wall)),
-                forecast.measured_on
+                match forecast.measured_on {
+                    0 => "two that were tried and cut short".to_owned(),
+                    1 => "the finished one".to_owned(),
+                    n => format!("{n} finished ones"),
+                }
             ),
             _ => "what they cost is known when the first is done".to_owned(),
         };
@@ -143,6 +155,34 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         outcome.already,
         folder.display()
     ))
+}
+
+/// What a run like `spec` costs, from two that are cut short.
+fn try_out(
+    spec: &RunSpec,
+    context: &Context,
+    printer: &Printer,
+    stop: &AtomicBool,
+) -> Result<Option<Estimate>> {
+    printer.note(
+        "no run is done: two that are cut short are tried for what the others cost (`--no-trial`: none)",
+    );
+    let around = Surroundings {
+        data_root: &context.data_root,
+        // As a worker of the sweep has it.
+        threads: 1,
+        device: context.device()?,
+        stop,
+        cache: None,
+        checkpoint_every: train::CHECKPOINT_EVERY,
+    };
+    let estimate = |t: Trial| Estimate {
+        setup_cpu_s: t.setup_cpu_s,
+        cpu_s_per_group: t.cpu_s_per_group,
+        evaluation_cpu_s: t.evaluation_cpu_s,
+        wall_per_cpu: t.wall_per_cpu,
+    };
+    Ok(train::trial(spec, &around)?.map(estimate))
 }
 
 /// One look at the runs that are done.

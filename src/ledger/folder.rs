@@ -112,7 +112,7 @@ impl RunFolder {
     /// The folder that holds `spec.json`; its spec is read and must be the run that the folder is named after.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let path = path.canonicalize().map_err(FolderError::file(path))?;
-        let spec: RunSpec = read_json(&path.join("spec.json"))?;
+        let spec = read_spec(&path.join("spec.json"))?;
         let folder = Self { run: spec.id(), path };
         folder.check_name(&folder.run)?;
         Ok(folder)
@@ -144,7 +144,7 @@ impl RunFolder {
 
     /// What the run was told.
     pub fn spec(&self) -> Result<RunSpec, FolderError> {
-        let spec: RunSpec = read_json(&self.spec_path())?;
+        let spec = read_spec(&self.spec_path())?;
         self.check_name(&spec.id())?;
         Ok(spec)
     }
@@ -161,10 +161,7 @@ impl RunFolder {
         if record.run != self.run {
             return Err(FolderError::damaged(&path, format!("it is the result of run {}", record.run)));
         }
-        if record.schema > SCHEMA {
-            let reason = format!("its schema is {}, newer than this modo's {SCHEMA}", record.schema);
-            return Err(FolderError::damaged(&path, reason));
-        }
+        check_schema(&path, record.schema)?;
         check_scores(&record).map_err(|reason| FolderError::damaged(&path, reason))?;
         Ok(Some(record))
     }
@@ -349,6 +346,20 @@ impl FolderError {
     pub(super) fn damaged(path: &Path, reason: impl Display) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
     }
+}
+
+fn read_spec(path: &Path) -> Result<RunSpec, FolderError> {
+    let spec: RunSpec = read_json(path)?;
+    check_schema(path, spec.schema)?;
+    Ok(spec)
+}
+
+fn check_schema(path: &Path, schema: u32) -> Result<(), FolderError> {
+    if schema > SCHEMA {
+        let reason = format!("its schema is {schema}, newer than this modo's {SCHEMA}");
+        return Err(FolderError::damaged(path, reason));
+    }
+    Ok(())
 }
 
 fn check_scores(record: &RunRecord) -> Result<(), String> {

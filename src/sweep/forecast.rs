@@ -8,9 +8,11 @@ use crate::{
     run::{Cost, RunId, RunSpec, RunStatus},
 };
 
-/// What runs cost, from runs that are done.
+/// What runs cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
+    /// CPU seconds of a run besides its prompt groups and its evaluation, where they are told apart.
+    pub setup_cpu_s: f64,
     /// CPU seconds per prompt group trained on.
     pub cpu_s_per_group: f64,
     /// CPU seconds of a run's evaluation.
@@ -43,12 +45,18 @@ pub struct Forecast {
     pub cpu_s: Option<f64>,
     /// Wall seconds until the last of them is done, on all slots.
     pub wall_s: Option<f64>,
-    /// Finished runs that the estimate rests on.
+    /// Finished runs that the estimate rests on; 0 where it rests on a trial.
     pub measured_on: usize,
 }
 
-/// Looks at the folders and starts nothing; makes no folder either.
-pub fn forecast(experiment: &Path, specs: &[RunSpec], slots: usize, attempts: u32) -> Result<Forecast> {
+/// Looks at the folders and makes none. Where no run is done to go by, `trial` is asked what the first missing one costs.
+pub fn forecast(
+    experiment: &Path,
+    specs: &[RunSpec],
+    slots: usize,
+    attempts: u32,
+    trial: impl FnOnce(&RunSpec) -> Result<Option<Estimate>>,
+) -> Result<Forecast> {
     let mut runs = Vec::new();
     let mut missing: Vec<&RunSpec> = Vec::new();
     for spec in specs {
@@ -77,8 +85,12 @@ pub fn forecast(experiment: &Path, specs: &[RunSpec], slots: usize, attempts: u3
             Some((folder.spec().ok()?, folder.result().ok()??.cost))
         })
         .collect();
-    let estimate = measure(&finished);
-    let cpu = |spec: &RunSpec, e: Estimate| e.cpu_s_per_group * groups(spec) + e.evaluation_cpu_s;
+    let estimate = match (measure(&finished), missing.first()) {
+        (None, Some(spec)) => trial(spec)?,
+        (estimate, _) => estimate,
+    };
+    let cpu =
+        |spec: &RunSpec, e: Estimate| e.setup_cpu_s + e.cpu_s_per_group * groups(spec) + e.evaluation_cpu_s;
     let cpu_s = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).sum::<f64>());
     // Runs are not cut in pieces: the last one to start may hold up the end by one whole run.
     let longest = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).fold(0.0, f64::max));
@@ -86,8 +98,7 @@ pub fn forecast(experiment: &Path, specs: &[RunSpec], slots: usize, attempts: u3
         .zip(cpu_s)
         .zip(longest)
         .map(|((e, cpu_s), longest)| (cpu_s / slots.max(1) as f64).max(longest) * e.wall_per_cpu);
-    let measured_on = estimate.map_or(0, |_| finished.len());
-    Ok(Forecast { runs, missing: missing.len(), cpu_s, wall_s, measured_on })
+    Ok(Forecast { runs, missing: missing.len(), cpu_s, wall_s, measured_on: finished.len() })
 }
 
 fn groups(spec: &RunSpec) -> f64 {
@@ -98,6 +109,7 @@ fn measure(finished: &[(RunSpec, Cost)]) -> Option<Estimate> {
     let sum = |of: &dyn Fn(&RunSpec, &Cost) -> f64| finished.iter().map(|(s, c)| of(s, c)).sum::<f64>();
     let cpu = sum(&|_, cost| cost.cpu_s);
     (cpu > 0.0).then(|| Estimate {
+        setup_cpu_s: 0.0,
         cpu_s_per_group: (cpu - sum(&|_, cost| cost.evaluation_cpu_s)) / sum(&|spec, _| groups(spec)),
         evaluation_cpu_s: sum(&|_, cost| cost.evaluation_cpu_s) / finished.len() as f64,
         wall_per_cpu: sum(&|_, cost| cost.wall_s) / cpu,

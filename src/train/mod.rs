@@ -8,6 +8,7 @@ mod grpo;
 mod metrics;
 pub mod optimizer;
 mod sft;
+mod trial;
 mod warm_up;
 
 use std::{
@@ -43,6 +44,7 @@ use crate::{
 use checkpoint::{Groups, State};
 use metrics::Metrics;
 use optimizer::{Optimizer, Workers};
+pub use trial::{Trial, trial};
 
 /// Means that a run starts from random weights and a tokenizer learnt from its own datasets.
 pub const UNTRAINED: &str = "untrained";

@@ -1,0 +1,59 @@
+//! What a run costs, from two that are cut short: for who asks before the first one is done.
+
+use super::{Surroundings, run};
+use crate::{
+    error::{Context, Result},
+    ledger::RunFolder,
+    rl::algorithm::Algorithm,
+    run::{Cost, RunSpec},
+};
+
+/// Optimizer steps of the two runs; what they share is what a run costs before its first step.
+const STEPS: [u64; 2] = [1, 3];
+/// Questions per benchmark.
+const QUESTIONS: usize = 10;
+
+/// What runs like that of a spec cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// CPU seconds of a run besides its prompt groups and its evaluation.
+    pub setup_cpu_s: f64,
+    /// CPU seconds per prompt group trained on.
+    pub cpu_s_per_group: f64,
+    /// CPU seconds of a run's evaluation.
+    pub evaluation_cpu_s: f64,
+    /// Wall seconds per CPU second.
+    pub wall_per_cpu: f64,
+}
+
+/// Trains a few steps and asks a few questions in a folder of its own that it removes. None for supervised runs, whose
+/// length is their stages'.
+pub fn trial(spec: &RunSpec, around: &Surroundings) -> Result<Option<Trial>> {
+    if let Algorithm::Sft(_) = Algorithm::from_table(&spec.algorithm).input()? {
+        return Ok(None);
+    }
+    let folder = tempfile::tempdir().at("the folder for temporary files")?;
+    let cost = |steps: u64| -> Result<Cost> {
+        let mut short = spec.clone();
+        short.budget.steps = steps.min(spec.budget.steps);
+        short.evaluation.questions = QUESTIONS.min(spec.evaluation.questions);
+        let attempt = RunFolder::create(folder.path(), &short).failed()?.claim().failed()?;
+        Ok(run(&short, &attempt, around)?.0.cost)
+    };
+    let [one, more] = [cost(STEPS[0])?, cost(STEPS[1])?];
+    let training = |cost: &Cost| cost.cpu_s - cost.evaluation_cpu_s;
+    let groups_between = (STEPS[1].min(spec.budget.steps) - STEPS[0]) * spec.budget.prompts_per_step;
+    let cpu_s_per_group = if groups_between == 0 {
+        training(&one) / spec.budget.prompts_per_step as f64
+    } else {
+        ((training(&more) - training(&one)) / groups_between as f64).max(0.0)
+    };
+    let of_step = cpu_s_per_group * spec.budget.prompts_per_step as f64;
+    let longer = spec.evaluation.questions as f64 / QUESTIONS.min(spec.evaluation.questions).max(1) as f64;
+    Ok(Some(Trial {
+        setup_cpu_s: (training(&one) - of_step).max(0.0),
+        cpu_s_per_group,
+        evaluation_cpu_s: longer * more.evaluation_cpu_s,
+        wall_per_cpu: more.wall_s / more.cpu_s,
+    }))
+}
