@@ -16,9 +16,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<Chart>();
 
-/// Round numbers come up more often than others: the best guess by the form of a question is right in .08.
-const PRIOR_BOUND: f64 = 0.12;
-
 struct Chart;
 
 impl Named for Chart {
@@ -84,10 +81,6 @@ impl Task for Chart {
                 }),
             };
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 

@@ -16,9 +16,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<Detect>();
 
-/// Chance is near 0: there are hundreds of boxes.
-const PRIOR_BOUND: f64 = 0.05;
-
 struct Detect;
 
 impl Named for Detect {
@@ -104,9 +101,5 @@ impl Task for Detect {
             caption,
             draw: Box::new(move || scene.draw()),
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }

@@ -15,9 +15,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<Geometry>();
 
-/// Chance is one of four; what is above it covers the noise of a measurement with some thousand questions.
-const PRIOR_BOUND: f64 = 0.31;
-
 struct Geometry;
 
 impl Named for Geometry {
@@ -95,10 +92,6 @@ impl Task for Geometry {
                 canvas
             }),
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 

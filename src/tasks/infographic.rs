@@ -16,9 +16,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<Infographic>();
 
-/// There are fourteen items and ninety numbers, about equally often asked for: guessing is right in .05.
-const PRIOR_BOUND: f64 = 0.08;
-
 struct Infographic;
 
 impl Named for Infographic {
@@ -66,10 +63,6 @@ impl Task for Infographic {
             caption,
             draw: Box::new(move || draw(&lines, title, band)),
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 

@@ -14,9 +14,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<MixedExam>();
 
-/// Always 4 options: chance is .25; a few wrong options are less frequent answers than others.
-const PRIOR_BOUND: f64 = 0.32;
-
 /// The tasks whose problems become exam questions.
 const SUBJECTS: [&str; 6] = ["geometry", "spatial", "science", "chart", "infographic", "visual_math"];
 
@@ -53,10 +50,6 @@ impl Task for MixedExam {
                 return problem;
             }
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 

@@ -34,9 +34,6 @@ use canvas::Canvas;
 pub trait Task: Send + Sync {
     /// One problem at difficulty `level` 1, 2 or 3.
     fn problem(&self, rng: &mut ChaCha8Rng, level: u8) -> Problem;
-
-    /// The accuracy, in [0, 1], that a guesser without the picture must not exceed: chance plus what is said beside it.
-    fn prior_bound(&self) -> f64;
 }
 
 /// A question with everything that training and tests want to know about it.

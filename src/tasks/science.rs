@@ -15,9 +15,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<Science>();
 
-/// Chance is one of four; what is above it covers the noise of a measurement with some thousand questions.
-const PRIOR_BOUND: f64 = 0.31;
-
 struct Science;
 
 impl Named for Science {
@@ -81,10 +78,6 @@ impl Task for Science {
                 canvas
             }),
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 

@@ -17,9 +17,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<Spatial>();
 
-/// Half of the answers are one of 4 directions, half one of 6 colours: chance is .21.
-const PRIOR_BOUND: f64 = 0.25;
-
 struct Spatial;
 
 impl Named for Spatial {
@@ -50,10 +47,6 @@ impl Task for Spatial {
             caption: asked.caption,
             draw: asked.draw,
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    canvas::{COLOURS, Shape},
-    *,
-};
+use super::*;
 
 fn generators(part: Part, seed: u64) -> impl Iterator<Item = Generator> {
     TASKS.entries.iter().map(move |entry| Generator::new(entry.name, part, Seed::new(seed), 10_000).unwrap())
@@ -132,96 +129,10 @@ fn letters_of_choices_are_balanced() {
     }
 }
 
-/// Fits guessers on 2000 problems and scores them on 2000 others.
-#[test]
-fn a_guesser_without_the_picture_stays_near_chance() {
-    for generator in generators(Part::Train, 13) {
-        let bound = generator.task.prior_bound();
-        let problems: Vec<Problem> = (0..4000).map(|index| generator.problem(index).0).collect();
-        let (fit, judge) = problems.split_at(2000);
-        for guesser in &GUESSERS {
-            let accuracy = accuracy(fit, judge, guesser);
-            let (task, name) = (generator.task(), guesser.name);
-            assert!(
-                accuracy <= bound,
-                "{task}: guessing by {name} is right in {accuracy:.3}, allowed {bound}"
-            );
-        }
-    }
-}
-
-/// What a guesser looks at: which questions it takes for the same, and what it sees of an option of a choice.
-struct Guesser {
-    name: &'static str,
-    same: fn(&Problem) -> String,
-    option: fn(&Problem, usize) -> String,
-}
-
-const GUESSERS: [Guesser; 4] = [
-    Guesser { name: "question", same: stem, option: |_, at| letter(at).to_string() },
-    Guesser { name: "template", same: template, option: |_, at| letter(at).to_string() },
-    Guesser { name: "option", same: template, option: |problem, at| problem.options[at].clone() },
-    Guesser { name: "rank of the option", same: template, option: rank },
-];
-
-/// How many options are smaller.
-fn rank(problem: &Problem, at: usize) -> String {
-    let value = |at: usize| problem.options[at].parse::<f64>().unwrap_or_default();
-    (0..problem.options.len()).filter(|&other| value(other) < value(at)).count().to_string()
-}
-
-/// Share of right answers of a guesser that knows what was right most often.
-fn accuracy(fit: &[Problem], judge: &[Problem], guesser: &Guesser) -> f64 {
-    // Of questions taken for the same: how often each answer was right, and of choices how often each kind of option
-    // was offered and right.
-    let mut answers: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    let mut options: BTreeMap<String, BTreeMap<String, (f64, f64)>> = BTreeMap::new();
-    for problem in fit {
-        let same = (guesser.same)(problem);
-        for at in 0..problem.options.len() {
-            let kinds = options.entry(same.clone()).or_default();
-            let (right, offered) = kinds.entry((guesser.option)(problem, at)).or_default();
-            *right += f64::from(u8::from(problem.answer == Answer::Choice(letter(at))));
-            *offered += 1.0;
-        }
-        *answers.entry(same).or_default().entry(problem.answer.written()).or_default() += 1;
-    }
-    // A kind of option that was seen rarely says little: one right and three wrong are added to each.
-    let rate = |same: &str, kind: &str| {
-        let seen = options.get(same).and_then(|kinds| kinds.get(kind));
-        seen.map_or(0.25, |(right, offered)| (right + 1.0) / (offered + 4.0))
-    };
-    let right = judge.iter().filter(|problem| {
-        let same = (guesser.same)(problem);
-        let guess = if problem.options.is_empty() {
-            let seen = answers.get(&same).into_iter().flatten();
-            seen.max_by_key(|(_, count)| **count).map(|(answer, _)| answer.clone())
-        } else {
-            let rates =
-                (0..problem.options.len()).map(|at| (at, rate(&same, &(guesser.option)(problem, at))));
-            rates.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| letter(at).to_string())
-        };
-        guess == Some(problem.answer.written())
-    });
-    right.count() as f64 / judge.len() as f64
-}
-
 /// The question without its options.
 fn stem(problem: &Problem) -> String {
     let options = with_options("", &problem.options);
     problem.question.strip_suffix(&options).unwrap_or(&problem.question).to_owned()
-}
-
-/// The question without options, numbers, colours and shapes.
-fn template(problem: &Problem) -> String {
-    let mut text = stem(problem).replace(|c: char| c.is_ascii_digit(), "#").replace("##", "#");
-    for (name, _) in COLOURS {
-        text = text.replace(name, "COLOUR");
-    }
-    for shape in Shape::ALL {
-        text = text.replace(shape.name(), "SHAPE");
-    }
-    text
 }
 
 #[test]

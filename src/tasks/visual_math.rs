@@ -17,9 +17,6 @@ use crate::{
 
 pub(super) const ENTRY: Entry<dyn Task> = entry::<VisualMath>();
 
-/// A quarter are choices (.25); the others have 4 to 19 possible numbers: chance is .16.
-const PRIOR_BOUND: f64 = 0.21;
-
 struct VisualMath;
 
 impl Named for VisualMath {
@@ -69,10 +66,6 @@ impl Task for VisualMath {
             caption: asked.caption,
             draw: asked.draw,
         }
-    }
-
-    fn prior_bound(&self) -> f64 {
-        PRIOR_BOUND
     }
 }
 
