@@ -83,15 +83,15 @@ fn main() {
         .map(|(p, f)| Sequence { features: vec![f.clone()], ..p })
         .collect();
     // No token ends a text, so that every row has all its tokens, as in the peer.
+    let sampling = Sampling::at_temperature_1(completion);
     let mut rollout = measure(repeats, || {
         let requests: Vec<Request> = prompts
             .iter()
             .enumerate()
-            .map(|(i, prompt)| Request { prompt, seeds: vec![Seed::new(1).child(i)] })
+            .map(|(i, prompt)| Request::new(prompt, [Seed::new(1).child(i)], sampling))
             .collect();
-        let sampling = Sampling::at_temperature_1(completion);
         workers.map(&requests.chunks(batch.div_ceil(threads)).collect::<Vec<_>>(), |part| {
-            generate(&model.network, part, sampling, &[], Padding::Right)
+            generate(&model.network, part, &[], Padding::Right)
         });
     });
     let mut seen = measure(repeats, || drop(model.network.features(&pictures)));

@@ -102,8 +102,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         let Args { temperature, top_p, top_k, min_p, .. } = *args;
         Sampling { max_new_tokens, temperature, top_p, top_k, min_p }
     };
-    let request = Request { prompt: &prompt, seeds: vec![Seed::new(args.seed).child("generate")] };
-    let done = generate(&model.network, &[request], sampling, &model.config.tokens.eos, Padding::default());
+    let request = Request::new(&prompt, [Seed::new(args.seed).child("generate")], sampling);
+    let done = generate(&model.network, &[request], &model.config.tokens.eos, Padding::default());
     let generated = done.into_iter().flatten().next().expect("one request with one seed has one completion");
     let text = model.tokenizer.decode(&generated.tokens).failed()?;
     if !args.json {

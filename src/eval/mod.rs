@@ -5,6 +5,8 @@
 //! benchmark's table decides it (a boxes verifier with threshold 0 is the mean IoU).
 
 #[cfg(test)]
+mod priors;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::Mutex};
@@ -16,7 +18,7 @@ use crate::{
     model::{
         Model,
         features::FeatureStore,
-        generate::{Request, Sampling},
+        generate::{Draw, Request, Sampling},
         qwen2_vl::Sequence,
     },
     name::Name,
@@ -194,7 +196,7 @@ pub struct Evaluated {
 
 /// Scores a model on a benchmark: greedily, and with `evaluation.completions` per question at temperature 1, as asked for.
 ///
-/// Completion `k` of a question has the seed `seed.child(benchmark).child(question id).child(k)`.
+/// Completion `k` of a decoding has, for a question, the seed `seed.child(benchmark).child(question id).child(k)`.
 pub fn evaluate(
     model: &Model,
     features: &FeatureStore,
@@ -204,18 +206,21 @@ pub fn evaluate(
     seed: Seed,
     parallel: Parallel,
 ) -> Result<Vec<Evaluated>, BadBenchmark> {
-    let mut evaluated = Vec::new();
-    let mut add = |decoding, sampling, completions| {
-        answer(model, features, benchmark, sampling, completions, seed, parallel)
-            .map(|answers| evaluated.push(summary(benchmark, decoding, answers)))
-    };
-    if evaluation.greedy {
-        add(Decoding::Greedy, Sampling::greedy(max_new_tokens), 1)?;
-    }
-    if evaluation.completions > 0 {
-        add(Decoding::Sampled, Sampling::at_temperature_1(max_new_tokens), evaluation.completions)?;
-    }
-    Ok(evaluated)
+    // Greedy and sampled together, so that each prompt is read once.
+    let decodings = [
+        (Decoding::Greedy, Sampling::greedy(max_new_tokens), usize::from(evaluation.greedy)),
+        (Decoding::Sampled, Sampling::at_temperature_1(max_new_tokens), evaluation.completions),
+    ];
+    let draws: Vec<(usize, Sampling)> =
+        decodings.iter().flat_map(|(_, sampling, n)| (0..*n).map(|k| (k, *sampling))).collect();
+    let mut answers = answer(model, features, benchmark, &draws, seed, parallel)?;
+    let asked = decodings.into_iter().filter(|(_, _, n)| *n > 0);
+    Ok(asked
+        .map(|(decoding, _, n)| {
+            let of_decoding = answers.iter_mut().map(|of| of.drain(..n).collect()).collect();
+            summary(benchmark, decoding, of_decoding)
+        })
+        .collect())
 }
 
 type Answers = Vec<Vec<(Completion, Scored)>>;
@@ -224,26 +229,28 @@ fn answer(
     model: &Model,
     features: &FeatureStore,
     benchmark: &Benchmark,
-    sampling: Sampling,
-    completions: usize,
+    draws: &[(usize, Sampling)],
     seed: Seed,
     parallel: Parallel,
 ) -> Result<Answers, BadBenchmark> {
     let seed = seed.child(&benchmark.name);
-    let chunks: Vec<&[Question]> = benchmark.questions.chunks((ROWS / completions).max(1)).collect();
+    let chunks: Vec<&[Question]> = benchmark.questions.chunks((ROWS / draws.len().max(1)).max(1)).collect();
     let answered = map(parallel, chunks.len(), |i| {
         let chunk = chunks[i];
         let prompts = chunk.iter().map(|q| q.ask(model, features)).collect::<Result<Vec<_>, _>>();
         let prompts = prompts.map_err(|bad| BadBenchmark::Lost { benchmark: benchmark.name.clone(), bad })?;
-        let seeds = |q: &Question| (0..completions).map(|k| seed.child(&q.sample.id).child(k)).collect();
+        let draws = |q: &Question| {
+            let seed = seed.child(&q.sample.id);
+            draws.iter().map(|(k, sampling)| Draw { seed: seed.child(*k), sampling: *sampling }).collect()
+        };
         let requests: Vec<Request> =
-            chunk.iter().zip(&prompts).map(|(q, prompt)| Request { prompt, seeds: seeds(q) }).collect();
+            chunk.iter().zip(&prompts).map(|(q, prompt)| Request { prompt, draws: draws(q) }).collect();
         let judged = |(question, completions): (&Question, Vec<Completion>)| {
             let gold = question.gold();
             let score = |c: Completion| (benchmark.reward.score_of_length(&gold, &c.text, c.tokens.len()), c);
             completions.into_iter().map(score).map(|(scored, c)| (c, scored)).collect()
         };
-        Ok(chunk.iter().zip(model.complete(&requests, sampling)).map(judged).collect())
+        Ok(chunk.iter().zip(model.complete(&requests)).map(judged).collect())
     });
     Ok(answered.into_iter().collect::<Result<Vec<Answers>, _>>()?.concat())
 }

@@ -2,15 +2,15 @@
 
 use super::{
     Model,
-    generate::{Request, Sampling, generate},
+    generate::{Request, generate},
     qwen2_vl::Padding,
 };
 use crate::trajectory::Completion;
 
 impl Model {
-    /// Completes each request with one completion per seed, in order.
-    pub fn complete(&self, requests: &[Request], sampling: Sampling) -> Vec<Vec<Completion>> {
-        let groups = generate(&self.network, requests, sampling, &self.config.tokens.eos, Padding::default());
+    /// Completes each request with one completion per draw, in order.
+    pub fn complete(&self, requests: &[Request]) -> Vec<Vec<Completion>> {
+        let groups = generate(&self.network, requests, &self.config.tokens.eos, Padding::default());
         groups
             .into_iter()
             .map(|group| {

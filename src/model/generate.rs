@@ -36,13 +36,29 @@ impl Sampling {
     }
 }
 
-/// One prompt and a seed for each completion of it; a completion depends on nothing else in its batch.
+/// One prompt and how each completion of it is drawn; a completion depends on nothing else in its batch.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The prompt.
     pub prompt: &'a Sequence,
     /// One per completion.
-    pub seeds: Vec<Seed>,
+    pub draws: Vec<Draw>,
+}
+
+/// How a completion is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    /// What its random numbers come from.
+    pub seed: Seed,
+    /// How its tokens are chosen.
+    pub sampling: Sampling,
+}
+
+impl<'a> Request<'a> {
+    /// One completion per seed, all drawn alike.
+    pub fn new(prompt: &'a Sequence, seeds: impl IntoIterator<Item = Seed>, sampling: Sampling) -> Self {
+        Self { prompt, draws: seeds.into_iter().map(|seed| Draw { seed, sampling }).collect() }
+    }
 }
 
 /// What came out.
@@ -59,24 +75,36 @@ pub struct Generated {
 /// Rows that go through the model together, at most: bounds the memory of the cache.
 const MAX_ROWS: usize = 128;
 
-/// Completes each request with one completion per seed, in order.
+/// Completes each request with one completion per draw, in order.
 pub fn generate(
     model: &Qwen2Vl,
     requests: &[Request],
-    sampling: Sampling,
     end_tokens: &[u32],
     padding: Padding,
+) -> Vec<Vec<Generated>> {
+    generate_seen(model, requests, end_tokens, padding, &mut |_, _, _| {})
+}
+
+/// As [`generate`]; `see` is shown the logits of each token before it is drawn, with the numbers of its request and draw.
+pub fn generate_seen(
+    model: &Qwen2Vl,
+    requests: &[Request],
+    end_tokens: &[u32],
+    padding: Padding,
+    see: &mut dyn FnMut(usize, usize, &[f32]),
 ) -> Vec<Vec<Generated>> {
     let mut done = Vec::with_capacity(requests.len());
     let mut rest = requests;
     while !rest.is_empty() {
         let mut rows = 0;
         let fits = rest.iter().take_while(|r| {
-            rows += r.seeds.len();
+            rows += r.draws.len();
             rows <= MAX_ROWS
         });
         let n = fits.count().max(1);
-        done.extend(batch(model, &rest[..n], sampling, end_tokens, padding));
+        let before = done.len();
+        let see = &mut |request: usize, draw: usize, logits: &[f32]| see(before + request, draw, logits);
+        done.extend(batch(model, &rest[..n], end_tokens, padding, see));
         rest = &rest[n..];
     }
     done
@@ -85,7 +113,8 @@ pub fn generate(
 /// A completion that is being written.
 struct Row {
     request: usize,
-    seed: usize,
+    draw: usize,
+    sampling: Sampling,
     rng: ChaCha8Rng,
     generated: Generated,
     next_position: i32,
@@ -96,12 +125,12 @@ struct Row {
 fn batch(
     model: &Qwen2Vl,
     requests: &[Request],
-    sampling: Sampling,
     end_tokens: &[u32],
     padding: Padding,
+    see: &mut dyn FnMut(usize, usize, &[f32]),
 ) -> Vec<Vec<Generated>> {
     let mut results: Vec<Vec<Option<Generated>>> =
-        requests.iter().map(|r| vec![None; r.seeds.len()]).collect();
+        requests.iter().map(|r| vec![None; r.draws.len()]).collect();
     let finished = |results: Vec<Vec<Option<Generated>>>| {
         let every = |g: Option<Generated>| g.expect("the loop ends when every row has ended");
         results.into_iter().map(|of| of.into_iter().map(every).collect()).collect()
@@ -109,8 +138,8 @@ fn batch(
     let prompts: Vec<&Sequence> = requests.iter().map(|r| r.prompt).collect();
     let padded = model.pad(&prompts, padding);
     let (hidden, layers) = model.read(&padded);
-    let last = padded.ends.iter().enumerate().map(|(i, end)| i * padded.length + end - 1);
-    let first_logits = model.logits(hidden.select(0, indices(last.collect::<Vec<_>>(), model.device())));
+    let last = padded.ends().map(|end| end - 1);
+    let first_logits = model.logits(hidden.select(0, indices(last, model.device())));
     let vocab = first_logits.dims()[1];
     let first_logits = to_host(first_logits);
 
@@ -118,10 +147,11 @@ fn batch(
     // Slots of the cache that a row's own prompt does not fill stay hidden from it.
     let mut hidden_slots: Vec<std::ops::Range<usize>> = Vec::new();
     for (i, request) in requests.iter().enumerate() {
-        for (k, seed) in request.seeds.iter().enumerate() {
+        for (k, Draw { seed, sampling }) in request.draws.iter().enumerate() {
             let mut row = Row {
                 request: i,
-                seed: k,
+                draw: k,
+                sampling: *sampling,
                 rng: seed.rng(),
                 generated: Generated { tokens: Vec::new(), logprobs: Vec::new(), stop: Stop::Length },
                 next_position: request.prompt.next_position(),
@@ -129,15 +159,18 @@ fn batch(
                     .max_new_tokens
                     .min(model.context().saturating_sub(request.prompt.tokens.len())),
             };
-            row.write(&first_logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
+            let logits = &first_logits[i * vocab..(i + 1) * vocab];
+            see(i, k, logits);
+            row.write(logits, end_tokens);
             if row.ended() {
                 results[i][k] = Some(row.generated);
             } else {
                 rows.push(row);
+                let filled = &padded.filled[i];
                 hidden_slots.push(if padding == Padding::Left {
-                    0..padded.starts[i]
+                    0..filled.start
                 } else {
-                    padded.ends[i]..padded.length
+                    filled.end..padded.length
                 });
             }
         }
@@ -161,14 +194,16 @@ fn batch(
         let bias = cache_bias(&hidden_slots, slot + 1, kv, model);
         let arrangement = Arrangement { groups: rows.len(), rows: 1, tokens: 1 };
         let own = Own::Cached { cache: &mut cache, slot, bias };
-        let (hidden, _) = model.model.forward(embeddings, arrangement, &rotary, None, own);
+        let (hidden, _) = model.model.forward(embeddings, arrangement, None, &rotary, None, own);
         let logits = to_host(model.logits(hidden));
         let mut staying = Vec::new();
         for (i, row) in rows.iter_mut().enumerate() {
             row.next_position += 1;
-            row.write(&logits[i * vocab..(i + 1) * vocab], sampling, end_tokens);
+            let logits = &logits[i * vocab..(i + 1) * vocab];
+            see(row.request, row.draw, logits);
+            row.write(logits, end_tokens);
             if row.ended() {
-                results[row.request][row.seed] = Some(row.generated.clone());
+                results[row.request][row.draw] = Some(row.generated.clone());
             } else {
                 staying.push(i);
             }
@@ -199,8 +234,8 @@ fn batch(
 }
 
 impl Row {
-    fn write(&mut self, logits: &[f32], sampling: Sampling, end_tokens: &[u32]) {
-        let (token, logprob) = draw(logits, sampling, &mut self.rng);
+    fn write(&mut self, logits: &[f32], end_tokens: &[u32]) {
+        let (token, logprob) = draw(logits, self.sampling, &mut self.rng);
         self.generated.tokens.push(token);
         self.generated.logprobs.push(logprob);
         if end_tokens.contains(&token) {

@@ -62,10 +62,10 @@ pub fn prompt(
 /// Draws `group` completions for each prompt, all of them together, and scores them. Completion `k` of an item has the seed
 /// `item.seed.child(k)`.
 pub fn collect(model: &Model, items: &[Item], group: usize, sampling: Sampling) -> Vec<Group> {
-    let request = |item: &Item<'_>| (0..group).map(|k| item.seed.child(k)).collect();
+    let seeds = |item: &Item<'_>| -> Vec<Seed> { (0..group).map(|k| item.seed.child(k)).collect() };
     let requests: Vec<Request> =
-        items.iter().map(|item| Request { prompt: item.prompt, seeds: request(item) }).collect();
-    let answered = model.complete(&requests, sampling);
+        items.iter().map(|item| Request::new(item.prompt, seeds(item), sampling)).collect();
+    let answered = model.complete(&requests);
     items
         .iter()
         .zip(answered)

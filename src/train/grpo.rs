@@ -26,13 +26,13 @@ use crate::{
     },
     rollout::{self, Group, Item},
     sample::Sample,
-    sampler::resolve,
+    sampler::{MOST_REPLACED, resolve},
     seed::Seed,
     trajectory::Stop,
 };
 
 /// Prompt groups that go through the model together; part of the result, because sums are taken in this order.
-const MICRO_BATCH: usize = 4;
+const MICRO_BATCH: usize = 2;
 /// Prompt groups that are completed together.
 const ROLLOUT_BATCH: usize = 8;
 
@@ -91,10 +91,11 @@ pub(super) fn data_flow(
                         replaced,
                     });
                 }
-                Err(bad) if replaced < 64 => {
+                Err(bad) if replaced < MOST_REPLACED => {
                     tracing::warn!("{bad}; the next row of `{}` takes its place", source.name);
                     replaced += 1;
-                    next.ordinal += 1;
+                    // What was passed over for this row is not looked at again.
+                    next.ordinal += resolved.replaced.len() as u64 + 1;
                     next.row = datasets.schedule.row(next.dataset, next.ordinal).unwrap_or(next.row);
                 }
                 Err(bad) => return Err(Error::failed(bad).at(format!("dataset `{}`", source.name))),
@@ -268,17 +269,24 @@ fn log_probabilities(
     let tokens: Vec<Vec<Vec<u32>>> =
         trajectories.iter().map(|t| t.group.completions.iter().map(|c| c.tokens.clone()).collect()).collect();
     let groups: Vec<&[Vec<u32>]> = tokens.iter().map(Vec::as_slice).collect();
-    let (logits, longest) = network.completion_logits(&prompts, &groups);
+    let logits = network.completion_logits(&prompts, &groups);
     let n = logits.dims()[0];
     // By 1 it would be one more pass over the largest tensor of a step for nothing.
     let logits = if temperature.total_cmp(&1.0).is_eq() { logits } else { logits / temperature };
-    let targets: Vec<i64> = tokens
-        .iter()
-        .flatten()
-        .flat_map(|c| (0..longest).map(|t| c.get(t).map_or(0, |t| i64::from(*t))))
-        .collect();
+    let completions = || tokens.iter().flatten();
+    let targets: Vec<i64> = completions().flatten().map(|t| i64::from(*t)).collect();
     let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [n, 1]), network.device());
-    qwen2_vl::log_probabilities(logits, targets).reshape([n / longest, longest])
+    let logp = qwen2_vl::log_probabilities(logits, targets);
+    let longest = completions().map(Vec::len).max().unwrap_or(0);
+    // Where the logits of each slot stand; padding takes any.
+    let mut at = 0;
+    let rows = completions().flat_map(|completion| {
+        let start = at;
+        at += completion.len();
+        (0..longest).map(move |t| if t < completion.len() { start + t } else { 0 })
+    });
+    let rows = qwen2_vl::indices(rows, network.device());
+    logp.select(0, rows).reshape([completions().count(), longest])
 }
 
 /// Adds the groups of a step to the record of each dataset, and gives the step's line of metrics.

@@ -12,7 +12,7 @@ with Qwen2-VL. Two checkpoints come out, one in each layout that exists:
     OUT/published/    as Qwen2-VL was published (flat config.json, preprocessor_config.json, chat_template.json, shards with an
                       index, vocab.json + merges.txt without tokenizer.json)
     OUT/NAME.json     cases: question, pictures, token ids, position ids, greedy continuation; texts with their token ids
-    OUT/NAME.safetensors   `logits.CASE` of the last positions, f32
+    OUT/NAME.safetensors   `logits.CASE` of the last positions; `steps.CASE` of each decoding step, every fifth; f32
     OUT/pictures/*.png, OUT/pixels.safetensors   pictures, and their pixel values after the reference's image processor
 """
 
@@ -84,6 +84,7 @@ TEXTS = [
 
 VOCAB_SIZE = 400
 LOGITS_KEPT = 8
+COLUMNS_KEPT = 5  # of the logits of each decoding step every fifth
 NEW_TOKENS = 16
 
 CASES = {
@@ -91,6 +92,8 @@ CASES = {
     "exact_size": (["exact.png"], "What is the colour of the square?"),
     "shrunk": (["large.png"], "Which is it? It's 12."),
     "two": (["exact.png", "small.png"], "Which of the two pictures shows more circles?"),
+    "portrait": (["tall.png"], "What is it?"),
+    "two_grids": (["tall.png", "exact.png"], "Which of the two is higher?"),
 }
 
 
@@ -157,11 +160,12 @@ def fresh(folder):
 
 
 def make_pictures(folder, seed):
-    """Three sizes: one that needs no resizing, one that has to shrink and one that has to grow (height, width below)."""
+    """Four sizes: two that need no resizing, one that has to shrink and one that has to grow (height, width below)."""
     fresh(folder)
     rng = np.random.default_rng(seed)
     pictures = {}
-    for name, (height, width) in {"exact.png": (56, 84), "large.png": (97, 170), "small.png": (31, 45)}.items():
+    sizes = {"exact.png": (56, 84), "large.png": (97, 170), "small.png": (31, 45), "tall.png": (112, 56)}
+    for name, (height, width) in sizes.items():
         y, x = np.mgrid[0:height, 0:width] / 20.0
         phase = rng.uniform(0, 6, 3)
         pixels = np.stack([127 + 120 * np.sin(x * (1 + c) + phase[c]) * np.cos(y * (2 - c / 2)) for c in range(3)], axis=-1)
@@ -440,6 +444,7 @@ def record(out, name, pictures, seed):
         if len(tokens) != NEW_TOKENS or gap < 2e-3:
             raise TossUp(f"{name}/{case}: {len(tokens)} tokens, smallest gap {gap:.5f}")
         tensors[f"logits.{case}"] = logits.contiguous()
+        tensors[f"steps.{case}"] = steps[:, ::COLUMNS_KEPT].contiguous()
         cases[case] = {
             "pictures": files,
             "question": question,

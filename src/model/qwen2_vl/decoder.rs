@@ -1,5 +1,7 @@
 //! The decoder: grouped-query attention with M-RoPE, SwiGLU, and prompts whose keys a whole group shares.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
         config::DecoderConfig,
         weights::{Source, WeightError},
     },
-    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, matrix, swish},
+    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, indices, matrix, swish},
 };
 
 /// Added to the score of a key that must not be seen; finite, so that a row with no key at all stays finite.
@@ -55,6 +57,52 @@ pub struct Arrangement {
     pub rows: usize,
     /// Tokens per sequence, padding included.
     pub tokens: usize,
+}
+
+/// Where the tokens of a block stand among its slots. Only attention works on all slots; everything else is spared the
+/// padding.
+pub(crate) struct Packing {
+    /// For each slot the token that stands there; padding takes any.
+    tokens: Tensor<1, Int>,
+    /// For each token its slot.
+    slots: Tensor<1, Int>,
+}
+
+impl Packing {
+    /// From the slots that each sequence fills of its `length`; none where they all fill them all.
+    pub(crate) fn new(filled: &[Range<usize>], length: usize, device: &Device) -> Option<Self> {
+        if filled.iter().all(|f| f.len() == length) {
+            return None;
+        }
+        let (mut tokens, mut slots) = (Vec::with_capacity(filled.len() * length), Vec::new());
+        for (i, filled) in filled.iter().enumerate() {
+            for slot in 0..length {
+                if filled.contains(&slot) {
+                    tokens.push(slots.len());
+                    slots.push(i * length + slot);
+                } else {
+                    tokens.push(0);
+                }
+            }
+        }
+        Some(Self { tokens: indices(tokens, device), slots: indices(slots, device) })
+    }
+
+    /// `[tokens, n]` to `[slots, n]`.
+    fn unpack(packing: Option<&Self>, x: Tensor<2>) -> Tensor<2> {
+        match packing {
+            Some(packing) => x.select(0, packing.tokens.clone()),
+            None => x,
+        }
+    }
+
+    /// `[slots, n]` to `[tokens, n]`.
+    fn pack(packing: Option<&Self>, x: Tensor<2>) -> Tensor<2> {
+        match packing {
+            Some(packing) => x.select(0, packing.slots.clone()),
+            None => x,
+        }
+    }
 }
 
 /// Keys and values of one layer: each `[groups * kv_heads, rows, tokens, head_dim]`.
@@ -170,12 +218,13 @@ impl Decoder {
         Rotary::new(&angles, half, device)
     }
 
-    /// `x`: `[groups * rows * tokens, hidden]`. Returns hidden states of the same shape, before the head, and the
-    /// keys and values of each layer (none where they went into a cache).
+    /// `x`: `[tokens without padding, hidden]`; without a packing every slot has a token. Returns hidden states of the same
+    /// shape, before the head, and the keys and values of each layer (none where they went into a cache).
     pub(crate) fn forward(
         &self,
         mut x: Tensor<2>,
         arrangement: Arrangement,
+        packing: Option<&Packing>,
         rotary: &Rotary,
         prefix: Option<&Prefix>,
         mut own: Own,
@@ -190,7 +239,7 @@ impl Decoder {
         let mut kept = Vec::with_capacity(self.layers.len());
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = layer.input_layernorm.forward(x.clone());
-            let (query, new) = self.project(layer, normed, arrangement, rotary);
+            let (query, new) = self.project(layer, normed, arrangement, packing, rotary);
             let attended = match &mut own {
                 Own::Causal(bias) => {
                     let mut parts = vec![new.seen(bias.clone())];
@@ -216,7 +265,8 @@ impl Decoder {
                     attend(query, vec![part])
                 }
             };
-            x = x + layer.o_proj.forward(self.heads.join(attended, arrangement));
+            let attended = Packing::pack(packing, self.heads.join(attended, arrangement));
+            x = x + layer.o_proj.forward(attended);
             let normed = layer.post_attention_layernorm.forward(x.clone());
             let inner = swish(layer.gate_proj.forward(normed.clone()), 1.0) * layer.up_proj.forward(normed);
             x = x + layer.down_proj.forward(inner);
@@ -225,12 +275,21 @@ impl Decoder {
     }
 
     /// Queries `[groups * kv, rows, per_kv * tokens, dim]`, already scaled; keys and values `[groups * kv, rows, tokens, dim]`.
-    fn project(&self, layer: &Layer, x: Tensor<2>, a: Arrangement, rotary: &Rotary) -> (Tensor<4>, KeyValue) {
+    fn project(
+        &self,
+        layer: &Layer,
+        x: Tensor<2>,
+        a: Arrangement,
+        packing: Option<&Packing>,
+        rotary: &Rotary,
+    ) -> (Tensor<4>, KeyValue) {
         let Heads { kv, per_kv, dim } = self.heads;
-        let n = a.groups * a.rows * a.tokens;
+        let [n, _] = x.dims();
         let query = rotary.query(layer.q_proj.forward(x.clone()).reshape([n, kv * per_kv, dim]));
         let key = rotary.key(layer.k_proj.forward(x.clone()).reshape([n, kv, dim]));
-        let value = layer.v_proj.forward(x);
+        let value = Packing::unpack(packing, layer.v_proj.forward(x));
+        let query = Packing::unpack(packing, query.reshape([n, kv * per_kv * dim]));
+        let key = Packing::unpack(packing, key.reshape([n, kv * dim]));
         let query = query
             .reshape([a.groups, a.rows, a.tokens, kv, per_kv, dim])
             .permute([0, 3, 1, 4, 2, 5])

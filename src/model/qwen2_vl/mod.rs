@@ -10,10 +10,12 @@ mod layers;
 mod tests;
 mod vision;
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 pub use decoder::Arrangement;
-pub(crate) use decoder::{HIDDEN, KeyValue, Own, Prefix};
+pub(crate) use decoder::{HIDDEN, KeyValue, Own, Packing, Prefix};
 pub(crate) use layers::indices;
 use layers::matrix;
 pub use layers::{Visitor, log_probabilities};
@@ -90,16 +92,25 @@ pub enum Padding {
     Right,
 }
 
-/// Sequences of one length after padding.
+/// Sequences that are read together, each in as many slots as the longest needs.
 pub(crate) struct Padded {
-    /// `[n * length]` rows of embeddings.
+    /// Those of all tokens, one sequence after the other without padding: `[tokens, hidden]`.
     pub(crate) embeddings: Tensor<2>,
     pub(crate) positions: Vec<[i32; 3]>,
+    /// Slots per sequence.
     pub(crate) length: usize,
-    /// Where each sequence starts.
-    pub(crate) starts: Vec<usize>,
-    /// Where each sequence ends.
-    pub(crate) ends: Vec<usize>,
+    /// The slots that each sequence fills.
+    pub(crate) filled: Vec<Range<usize>>,
+}
+
+impl Padded {
+    /// Where each sequence ends among the tokens of all.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = usize> {
+        self.filled.iter().scan(0, |end, filled| {
+            *end += filled.len();
+            Some(*end)
+        })
+    }
 }
 
 impl Qwen2Vl {
@@ -275,35 +286,30 @@ impl Qwen2Vl {
         features.into_iter().map(|f| f.expect("every picture was in one batch")).collect()
     }
 
-    /// Embeds sequences, pictures in place, and pads them to the longest.
+    /// Embeds sequences, pictures in place, and gives each its slots.
     pub(crate) fn pad(&self, sequences: &[&Sequence], padding: Padding) -> Padded {
         let length = sequences.iter().map(|s| s.tokens.len()).max().unwrap_or(0);
-        let mut tokens = Vec::with_capacity(sequences.len() * length);
-        let mut positions = Vec::with_capacity(tokens.capacity());
+        let total = sequences.iter().map(|s| s.tokens.len()).sum();
         // Where each row comes from: the embeddings of all tokens stand first, then all features.
-        let mut from = Vec::with_capacity(tokens.capacity());
+        let mut from = Vec::with_capacity(total);
         let mut features = Vec::new();
-        let mut n_features = sequences.len() * length;
-        let (mut starts, mut ends) = (Vec::new(), Vec::new());
+        let mut n_features = total;
+        let mut filled = Vec::with_capacity(sequences.len());
         for sequence in sequences {
-            let pad = length - sequence.tokens.len();
-            let before = if padding == Padding::Left { pad } else { 0 };
-            starts.push(before);
-            ends.push(before + sequence.tokens.len());
-            for slot in 0..length {
-                let token = slot.checked_sub(before).and_then(|i| sequence.tokens.get(i).map(|t| (i, *t)));
-                let row = from.len();
-                tokens.push(token.map_or(0, |(_, t)| t as usize));
-                positions.push(token.map_or([0; 3], |(i, _)| sequence.positions[i]));
-                if token.is_some_and(|(_, t)| t == self.image_token) && !sequence.features.is_empty() {
+            let n = sequence.tokens.len();
+            filled.push(if padding == Padding::Left { length - n..length } else { 0..n });
+            for token in &sequence.tokens {
+                if *token == self.image_token && !sequence.features.is_empty() {
                     from.push(n_features);
                     n_features += 1;
                 } else {
-                    from.push(row);
+                    from.push(from.len());
                 }
             }
             features.extend(sequence.features.iter().cloned());
         }
+        let tokens = sequences.iter().flat_map(|s| s.tokens.iter().map(|t| *t as usize));
+        let positions = sequences.iter().flat_map(|s| s.positions.iter().copied()).collect();
         let embeddings = self.model.embed(indices(tokens, &self.device));
         let embeddings = if features.is_empty() {
             embeddings
@@ -311,7 +317,7 @@ impl Qwen2Vl {
             features.insert(0, embeddings);
             Tensor::cat(features, 0).select(0, indices(from, &self.device))
         };
-        Padded { embeddings, positions, length, starts, ends }
+        Padded { embeddings, positions, length, filled }
     }
 
     /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
@@ -322,28 +328,27 @@ impl Qwen2Vl {
 
     /// Bias that hides padding, `[n * kv_heads, 1, 1, length]`; none where there is no padding.
     pub(crate) fn padding_bias(&self, padded: &Padded) -> Option<Tensor<4>> {
-        let (n, length) = (padded.starts.len(), padded.length);
-        if padded.starts.iter().all(|s| *s == 0) && padded.ends.iter().all(|e| *e == length) {
+        let (n, length) = (padded.filled.len(), padded.length);
+        if padded.filled.iter().all(|f| f.len() == length) {
             return None;
         }
         let kv = self.model.kv_heads();
         let mut bias = Vec::with_capacity(n * kv * length);
-        for (start, end) in padded.starts.iter().zip(&padded.ends) {
+        for filled in &padded.filled {
             for _ in 0..kv {
-                bias.extend(
-                    (0..length).map(|slot| if (*start..*end).contains(&slot) { 0.0 } else { HIDDEN }),
-                );
+                bias.extend((0..length).map(|slot| if filled.contains(&slot) { 0.0 } else { HIDDEN }));
             }
         }
         Some(Tensor::from_data(TensorData::new(bias, [n * kv, 1, 1, length]), &self.device))
     }
 
-    /// Reads sequences whole. Returns the hidden states of all slots and each layer's keys and values.
+    /// Reads sequences whole. Returns the hidden states of all tokens, and each layer's keys and values of all slots.
     pub(crate) fn read(&self, padded: &Padded) -> (Tensor<2>, Vec<KeyValue>) {
-        let arrangement = Arrangement { groups: padded.starts.len(), rows: 1, tokens: padded.length };
+        let arrangement = Arrangement { groups: padded.filled.len(), rows: 1, tokens: padded.length };
+        let packing = Packing::new(&padded.filled, padded.length, &self.device);
         let rotary = self.model.rotary(&padded.positions, &self.device);
-        let bias = self.padding_bias(padded);
-        self.model.forward(padded.embeddings.clone(), arrangement, &rotary, None, Own::Causal(bias))
+        let own = Own::Causal(self.padding_bias(padded));
+        self.model.forward(padded.embeddings.clone(), arrangement, packing.as_ref(), &rotary, None, own)
     }
 
     /// Logits that predict token `i + 1` from the tokens up to `i`, of every token of every sequence in turn:
@@ -351,14 +356,7 @@ impl Qwen2Vl {
     pub fn all_logits(&self, sequences: &[&Sequence], padding: Padding) -> Tensor<2> {
         let padded = self.pad(sequences, padding);
         let (hidden, _) = self.read(&padded);
-        let rows = padded
-            .starts
-            .iter()
-            .zip(&padded.ends)
-            .enumerate()
-            .flat_map(|(i, (start, end))| (*start..*end).map(move |slot| (i, slot)))
-            .map(|(i, slot)| i * padded.length + slot);
-        self.logits(hidden.select(0, indices(rows.collect::<Vec<_>>(), &self.device)))
+        self.logits(hidden)
     }
 
     /// Logits of the last `tails[i]` tokens of each sequence, each predicted from all before it:
@@ -366,27 +364,19 @@ impl Qwen2Vl {
     pub fn tail_logits(&self, sequences: &[&Sequence], tails: &[usize]) -> Tensor<2> {
         let padded = self.pad(sequences, Padding::Right);
         let (hidden, _) = self.read(&padded);
-        let rows: Vec<usize> = padded
-            .ends
-            .iter()
-            .zip(tails)
-            .enumerate()
-            .flat_map(|(i, (end, tail))| (end - tail - 1..end - 1).map(move |slot| i * padded.length + slot))
-            .collect();
+        let rows = padded.ends().zip(tails).flat_map(|(end, tail)| end - tail - 1..end - 1);
         self.logits(hidden.select(0, indices(rows, &self.device)))
     }
 
     /// Logits of completions behind their prompts; the prompt is read once for its whole group.
     ///
-    /// `completions[i]` are those of `prompts[i]`, equally many each. Returns `[prompts * rows * longest, vocab]`, and
-    /// the longest length: row `(i * rows + k) * longest + t` predicts token `t` of completion `k` of prompt `i`.
-    pub fn completion_logits(
-        &self,
-        prompts: &[&Sequence],
-        completions: &[&[Vec<u32>]],
-    ) -> (Tensor<2>, usize) {
+    /// `completions[i]` are those of `prompts[i]`, equally many each. Returns a row of `[tokens, vocab]` for every token of
+    /// every completion in turn, predicted from all before it.
+    pub fn completion_logits(&self, prompts: &[&Sequence], completions: &[&[Vec<u32>]]) -> Tensor<2> {
         let rows = completions.first().map_or(0, |c| c.len());
-        let longest = completions.iter().flat_map(|c| c.iter().map(Vec::len)).max().unwrap_or(0);
+        let filled: Vec<Range<usize>> =
+            completions.iter().flat_map(|c| c.iter().map(|c| 0..c.len())).collect();
+        let longest = filled.iter().map(Range::len).max().unwrap_or(0);
         // The last token of the prompt predicts the first of the completion, so it opens every row of the group.
         let heads: Vec<Sequence> = prompts
             .iter()
@@ -406,18 +396,18 @@ impl Qwen2Vl {
             let opening = *prompt.tokens.last().expect("a prompt has tokens");
             let next = prompt.next_position();
             for completion in *group {
-                let padding = longest - completion.len();
-                tokens.push(opening as usize);
-                let seen = completion.iter().map(|t| *t as usize).chain(std::iter::repeat_n(0, padding));
-                tokens.extend(seen.take(longest - 1));
-                positions.extend((0..longest as i32).map(|t| [next - 1 + t; 3]));
+                let seen = std::iter::once(opening).chain(completion.iter().copied());
+                tokens.extend(seen.take(completion.len()).map(|t| t as usize));
+                positions.extend((0..completion.len() as i32).map(|t| [next - 1 + t; 3]));
             }
         }
         let arrangement = Arrangement { groups: prompts.len(), rows, tokens: longest };
+        let packing = Packing::new(&filled, longest, &self.device);
         let rotary = self.model.rotary(&positions, &self.device);
         let embeddings = self.model.embed(indices(tokens, &self.device));
+        let own = Own::Causal(None);
         let (hidden, _) =
-            self.model.forward(embeddings, arrangement, &rotary, Some(&prefix), Own::Causal(None));
-        (self.logits(hidden), longest)
+            self.model.forward(embeddings, arrangement, packing.as_ref(), &rotary, Some(&prefix), own);
+        self.logits(hidden)
     }
 }

@@ -64,17 +64,15 @@ fn completions_behind_a_shared_prompt_have_the_logits_of_whole_sequences() {
         [prompt(&model, "How many?", true), prompt(&model, "What is the colour of the square?", false)];
     let completions = [vec![vec![5, 6, 7], vec![8]], vec![vec![9, 10], vec![11, 12, 13]]];
     let given: Vec<&[Vec<u32>]> = completions.iter().map(Vec::as_slice).collect();
-    let (logits, longest) = model.network.completion_logits(&prompts.each_ref(), &given);
-    let logits = host(logits);
-    let vocabulary = model.config.decoder.vocab_size;
-    for (i, (prompt, group)) in prompts.iter().zip(&completions).enumerate() {
-        for (k, completion) in group.iter().enumerate() {
-            let whole = prompt.followed_by(completion);
-            let expected = host(model.network.tail_logits(&[&whole], &[completion.len()]));
-            let start = (i * 2 + k) * longest * vocabulary;
-            check_near(&logits[start..start + expected.len()], &expected);
-        }
-    }
+    let logits = host(model.network.completion_logits(&prompts.each_ref(), &given));
+    let each =
+        prompts.iter().zip(&completions).flat_map(|(prompt, group)| group.iter().map(move |c| (prompt, c)));
+    let expected: Vec<f32> = each
+        .flat_map(|(prompt, completion)| {
+            host(model.network.tail_logits(&[&prompt.followed_by(completion)], &[completion.len()]))
+        })
+        .collect();
+    check_near(&logits, &expected);
 }
 
 #[test]
@@ -87,14 +85,15 @@ fn sampled_log_probabilities_are_those_of_the_training_forward() {
         generated.iter().map(|group| group.iter().map(|g| g.tokens.clone()).collect()).collect();
     let given: Vec<&[Vec<u32>]> = completions.iter().map(Vec::as_slice).collect();
     for network in [model.network.clone(), model.network.tracked(false)] {
-        let (logits, longest) = network.completion_logits(&prompts.each_ref(), &given);
-        let vocabulary = model.config.decoder.vocab_size;
+        let logits = network.completion_logits(&prompts.each_ref(), &given);
         let logp = host(log_softmax(logits / sampling().temperature, 1).inner());
-        for (row, g) in generated.iter().flatten().enumerate() {
-            for (t, (token, sampled)) in g.tokens.iter().zip(&g.logprobs).enumerate() {
-                let trained = logp[(row * longest + t) * vocabulary + *token as usize];
-                assert!((trained - sampled).abs() <= ROUNDING, "{trained} {sampled}");
-            }
+        let sampled = generated.iter().flatten().flat_map(|g| g.tokens.iter().zip(&g.logprobs));
+        let sampled: Vec<_> = sampled.collect();
+        let logp: Vec<&[f32]> = logp.chunks(model.config.decoder.vocab_size).collect();
+        assert_eq!(logp.len(), sampled.len());
+        for (logp, (token, sampled)) in logp.into_iter().zip(sampled) {
+            let trained = logp[*token as usize];
+            assert!((trained - sampled).abs() <= ROUNDING, "{trained} {sampled}");
         }
     }
 }
@@ -111,8 +110,8 @@ fn a_completion_depends_on_nothing_else_in_its_batch() {
     for padding in [Padding::Left, Padding::Right] {
         for (i, expected) in together.iter().enumerate() {
             for (k, expected) in expected.iter().enumerate() {
-                let request = Request { prompt: &prompts[i], seeds: vec![seed(&prompts[i], k)] };
-                let alone = generate(&model.network, &[request], sampling(), &ends(), padding);
+                let request = Request::new(&prompts[i], [seed(&prompts[i], k)], sampling());
+                let alone = generate(&model.network, &[request], &ends(), padding);
                 assert_eq!(alone[0][0].tokens, expected.tokens);
                 check_near(&alone[0][0].logprobs, &expected.logprobs);
             }
@@ -145,9 +144,9 @@ fn a_completion_ends_where_the_context_does() {
     let all: Vec<Named> = model.network.named().iter().map(copy).collect();
     model.config.decoder.max_position_embeddings = long.tokens.len() + 3;
     model.network = load(&model, &all).unwrap();
-    let requests = [&long, &short].map(|prompt| Request { prompt, seeds: vec![seed(prompt, 0); 2] });
+    let requests = [&long, &short].map(|prompt| Request::new(prompt, [seed(prompt, 0); 2], sampling()));
     for padding in [Padding::Left, Padding::Right] {
-        let generated = generate(&model.network, &requests, sampling(), &[], padding);
+        let generated = generate(&model.network, &requests, &[], padding);
         for (group, expected) in generated.iter().zip([3, 12]) {
             assert!(
                 group.iter().all(|g| g.tokens.len() == expected && g.stop == Stop::Length),
@@ -330,9 +329,9 @@ fn seed(prompt: &Sequence, k: usize) -> Seed {
 fn sample(model: &Model, prompts: &[&Sequence], k: usize, padding: Padding) -> Vec<Vec<Generated>> {
     let requests: Vec<Request> = prompts
         .iter()
-        .map(|prompt| Request { prompt, seeds: (0..k).map(|i| seed(prompt, i)).collect() })
+        .map(|prompt| Request::new(prompt, (0..k).map(|i| seed(prompt, i)), sampling()))
         .collect();
-    generate(&model.network, &requests, sampling(), &ends(), padding)
+    generate(&model.network, &requests, &ends(), padding)
 }
 
 fn host(x: Tensor<2>) -> Vec<f32> {
