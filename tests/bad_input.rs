@@ -512,6 +512,13 @@ fn a_line_of_a_gigabyte_is_refused_and_never_held() {
         assert_eq!(said(folder.path(), format, keys), expected, "{format}");
         assert!(peak_mib() < MOST_MIB, "{format}: {} MiB", peak_mib());
     }
+    // What is printable is not stopped by JSON itself.
+    let folder = folder();
+    let name = "a\\\"".repeat(8 << 20);
+    fs::write(folder.path().join("f"), format!("{{\"images\": [{{\"id\": 1, \"file_name\": \"{name}"))
+        .unwrap();
+    let expected = "no COCO instances: a text has more than 16 MiB\n  in f\n  in dataset `set`";
+    assert_eq!(said(folder.path(), "coco", COCO), expected);
 }
 
 #[test]

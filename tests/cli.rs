@@ -287,6 +287,39 @@ fn pictures_in_two_datasets_are_found() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a skipped test says why")]
+fn pictures_of_the_real_slices_are_shared_where_they_are_and_nowhere_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/real");
+    if !root.is_dir() {
+        println!("skipped: there is no {}", root.display());
+        return;
+    }
+    let check = |names: &[&str]| {
+        let cache = tempfile::tempdir().unwrap();
+        let mut args =
+            vec!["data", "check", "--rows", "40", "--json", "--cache", cache.path().to_str().unwrap()];
+        args.extend(["--data-root", root.to_str().unwrap()]);
+        args.extend(names);
+        lines(&modo(&args))
+    };
+    let both = check(&["bccd_count", "bccd_detect"]);
+    let shown = |check: &Value, with: &str| -> u64 {
+        ["same_row", "same_picture_and_question", "same_picture", "near_picture"]
+            .iter()
+            .map(|level| check["shared"][with][level].as_u64().unwrap_or(0))
+            .sum()
+    };
+    assert!(shown(&both[0], "bccd_detect") > 0 && shown(&both[1], "bccd_count") > 0, "{both:?}");
+    let others = ["nlvr", "tabmwp", "mathv"];
+    let checks = check(&others);
+    for (check, with) in checks.iter().flat_map(|check| others.map(|with| (check, with))) {
+        if check["dataset"] != with {
+            assert_eq!(shown(check, with), 0, "{} and {with}", check["dataset"]);
+        }
+    }
+}
+
+#[test]
 fn control_characters_of_data_do_not_reach_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = dataset(folder.path(), r#"{"q": "?", "image": "\u001b[2Jx.png", "a": 4}"#);

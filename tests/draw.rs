@@ -70,6 +70,52 @@ fn two_tables_of_one_name_are_refused_with_their_line() {
 }
 
 #[test]
+fn what_a_limit_hands_its_share_to_is_drawn_without_being_named() {
+    let folder = folder();
+    let args = ["--mixture", "one=1", "--limit", "one=2:hand_to=many", "--json"];
+    let (code, stdout, stderr) = draw(folder.path(), &args);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let datasets: Vec<bool> = stdout.lines().map(|line| line.contains("\"many\"")).collect();
+    assert_eq!(datasets, [false, false, true, true, true]);
+}
+
+#[test]
+fn what_is_said_of_shuffled_draws_holds_at_the_ends_of_steps() {
+    let folder = folder();
+    let args = ["--mixture", "many=0.5,one=0.5", "--draw", "batch", "--step", "2", "--summary"];
+    let (code, stdout, _) = draw(folder.path(), &args);
+    assert_eq!(code, Some(0));
+    let expected = "draws 0 to 5; at the end of no step is a dataset further than 0.000 draws from its share";
+    assert!(stdout.contains(expected), "{stdout}");
+}
+
+#[test]
+fn an_experiments_rule_of_draws_and_step_are_those_of_its_plan() {
+    let folder = folder();
+    let plan = "schema = 1\nbase = 'nano'\ntrain = ['many', 'one']\nbenchmarks = ['one']\ndraw = 'batch'\n\
+                [algorithm]\nname = 'grpo'\n[budget]\nsteps = 1\nprompts_per_step = 4\n[evaluation]\nquestions = 4\n\
+                [design]\nnamed = ['uniform']\nreplicates = 1\nspace_filling = 0\nseed = 1\n\
+                [objective]\naggregate = 'in'\ndecoding = 'sampled'\n[predictor]\nname = 'mean'\n\
+                [confirm]\nseeds = 1\nquestions = 4\ncompletions = 1\n[launcher]\nname = 'local'\n";
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let drawn = |args: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_modo"))
+            .current_dir(folder.path())
+            .env("MODO_CACHE", folder.path().join("cache"))
+            .args(["draw", "--mixture", "many=0.5,one=0.5", "--data-root", ".", "--count", "40", "--json"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let by_plan = drawn(&["--experiment", "."]);
+    assert_eq!(by_plan, drawn(&["--datasets", "datasets.toml", "--draw", "batch", "--step", "4"]));
+    assert_ne!(by_plan, drawn(&["--datasets", "datasets.toml"]));
+    assert_ne!(by_plan, drawn(&["--experiment", ".", "--step", "8"]));
+}
+
+#[test]
 fn a_dataset_of_one_row_is_drawn_over_and_over() {
     let (code, stdout, stderr) = draw(folder().path(), &["--mixture", "one=1", "--json"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));

@@ -584,6 +584,7 @@ fn mutants(count: u64) {
             peak.map_or("unknown".to_owned(), |mib| mib.to_string())
         );
         assert_eq!(ran_away, 0, "{name}: decoders that were given up on");
+        assert!(worst_cpu_s <= 2.0, "{name}: one took {worst_cpu_s} s");
         assert!(peak.is_none_or(|mib| mib <= MOST_MIB), "{name}: {peak:?} MiB");
     }
 }

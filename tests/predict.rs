@@ -338,7 +338,9 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
     let kept = &guarded.guardrails[0];
     assert!(kept.kept && kept.binding && (kept.chance - 0.9).abs() < 0.01, "{kept:?}");
     assert!(guarded.binding[0].starts_with("guardrail: `other` not below uniform shares by more than 0.1"));
-    assert!(guarded.violation <= 1e-9 && guarded.local_gain < 1e-3 && guarded.gain.mean < free.gain.mean);
+    assert!(
+        guarded.violation <= 1e-9 && guarded.local_gain.unwrap() < 1e-3 && guarded.gain.mean < free.gain.mean
+    );
     // The next runs count as much as they are likely to keep it: alone they would be of the first dataset.
     for batch in [Batch::ConstantLiar, Batch::NoisyImprovement] {
         let first = |guardrails: &[Guardrail]| {

@@ -119,6 +119,7 @@ fn a_table_is_joined_by_its_unnamed_column_and_predicts_new_mixtures() {
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
     assert!(stderr(&out).contains("rows sum to 0.9960 up to 1.0040"), "{}", stderr(&out));
     assert!(stderr(&out).contains("columns without numbers are passed over: `words`"), "{}", stderr(&out));
+    assert!(!stderr(&out).contains("no better") && !stderr(&out).contains("outside"), "{}", stderr(&out));
     let text = fs::read_to_string(folder.path().join("d.csv")).unwrap();
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("id,target,mean,sd,low,high"));
@@ -223,6 +224,39 @@ fn predictors_are_compared_on_a_table() {
     assert_eq!(lines.len(), 3);
     let rank = |i: usize| lines[i]["cross_validation"]["rank_correlation"]["mean"].as_f64().unwrap();
     assert!(rank(0) < 0.1 && rank(2) > 0.8, "{lines:?}");
+
+    // Scores that have nothing to do with the mixtures have no best predictor.
+    let (_, constant) = tables(|_| 0.0, 30);
+    let noise: String = constant
+        .lines()
+        .enumerate()
+        .map(|(i, line)| match line.split_once(',') {
+            Some((id, _)) if i > 0 => format!("{id},{},x\n", i * 7 % 11),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(folder.path().join("b.csv"), noise).unwrap();
+    let out = modo(folder.path(), &[&given[..], &["--sizes", "20"]].concat());
+    assert!(stdout(&out).contains("none is told from guessing"), "{}", stdout(&out));
+    let predicted = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score", "--json"];
+    let answer = json(&modo(folder.path(), &predicted).stdout);
+    assert_eq!(answer["verdict"], "no_signal", "{}", answer["sentence"]);
+    // Nothing is known but the mean of all runs.
+    let mean = answer["proposal"]["mixture"]["predicted"]["mean"].as_f64().unwrap();
+    assert!((mean - (1..=30).map(|i| f64::from(i * 7 % 11)).sum::<f64>() / 30.0).abs() < 1e-9, "{mean}");
+    assert_eq!(answer["best_observed"]["shrunk"].as_f64(), Some(mean));
+    assert!(answer["proposal"]["mixture"]["local_gain"].is_null());
+    fs::write(folder.path().join("c.csv"), ",a,b,c\nnew,0.3,0.2,0.5\ncorner,0,0,1\n").unwrap();
+    let at = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--at", "c.csv", "--out", "d.csv"];
+    let said = stderr(&modo(folder.path(), &at));
+    assert!(said.contains("warning: of `score` mixtures left out are predicted no better"), "{said}");
+    assert!(said.contains("note: 1 of 2 mixtures spend more than 10 % of the budget outside"), "{said}");
+
+    fs::write(folder.path().join("a.csv"), "id,a,b\nr0,1,0\nr1,1,0\n").unwrap();
+    fs::write(folder.path().join("b.csv"), "id,s\nr0,1\nr1,2\n").unwrap();
+    let out = modo(folder.path(), &given);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(stderr(&out).contains("there are 1 different mixtures"), "{}", stderr(&out));
 }
 
 #[test]

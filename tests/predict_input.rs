@@ -54,6 +54,15 @@ fn every_bad_table_has_its_message_or_a_sound_result() {
         ("a constant score", good_a.clone(), constant, "", NoSignal),
         ("not a number", good_a.clone(), broken("NaN"), "", Says(NOT_A_NUMBER)),
         ("infinite", good_a.clone(), broken("inf"), "", Says(INFINITE)),
+        ("larger than can be squared", good_a.clone(), broken("1e308"), "", Says(HUGE)),
+        (
+            "two columns of a name",
+            good_a.replacen("id,a,b,c", "id,a,a,c", 1),
+            good_b.clone(),
+            "",
+            Says(TWICE),
+        ),
+        ("no datasets allowed", good_a.clone(), good_b.clone(), "at_most = 0\n", Says(NONE_ALLOWED)),
         ("a missing score", good_a.clone(), broken(""), "", Says(MISSING)),
         ("a missing share", in_mixture("0.5,,0.2"), good_b.clone(), "", Says(MISSING_SHARE)),
         (
@@ -206,6 +215,9 @@ const ONE_ROW: &str = "error: 1 finished run of 1 mixture is too few to decide o
 const SAME_MIXTURE: &str = "error: 10 finished runs of 1 mixture are too few to decide on\nhint: at least three different mixtures must be finished, better eleven or more\n";
 const NOT_A_NUMBER: &str = "error: column `s` holds NaN where a number is needed\n  in b.csv, row `r7`\nhint: mend it, or leave the row out with `--without r7`\n";
 const INFINITE: &str = "error: column `s` holds inf where a number is needed\n  in b.csv, row `r7`\nhint: mend it, or leave the row out with `--without r7`\n";
+const HUGE: &str = "error: column `s` holds 1e308 where a number is needed\n  in b.csv, row `r7`\nhint: mend it, or leave the row out with `--without r7`\n";
+const TWICE: &str = "error: two columns are called `a`\n  in a.csv\n";
+const NONE_ALLOWED: &str = "error: no mixture meets the constraints: at most 0 datasets leave nothing to draw from\n  in table [constraints]\n";
 const MISSING: &str = "error: column `s` holds nothing where a number is needed\n  in b.csv, row `r7`\nhint: mend it, or leave the row out with `--without r7`\n";
 const MISSING_SHARE: &str = "error: column `b` holds nothing where a number is needed\n  in a.csv, row `r7`\nhint: an empty share counts as 0 only where the others of its row sum to 1\n";
 const NEGATIVE: &str = "error: the share of `b` is -0.2; shares are from 0 to 1\n  in a.csv, row `r7`\n";

@@ -13,6 +13,7 @@ use crate::{
     predict::{
         PREDICTORS, by_name,
         compare::{Compared, Estimate, Scores, Settings, compare},
+        mixtures,
     },
     report,
     seed::Seed,
@@ -62,6 +63,12 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// Standard errors that a rank correlation must be above 0 to be told from none.
+const CLEARLY: f64 = 2.0;
+
+/// Fewer different mixtures cannot be left out and asked about.
+const LEAST_MIXTURES: usize = 3;
+
 /// Characters of the axis of the plot in text.
 const AXIS: usize = 50;
 
@@ -69,6 +76,14 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     let columns = Columns { id: args.id.as_deref(), wanted: &args.targets, budget: None, without: &[] };
     let joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
     let targets = joined.observations();
+    let n_mixtures = targets.first().map_or(0, |runs| mixtures(runs).len());
+    if n_mixtures < LEAST_MIXTURES {
+        return Err(Error::input(format!("there are {n_mixtures} different mixtures"))
+            .at("option `--mixtures`")
+            .hint(format!(
+                "predictors are compared on mixtures that are left out: at least {LEAST_MIXTURES} are needed"
+            )));
+    }
     let all = PREDICTORS.entries.iter().map(|entry| entry.name.to_owned()).collect();
     let names: Vec<String> = if args.predictors.is_empty() { all } else { args.predictors.clone() };
     let settings = Settings {
@@ -144,11 +159,19 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
             printer.note(format!("note: {reason}"));
         }
     }
-    let best = compared.iter().filter_map(|one| Some((one.cross_validation.as_ref()?, &one.method)));
-    let best = best.max_by(|a, b| a.0.rank_correlation.mean.total_cmp(&b.0.rank_correlation.mean));
-    let (_, best) = best.ok_or_else(|| Error::input("no predictor could be fitted")).input()?;
+    let best = compared.iter().filter_map(|one| Some((one.cross_validation.as_ref()?.rank_correlation, one)));
+    let best = best.max_by(|a, b| a.0.mean.total_cmp(&b.0.mean));
+    let (rank, best) = best.ok_or_else(|| Error::input("no predictor could be fitted")).input()?;
+    if rank.mean <= CLEARLY * rank.standard_error {
+        return printer.line(format!(
+            "\nnone is told from guessing: the highest rank correlation, of `{}`, is {}",
+            best.method,
+            estimate(rank)
+        ));
+    }
     printer.line(format!(
-        "\nhighest rank correlation: `{best}`\npicking among predictors by it flatters the pick where runs are few"
+        "\nhighest rank correlation: `{}`\npicking among predictors by it flatters the pick where runs are few",
+        best.method
     ))
 }
 

@@ -9,7 +9,7 @@ use super::{
     printer::{Column, Printer},
 };
 use crate::{
-    data::{Catalog, Portion},
+    data::{self, Catalog, Portion},
     error::{Context as _, Error, Result},
     mixture::{
         Mixture,
@@ -20,6 +20,7 @@ use crate::{
     sampler::{self, Change, Dataset, Draw, MeanLength, Schedule, Settings, Slice, Summary},
     seed::Seed,
     store,
+    sweep::Plan,
 };
 
 const EXAMPLES: &str = "\
@@ -35,6 +36,9 @@ Examples:
 A limit is `repeat`, `stop`, or passes over the rows and what then: `2:stop`,
 `2:renormalise` (the others go on in their proportions), `2:hand_to=NAME`.";
 
+/// Draws of an optimizer step where nothing says.
+const STEP: u64 = 128;
+
 /// Options of `modo draw`.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -42,7 +46,7 @@ pub(super) struct Args {
     /// Shares: a file, a name under mixtures/, or `a=0.5,b=0.5`.
     #[arg(long, value_name = "MIXTURE")]
     mixture: String,
-    /// Take the catalogue of this experiment's folder, if it has its own.
+    /// Take the catalogue of this experiment's folder, if it has its own, and its plan's rule of draws and step.
     #[arg(long, value_name = "FOLDER", conflicts_with = "datasets")]
     experiment: Option<PathBuf>,
     /// Seed of the order.
@@ -54,12 +58,12 @@ pub(super) struct Args {
     /// How many draws.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(..1 << 62))]
     count: u64,
-    /// How the dataset of each draw is chosen.
-    #[arg(long, value_enum, default_value_t = Rule::Exact)]
-    draw: Rule,
-    /// Draws of an optimizer step, which `--draw batch` shuffles.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    step: u64,
+    /// How the dataset of each draw is chosen [default: the experiment's, or exact].
+    #[arg(long, value_enum)]
+    draw: Option<Rule>,
+    /// Draws of an optimizer step, which `--draw batch` shuffles [default: the experiment's, or 128].
+    #[arg(long, value_name = "N")]
+    step: Option<u64>,
     /// What the shares are of.
     #[arg(long, value_enum, default_value_t = Unit::Groups)]
     unit: Unit,
@@ -109,7 +113,7 @@ enum Rule {
 enum Unit {
     /// Prompt groups.
     Groups,
-    /// Prompt tokens, pictures included, by the mean lengths that `modo data check` measured.
+    /// Prompt tokens, pictures included, by the mean lengths that `modo data check --model FOLDER` measured.
     Tokens,
 }
 
@@ -155,38 +159,59 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         changes.push((*start, drawn_only(mixtures::load(text, &catalog)?)));
     }
     let mut datasets: Vec<Dataset> = Vec::new();
-    for (name, _) in mixture.parts().chain(changes.iter().flat_map(|(_, mixture)| mixture.parts())) {
-        if datasets.iter().all(|d| d.name != *name) {
-            let config = catalog.get(name)?;
-            let cache = context.cache.as_deref();
-            let rows = sampler::source::open(name, config, &context.data_root, Portion::All, cache)?;
-            let (content_hash, rows) = (rows.content_hash(), rows.len());
-            datasets.push(Dataset { name: name.clone(), content_hash, rows });
+    let mut limits: BTreeMap<Name, Limit> = BTreeMap::new();
+    let named = mixture.parts().chain(changes.iter().flat_map(|(_, mixture)| mixture.parts()));
+    let mut wanted: Vec<Name> = named.map(|(name, _)| name.clone()).collect();
+    wanted.reverse();
+    while let Some(name) = wanted.pop() {
+        if datasets.iter().any(|d| d.name == name) {
+            continue;
         }
+        let config = catalog.get(&name)?;
+        let cache = context.cache.as_deref();
+        let rows = sampler::source::open(&name, config, &context.data_root, Portion::All, cache)?;
+        let own = args.limits.iter().rfind(|(of, _)| *of == name).map(|(_, limit)| limit.clone());
+        if let Some(limit) = own.or_else(|| config.limit.clone()) {
+            // What it may hand its share to is drawn from as well.
+            if let Some(Then::HandTo(other)) = limit.then() {
+                wanted.push(other.clone());
+            }
+            limits.insert(name.clone(), limit);
+        }
+        datasets.push(Dataset { name, content_hash: rows.content_hash(), rows: rows.len() });
     }
+    // One for a dataset that is not drawn from is a mistake, and is said to be one.
+    limits.extend(
+        args.limits.iter().filter(|(name, _)| !limits.contains_key(name)).cloned().collect::<Vec<_>>(),
+    );
     for (one, other) in sampler::same_rows(&datasets) {
         let what =
             format!("`{other}` and `{one}` have the same rows; each draws all of them, in the same order");
         printer.warn(what);
     }
-    let draw = match args.draw {
-        Rule::Exact => DrawRule::Exact,
-        Rule::Batch => DrawRule::Batch,
-        Rule::Iid => DrawRule::Iid,
-    };
-    let mut limits: BTreeMap<Name, Limit> = BTreeMap::new();
-    for dataset in &datasets {
-        limits.extend(catalog.get(&dataset.name)?.limit.clone().map(|limit| (dataset.name.clone(), limit)));
+    let configs = datasets.iter().filter_map(|d| Some((&d.name, catalog.get(&d.name).ok()?)));
+    let rows_differ =
+        |(one, other): &(&Name, &Name)| !sampler::same_rows(&datasets).contains(&(*one, *other));
+    for (one, other) in data::same_files(configs).into_iter().filter(rows_differ) {
+        printer.warn(format!("`{other}` and `{one}` are read from the same files"));
     }
-    limits.extend(args.limits.iter().cloned());
+    let plan = args.experiment.as_ref().filter(|folder| folder.join("plan.toml").is_file());
+    let plan = plan.map(|folder| Plan::read(folder)).transpose()?;
+    let draw = match args.draw {
+        Some(Rule::Exact) => DrawRule::Exact,
+        Some(Rule::Batch) => DrawRule::Batch,
+        Some(Rule::Iid) => DrawRule::Iid,
+        None => plan.as_ref().map_or(DrawRule::Exact, |plan| plan.draw),
+    };
+    let step = args.step.or(plan.map(|plan| plan.budget.prompts_per_step)).unwrap_or(STEP);
     let otherwise = args.max_passes.map(|max_passes| Limit::Passes { max_passes, then: Then::Stop });
-    let settings = Settings { draw, step: args.step, limits, otherwise };
+    let settings = Settings { draw, step, limits, otherwise };
     let means = means(&datasets, context);
     let in_groups = |mixture: &Mixture| match args.unit {
         Unit::Groups => Ok(mixture.clone()),
         Unit::Tokens => sampler::groups_of_tokens(mixture, &means)
             .input()
-            .map_err(|error| error.hint("`modo data check NAME` measures it")),
+            .map_err(|error| error.hint("`modo data check NAME --model FOLDER` measures it")),
     };
     let seed = Seed::new(args.seed);
     let mut schedule = Schedule::new(&in_groups(&mixture)?, &datasets, seed, &settings).input()?;
@@ -293,8 +318,10 @@ fn print_summary(summary: &Summary, json: bool, printer: &mut Printer) -> Result
     printer.table(columns, &summary.rows.iter().map(row).collect::<Vec<_>>())?;
     let (range, deviation) = (&summary.range, summary.largest_deviation);
     printer.line(format!(
-        "\ndraws {} to {}; at no point is a dataset further than {deviation:.3} draws from its share",
-        range.start, range.end
+        "\ndraws {} to {}; {} is a dataset further than {deviation:.3} draws from its share",
+        range.start,
+        range.end,
+        if summary.shuffled { "at the end of no step" } else { "at no point" }
     ))?;
     if !summary.segments.is_empty() {
         let starts: Vec<String> = summary.segments.iter().take(20).map(u64::to_string).collect();

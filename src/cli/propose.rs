@@ -12,6 +12,7 @@ use crate::{
     error::{Context as _, Error, Result},
     mixture::design::Planned,
     name::Name,
+    predict::skill::Verdict,
     seed::Seed,
     store, sweep,
 };
@@ -76,6 +77,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         predict::predict(&experiment, context, &Asked::next(usize::from(args.runs), args.by))?;
     for reason in damaged {
         printer.warn(format!("a run is left out: {reason}"));
+    }
+    if prediction.verdict == Verdict::NoSignal {
+        printer.warn("without a signal these runs are chosen nearly blindly".to_owned());
     }
     let added = experiment.add_proposed(&prediction, context)?;
     if args.json {

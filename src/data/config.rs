@@ -96,6 +96,20 @@ pub enum Source {
     Files(FileSource),
 }
 
+/// Pairs of datasets that are read from the same files, each as a whole.
+pub fn same_files<'a>(
+    datasets: impl Iterator<Item = (&'a Name, &'a DatasetConfig)>,
+) -> Vec<(&'a Name, &'a Name)> {
+    let files: Vec<(&Name, &Files)> = datasets
+        .filter_map(|(name, config)| match &config.source {
+            Source::Files(source) => Some((name, &source.files)),
+            Source::Task { .. } => None,
+        })
+        .collect();
+    let before = |at: usize| files[..at].iter().find(|(_, other)| *other == files[at].1);
+    (0..files.len()).filter_map(|at| Some((before(at)?.0, files[at].0))).collect()
+}
+
 /// Files and how to read them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileSource {

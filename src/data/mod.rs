@@ -22,7 +22,7 @@ mod split;
 use std::path::Path;
 
 pub use self::{
-    config::{Catalog, DatasetConfig, Role, Source},
+    config::{Catalog, DatasetConfig, Role, Source, same_files},
     readers::READERS,
     rows::{FileRows, Portion, is_there},
 };

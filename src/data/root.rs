@@ -100,11 +100,21 @@ impl Root {
                 shown.escape_debug()
             ));
         }
-        if path.contains('\0') || !stays_inside(path) {
+        if path.contains('\0') || !(stays_inside(path) || self.holds(Path::new(path))) {
             return Err(format!("the path `{}` leads out of the dataset's folder", shown.escape_debug()));
         }
         let file = self.inside(&folder.join(path))?;
         Self::read(&file, &shown).map(|bytes| (bytes, Some(file)))
+    }
+
+    /// Whether an absolute path is below the root, with its links resolved where it exists.
+    fn holds(&self, path: &Path) -> bool {
+        let plain = path
+            .components()
+            .all(|c| matches!(c, Component::RootDir | Component::Prefix(_) | Component::Normal(_)));
+        path.is_absolute()
+            && plain
+            && path.canonicalize().map_or(path.starts_with(&self.0), |real| real.starts_with(&self.0))
     }
 
     /// The bytes of a picture's file.

@@ -248,7 +248,7 @@ fn excluded(exclude: Option<&Exclude>, root: &Root) -> Result<HashSet<String>> {
                 .at("key `exclude`")
                 .hint("`modo data check --exclusions FILE` writes such a list"))
         }
-        None => Ok(lines.into_iter().collect()),
+        None => Ok(lines.into_iter().map(|line| line.to_ascii_lowercase()).collect()),
     }
 }
 

@@ -223,8 +223,15 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         guardrails: guardrails.collect::<Result<_>>()?,
     };
     let how = proposal::Settings { optimizer: question.optimizer, goal: &goal, seed: seed.child("propose") };
-    let proposal = propose(&surface, &assessment, &runs[0], &region, &how);
+    let mut proposal = propose(&surface, &assessment, &runs[0], &region, &how);
     let skill = &assessment.objective;
+    if skill.verdict == Verdict::NoSignal {
+        // What a predictor without skill says of single mixtures is luck: the mean of all runs is all that is known.
+        let mean = by_name("mean").map_err(Error::failed)?;
+        let flat = Surface::fit(mean.as_ref(), &runs, &weights).map_err(|error| unfit(&error))?;
+        proposal.expect(&flat.predict(&proposal.shares), skill);
+        best.shrunk = proposal.uniform;
+    }
     if skill.verdict == Verdict::Signal {
         notes.push(
             "the best of many mixtures by the same predictions is flattered: fresh runs decide".to_owned(),

@@ -697,7 +697,10 @@ impl Region {
         }
         if let Some(at_most) = self.at_most {
             let floors = self.floors(&(0..self.datasets.len()).collect::<Vec<_>>());
-            if at_most == 0 || floors.len() > at_most {
+            if at_most == 0 {
+                return collide("at most 0 datasets leave nothing to draw from".to_owned());
+            }
+            if floors.len() > at_most {
                 return collide(format!("at most {at_most} datasets collides with {}", floors.join(", ")));
             }
         }

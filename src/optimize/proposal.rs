@@ -11,7 +11,7 @@ use super::{
 use crate::{
     mixture::{constraint::Region, named::Interval},
     predict::{
-        Observation, Predictor, mixtures,
+        Observation, Prediction, Predictor, mixtures,
         skill::{Assessment, Skill, Verdict},
     },
     seed::Seed,
@@ -52,8 +52,9 @@ pub struct Proposal {
     pub binding: Vec<String>,
     /// Largest violation of any constraint, in shares: at most 1e-9.
     pub violation: f64,
-    /// Most that moving one thousandth between two datasets would still gain.
-    pub local_gain: f64,
+    /// Most that moving one thousandth between two datasets would still gain; none where nothing was searched for.
+    #[serde(default)]
+    pub local_gain: Option<f64>,
     /// Share of the budget spent differently from the nearest mixture tried, in [0, 1]: how far it extrapolates.
     pub distance_to_tried: f64,
     /// Share of the budget spent differently from the nearest mean of mixtures tried, in [0, 1]: 0 between them.
@@ -106,7 +107,7 @@ pub fn propose(
     let guardrails = |shares: &[f64]| -> Vec<Kept> {
         settings.goal.guardrails.iter().map(|g| g.kept(surface, shares)).collect()
     };
-    let (mut shares, mut local_gain) = (region.project(&uniform), 0.0);
+    let (mut shares, mut local_gain) = (region.project(&uniform), None);
     let mut broken: Vec<Kept> = Vec::new();
     if skill.verdict == Verdict::Signal {
         let search =
@@ -114,7 +115,7 @@ pub fn propose(
         let best = maximize(surface, settings.goal, region, &search);
         broken = guardrails(&best.shares).into_iter().filter(|rail| !rail.kept).collect();
         if broken.is_empty() {
-            (shares, local_gain) = (best.shares, best.local_gain);
+            (shares, local_gain) = (best.shares, Some(best.local_gain));
         }
     }
 
@@ -183,6 +184,16 @@ pub fn propose(
         verdict: skill.verdict,
         note: note(skill, same, &broken),
         shares,
+    }
+}
+
+impl Proposal {
+    /// Expects the same of every mixture: what `prediction` says, as a predictor without settings of its own does.
+    pub fn expect(&mut self, prediction: &Prediction, skill: &Skill) {
+        let plain = Skill { scale: 1.0, ..skill.clone() };
+        self.predicted = interval(&plain, prediction.mean, prediction.sd);
+        self.new_run = interval(&plain, prediction.mean, prediction.run_sd());
+        self.uniform = prediction.mean;
     }
 }
 

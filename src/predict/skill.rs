@@ -116,6 +116,9 @@ impl Skill {
         if self.verdict == Verdict::Signal {
             return format!("the mixture predicts the score: {measured}");
         }
+        if self.held_out.windows(2).all(|pair| pair[0].observed.total_cmp(&pair[1].observed).is_eq()) {
+            return format!("no signal: the score is the same in all {n_runs} runs of {n_mixtures} mixtures");
+        }
         let more = self
             .mixtures_needed
             .map(|n| format!("about {n} different mixtures would settle whether there is any"));

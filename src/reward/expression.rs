@@ -315,7 +315,7 @@ fn without_unit(text: &str) -> (&str, &str) {
     let unit = unit.strip_suffix('.').unwrap_or(unit).trim_end();
     // A number is before it: `x \text{ and } y` has none that ends there.
     let ends = before.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '}' | ')' | ']' | 'π' | 'i'));
-    if ends && is_unit(unit, false) { (before, unit) } else { (text, "") }
+    if ends && is_unit(unit) { (before, unit) } else { (text, "") }
 }
 
 /// Letters with at least one in lower case: text that may be written in any case. `AB` and `x` are names.
@@ -754,6 +754,32 @@ mod tests {
     }
 
     #[test]
+    fn values_in_lists_belong_to_their_names() {
+        for (gold, right, wrong) in NAMED {
+            for answer in *right {
+                check(gold, answer, true);
+            }
+            for answer in *wrong {
+                check(gold, answer, false);
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    const NAMED: &[(&str, &[&str], &[&str])] = &[
+        ("m=2,n=3", &["m=2,n=3", "n=3,m=2"], &["n=2,m=3"]),
+        ("x=1,y=2", &["y=2, x=1", "1,2", r"x=1 \text{ and } y=2", "(x,y)=(1,2)", "(y,x)=(2,1)"], &["x=2,y=1", "2,1", "a=1,b=2", "x=2,1", "x=1", "x=1,y=2,x=1", "(x,y)=(2,1)"]),
+        ("x=3,y=-3", &["y=-3,x=3"], &["x=-3,y=3", r"x=\pm 3"]),
+        ("x_1=1,x_2=2", &["x_2=2,x_1=1"], &["x_1=2,x_2=1"]),
+        ("x=1,x=2", &["x=2,x=1", "2,1", "x=2,1"], &["x=1,y=2", "y=1,y=2"]),
+        ("x=1,x=2,y=3", &["y=3,x=1,x=2"], &["x=1,y=2,y=3"]),
+        ("x=1,y=2,x=3,y=4", &["x=3,y=4,x=1,y=2", r"y=2,x=1 \text{ or } y=4,x=3"], &["x=1,y=4,x=3,y=2"]),
+        ("(x,y)=(1,2)", &["(1,2)", "x=1,y=2", "(y,x)=(2,1)"], &["(y,x)=(1,2)", "1,2"]),
+        ("(1,2)", &["(x,y)=(1,2)", "(w,h)=(1,2)"], &["(y,x)=(1,2)"]),
+        ("1,2", &["x=2,y=1", "x=1,x=2"], &["x=1,y=3"]),
+    ];
+
+    #[test]
     fn a_gold_listed_twice_is_wrong_even_for_zeros() {
         // `000,000` would be the number 0.
         let expression = Answer::Expression("000".to_owned());
@@ -871,6 +897,10 @@ mod tests {
         check(r"\frac{x^2-1}{x-1}", "x+1", true);
         check(r"\sin^2 x", r"1-\cos^2 x", true);
         check(r"\sin^2 x", r"1-\cos^2 x + 0.000001", false);
+        check(r"\sin x", r"\sin(x+10^{-80})", false);
+        check(r"\ln x", r"\ln(x+10^{-80})", false);
+        check(r"\sqrt{x}", r"\sqrt{x+10^{-200}}", false);
+        check(r"\ln x+\ln(x+1)", r"\ln(x^2+x)", true);
         check("3+4i", "4i+3", true);
         check(r"\{1,2,3\}", "3, 2, 1", true);
         check(r"x = 1 \text{ or } x = 2", "x=2, x=1", true);

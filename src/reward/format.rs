@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, entry, text::last_line};
+use super::{
+    BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, entry,
+    text::{last_line, without_lead_in},
+};
 use crate::{
     registry::{BuildError, Entry, Named},
     sample::Answer,
@@ -171,7 +174,8 @@ const MAX_WHOLE: usize = 200;
 /// Where the answer stands, whatever the format: after the last `</think>`, inside its only `<answer>`, else inside the last box,
 /// else after the announcement on the last line, else the text itself if that is one line.
 ///
-/// Reasoning that is not closed has no answer after it; two answers are none, and so are several boxes side by side.
+/// Reasoning that is not closed has no answer after it; two answers are none, and so are several boxes side by side. Inside
+/// `<answer>` a box stands alone or is announced.
 pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> {
     let body = match completion.rfind(TAGS[1]) {
         Some(at) => &completion[at + TAGS[1].len()..],
@@ -195,13 +199,14 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
         }
         let inside = body[start + TAGS[2].len()..end].trim();
         full(inside)?;
-        // A box inside the tags says where in them the answer is.
+        // A box inside the tags is the answer where nothing beside it says otherwise: `4 or \boxed{3}`.
         return match last_box(inside)? {
-            Some(boxed) => Ok((boxed, Region::AnswerTag)),
+            Some((boxed, beside)) if only_announces(beside) => Ok((boxed, Region::AnswerTag)),
+            Some(_) => Err(Reason::Ambiguous),
             None => Ok((inside, Region::AnswerTag)),
         };
     }
-    if let Some(boxed) = last_box(body)? {
+    if let Some((boxed, _)) = last_box(body)? {
         return Ok((boxed, Region::Box));
     }
     let body = body.trim();
@@ -217,17 +222,31 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
     Err(Reason::NoAnswerRegion)
 }
 
+/// Whether what stands before and after a box is marks and words that announce an answer.
+fn only_announces([before, after]: [&str; 2]) -> bool {
+    const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "*"];
+    let plain = |text: &str| MARKS.iter().fold(text.to_owned(), |text, mark| text.replace(mark, ""));
+    let before = plain(before).to_ascii_lowercase();
+    let lead = before.trim();
+    let joined = ["so", "thus", "hence", "therefore"].iter().find_map(|join| lead.strip_prefix(join));
+    let lead = joined.map_or(lead, |rest| rest.trim_start_matches([',', ' ']));
+    // "Final answer: the final answer is"
+    let lead = without_lead_in(without_lead_in(lead));
+    lead.is_empty() && matches!(plain(after).trim(), "" | ".")
+}
+
 /// Boxes within boxes that are looked into.
 const MAX_LAYERS: usize = 8;
 
-/// The content of the last box; `None` where there is no box, an error where it is empty, not closed, or one of several that
-/// stand side by side with different contents.
-fn last_box(text: &str) -> Result<Option<&str>, Reason> {
+/// The content of the last box, and what stands before and after it; `None` where there is no box, an error where it is empty,
+/// not closed, or one of several that stand side by side with different contents.
+fn last_box(text: &str) -> Result<Option<(&str, [&str; 2])>, Reason> {
     let Some(at) = text.rfind("\\boxed").max(text.rfind("\\fbox")) else { return Ok(None) };
-    let (inside, _) = open_box(&text[at..]).ok_or(Reason::MissingTag)?;
+    let (inside, length) = open_box(&text[at..]).ok_or(Reason::MissingTag)?;
     // `\boxed{\boxed{3}}` is one answer in two boxes; the outer may hold more than the inner.
     let mut content = inside;
     let mut start = at;
+    let mut after = &text[at + length..];
     let mut rest = &text[..at];
     // Each look at a box may read on to the end, so that only so many are looked at.
     for _ in 0..MAX_LAYERS {
@@ -237,6 +256,7 @@ fn last_box(text: &str) -> Result<Option<&str>, Reason> {
         if end > start {
             content = outer;
             start = before;
+            after = &text[end..];
             rest = &text[..before];
             continue;
         }
@@ -250,7 +270,7 @@ fn last_box(text: &str) -> Result<Option<&str>, Reason> {
         break;
     }
     let content = content.trim();
-    if content.is_empty() { Err(Reason::Empty) } else { Ok(Some(content)) }
+    if content.is_empty() { Err(Reason::Empty) } else { Ok(Some((content, [&text[..start], after]))) }
 }
 
 /// The content of the box that `text` begins with and the bytes that it takes; `\boxed 3` is a box of one word.
@@ -303,6 +323,41 @@ mod tests {
         assert_eq!(region("<think><answer>A</answer></think> B"), ("untagged", "B"));
         assert_eq!(region("<answer>A</answer> or <answer>B"), ("tagged", "B"));
         assert_eq!(region("just B"), ("untagged", "just B"));
+    }
+
+    #[test]
+    fn a_box_in_the_answer_tags_is_alone_or_announced() {
+        for inside in [
+            r"4 or \boxed{3}",
+            r"not \boxed{3}",
+            r"\boxed{4}, maybe \boxed{3}",
+            r"1, 2, 3, 4: \boxed{3}",
+            r"A or \boxed{B}",
+            r"\boxed{3} or 4",
+            r"$\boxed{3}$?",
+            r"The answer is not \boxed{3}",
+        ] {
+            let region = strict_region_of(inside);
+            assert_eq!(region, Err(Reason::Ambiguous), "{inside}");
+        }
+        for inside in [
+            r"\boxed{3}",
+            r"$\boxed{3}$.",
+            r"\[ \boxed{3}. \]",
+            r"\boxed{\boxed{3}}",
+            r"\boxed 3",
+            r"The answer is \(\boxed{3}\).",
+            r"**Answer:** $\boxed{3}$",
+            r"Final Answer: The final answer is $\boxed{3}$",
+            r"Therefore, the correct answer is: \boxed{3}",
+        ] {
+            let region = strict_region_of(inside).map(|region| region.replace("\\boxed", ""));
+            assert!(region.as_ref().is_ok_and(|region| region.trim_matches(['{', '}']) == "3"), "{inside}");
+        }
+    }
+
+    fn strict_region_of(inside: &str) -> Result<String, Reason> {
+        strict_region(&format!("<answer>{inside}</answer>")).map(|(region, _)| region.to_owned())
     }
 
     fn check(completion: &str, expected: Reason) {

@@ -532,7 +532,6 @@ impl<'t> Scan<'t> {
     /// What percent signs, words such as "million" and units after a number multiply it by, and the unit; `None` where the
     /// rest is none of these.
     pub(super) fn scale(&mut self, reading: Reading) -> Option<(f64, &'t str)> {
-        let attached = !self.rest.starts_with([' ', '\\']);
         self.spaces();
         let mut scale = 1.0;
         let mut word = *self;
@@ -551,30 +550,49 @@ impl<'t> Scan<'t> {
         }
         let rest = self.rest.trim();
         let rest = rest.strip_suffix('.').unwrap_or(rest).trim_end();
-        let fits = rest.is_empty() || (reading.units == Units::Ignore && is_unit(rest, attached));
+        let fits = rest.is_empty() || (reading.units == Units::Ignore && is_unit(rest));
         fits.then_some((scale, rest))
     }
 }
 
 /// Words after a number that change what it says: they join, compare, hedge, negate, count or calculate.
 #[rustfmt::skip]
-const NOT_UNITS: [&str; 163] = [
-    "or", "and", "nor", "but", "if", "either", "neither", "both", "else", "also", "then", "vs", "versus",
-    "to", "through", "until", "between", "from", "than", "more", "less", "fewer", "greater", "smaller",
-    "higher", "lower", "over", "under", "above", "below", "within", "least", "most", "about",
-    "approximately", "approx", "roughly", "around", "nearly", "almost", "maybe", "perhaps", "possibly",
-    "probably", "unknown", "unsure", "not", "no", "none", "never", "without", "nan", "null", "is", "are",
-    "was", "equals", "inf", "infinity", "infinite", "undefined", "one", "two", "three", "four", "five",
-    "six", "seven", "eight", "nine", "ten", "hundred", "half", "halves", "thirds", "quarters", "dozen",
-    "double", "twice", "plus", "minus", "times", "by", "per", "mod", "root", "sqrt", "squared", "cubed",
-    "pi", "factorial", "th", "when", "while", "except", "excepting", "excluded", "excluding", "exclusive",
+const NOT_UNITS: &[&str] = &[
+    "or", "and", "nor", "but", "if", "either", "neither", "both", "else", "also", "then", "vs",
+    "versus", "to", "through", "until", "between", "from", "than", "more", "less", "fewer", "greater",
+    "smaller", "higher", "lower", "over", "under", "above", "below", "within", "least", "most", "about",
+    "approx", "around", "almost", "maybe", "perhaps", "unknown", "unsure", "not", "no", "none", "never",
+    "without", "nan", "null", "is", "are", "was", "equals", "inf", "infinity", "infinite", "undefined",
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "half", "halves",
+    "thirds", "quarters", "double", "twice", "plus", "minus", "times", "by", "per", "mod", "root",
+    "sqrt", "pi", "factorial", "th", "when", "while", "except", "excepting", "excluding", "exclusive",
     "unless", "instead", "otherwise", "rather", "besides", "wrong", "incorrect", "false", "invalid",
-    "error", "guess", "guessed", "think", "likely", "unlikely", "could", "might", "should", "would",
-    "doubt", "uncertain", "any", "nothing", "added", "subtracted", "divided", "multiplied", "modulo",
-    "power", "log", "reciprocal", "inverse", "opposite", "repeating", "recurring", "tenths", "hundredths",
-    "thousandths", "fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "quarter", "third",
-    "hundreds", "thousands", "millions", "billions", "dozens", "st", "nd", "rd", "binary", "octal",
-    "hexadecimal", "hex", "nand", "xor", "anything", "everything", "something", "ish",
+    "error", "guess", "think", "could", "might", "should", "would", "doubt", "uncertain", "any",
+    "nothing", "modulo", "power", "log", "reciprocal", "inverse", "opposite", "repeating", "recurring",
+    "tenths", "hundredths", "thousandths", "fourths", "fifths", "sixths", "sevenths", "eighths",
+    "ninths", "quarter", "third", "st", "nd", "rd", "binary", "octal", "hexadecimal", "hex", "nand",
+    "xor", "anything", "everything", "something", "ish", "zero", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty",
+    "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands",
+    "million", "millions", "billion", "billions", "trillion", "trillions", "quadrillion", "lakh",
+    "lakhs", "lac", "crore", "crores", "bn", "mn", "tn", "mio", "mil", "mln", "gross", "score",
+    "scores", "pair", "pairs", "dozen", "dozens", "couple", "tens", "fourth", "fifth", "sixth",
+    "seventh", "eighth", "ninth", "tenth", "hundredth", "thousandth", "pct", "permille", "triple",
+    "triples", "thrice", "quadruple", "doubles", "doubling", "negative", "inclusive", "etc", "max",
+    "maximum", "maxima", "minimum", "minima", "extreme", "upwards", "onwards", "circa", "estimate",
+    "estimates", "rounding", "assuming", "guessing", "like", "say", "since", "because", "so", "thus",
+    "hence", "therefore", "however", "though", "although", "yet", "still", "sin", "cos", "tan", "cot",
+    "csc", "cosec", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "asin", "acos", "atan", "ln",
+    "exp", "abs", "gcd", "lcm", "lim", "cbrt", "ceil", "ceiling", "wait", "hmm", "hm", "um", "uh", "er",
+    "oh", "ah", "eh", "huh", "oops", "nope", "nah", "yes", "yep", "yeah", "ok", "okay", "sorry", "well",
+    "alternative", "again", "correction", "typo", "mistake", "whatever",
+];
+
+/// Nouns and colours that end as adverbs and participles do.
+#[rustfmt::skip]
+const NO_ADVERBS: &[&str] = &[
+    "ly", "family", "fly", "butterfly", "lily", "assembly", "bed", "seed", "reed", "weed", "shed", "sled", "red", "shaded",
+    "unshaded", "colored", "coloured",
 ];
 
 /// Letters that are units on their own; others are more likely variables.
@@ -584,9 +602,10 @@ const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
 const UNIT_SIGNS: &str = "°µμΩ€£¥₹$";
 
 /// Whether `text` can stand after a number without changing it: at most three words of letters, five around a "per".
-pub(super) fn is_unit(text: &str, attached: bool) -> bool {
+pub(super) fn is_unit(text: &str) -> bool {
     let braces = |c: char| text.matches(c).count();
-    if text.len() > 48 || braces('{') != braces('}') || (attached && matches!(text, "k" | "K" | "M" | "B")) {
+    // `12 K` may be twelve thousand; kelvins are `12 kelvin` and `12\text{ K}`.
+    if text.len() > 48 || braces('{') != braces('}') || text == "K" {
         return false;
     }
     let fits = |c: char| c.is_ascii_alphabetic() || r" /·\^{},23²³".contains(c) || UNIT_SIGNS.contains(c);
@@ -630,8 +649,14 @@ pub(super) fn is_unit(text: &str, attached: bool) -> bool {
                 || !letters.is_empty()
                     && letters.chars().all(known)
                     && (!one || UNIT_LETTERS.contains(letters))
-                    && !NOT_UNITS.contains(&letters.to_ascii_lowercase().as_str())
+                    && !changes(&letters.to_ascii_lowercase())
         })
+}
+
+/// Whether a word in lower case says something of the number before it: also `exactly` and `rounded`, by their endings.
+fn changes(word: &str) -> bool {
+    let of_how = word.ends_with("ly") || word.ends_with("ed");
+    NOT_UNITS.contains(&word) || of_how && !NO_ADVERBS.contains(&word)
 }
 
 #[cfg(test)]
@@ -671,6 +696,28 @@ mod tests {
         check(&exact, 5.0, &format!("5.{}", "0".repeat(1_000_000)), 1.0);
         check(&exact, 5.0, &format!("5{}", ",000".repeat(250_000)), 0.0);
         check(&exact, 5.0, &format!("5e{}", "9".repeat(1_000_000)), 0.0);
+    }
+
+    #[test]
+    fn words_that_change_a_number_are_no_units() {
+        let exact = Number { tolerance: 0.0, reading: Reading::default() };
+        #[rustfmt::skip]
+        let words = [
+            "eighty", "zero", "wait", "hmm", "nope", "failed", "rounded", "crore", "thirteen", "lakh", "bn", "pairs", "negative",
+            "inclusive", "actually seventy", "alternatively", "estimated", "maximum", "thrice", "sin", "gross", "score", "mil",
+            "doubled", "etc", "max", "K", "K.", "thousand thousand", "tripled", "cm rounded", "ok",
+        ];
+        for word in words {
+            check(&exact, 12.0, &format!("12 {word}"), 0.0);
+        }
+        #[rustfmt::skip]
+        let units = [
+            "cm", "degrees", "apples", "km/h", "square meters", "min", "sec", "seconds", "people", "kelvin", r"\text{ K}", "red balls",
+            "beds", "family", "ly", "m/s^2", "miles per hour", "points",
+        ];
+        for unit in units {
+            check(&exact, 12.0, &format!("12 {unit}"), 1.0);
+        }
     }
 
     #[test]

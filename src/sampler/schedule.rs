@@ -93,7 +93,7 @@ pub enum BadSchedule {
     #[error("two datasets are called `{0}`")]
     TwiceNamed(Name),
     /// Nothing can be drawn from a dataset with a share.
-    #[error("the dataset `{0}` has a share and no rows")]
+    #[error("the dataset `{0}` has a share, or is handed one, and no rows")]
     NoRows(Name),
     /// A size that cannot be real.
     #[error("the dataset `{0}` claims {1} rows; the limit is 2^62")]
@@ -135,6 +135,19 @@ pub enum BadSchedule {
         start: u64,
         /// Draws of a step.
         step: u64,
+    },
+    /// Independent draws are counted one by one.
+    #[error("a change at draw {0} is too far for independent draws, which go up to {FURTHEST}")]
+    TooFar(u64),
+    /// A limit that leaves a dataset no draw at all.
+    #[error("the limit `{limit}` leaves no draw of the dataset `{name}`, which has {rows} rows")]
+    NoDraws {
+        /// The dataset.
+        name: Name,
+        /// Its limit.
+        limit: String,
+        /// Its rows.
+        rows: u64,
     },
     /// A change after the end.
     #[error("a change at draw {start} is never reached: {end}")]
@@ -293,6 +306,9 @@ impl Schedule {
         }
         if let Some(end) = self.end.clone().filter(|end| end.n <= start) {
             return Err(BadSchedule::AfterEnd { start, end });
+        }
+        if self.settings.draw == DrawRule::Iid && start > FURTHEST {
+            return Err(BadSchedule::TooFar(start));
         }
         let datasets = [&self.datasets[..], &change.added].concat();
         check_datasets(&datasets)?;
@@ -546,7 +562,8 @@ impl Schedule {
         });
         let starts_inside = |s: &&Segment| s.start > range.start && s.start < range.end;
         let segments = self.segments.iter().filter(starts_inside).map(|s| s.start).collect();
-        Summary { rows: rows.collect(), largest_deviation, segments, range, end }
+        let shuffled = self.settings.draw == DrawRule::Batch;
+        Summary { rows: rows.collect(), largest_deviation, shuffled, segments, range, end }
     }
 
     /// Largest distance between a dataset's count and its share since the segment's start, in draws, over the
@@ -567,14 +584,16 @@ impl Schedule {
         let all = |at: u64, counts: &[u64]| {
             counts.iter().enumerate().map(|(s, c)| deviation(at, s, *c)).max().unwrap_or(0)
         };
-        let mut largest = all(from, &counts).max(all(to, &last));
+        let shuffled = self.settings.draw == DrawRule::Batch;
+        let ends_a_step = |at: u64| (segment.start + at).is_multiple_of(self.settings.step);
+        let looked_at = |at: u64| !shuffled || ends_a_step(at);
+        let largest_at = |at: u64, counts: &[u64]| if looked_at(at) { all(at, counts) } else { 0 };
+        let mut largest = largest_at(from, &counts).max(largest_at(to, &last));
         let walked = match &segment.sequence {
             // Deviations repeat with the period.
             Sequence::Exact(chairman) => from..to.min(from.saturating_add(chairman.period())),
             Sequence::Iid(_) => from..to,
         };
-        let shuffled = self.settings.draw == DrawRule::Batch;
-        let ends_a_step = |at: u64| (segment.start + at).is_multiple_of(self.settings.step);
         // A count is furthest below its share just before it grows, and furthest above just after.
         for at in walked {
             let source = match &segment.sequence {
@@ -706,6 +725,8 @@ pub struct Summary {
     /// prefixes that end in the range; below 1 for exact draws. With shuffled steps: over all prefixes that end
     /// with a step.
     pub largest_deviation: f64,
+    /// Whether the draws of each step are shuffled.
+    pub shuffled: bool,
     /// Draws inside the range at which other shares begin.
     pub segments: Vec<u64>,
     /// Why the range was cut, where it was.
@@ -789,14 +810,29 @@ fn check_datasets(datasets: &[Dataset]) -> Result<(), BadSchedule> {
 
 fn check_settings(datasets: &[Dataset], settings: &Settings) -> Result<(), BadSchedule> {
     let known = |name: &Name| datasets.iter().any(|d| d.name == *name);
-    let all = settings.limits.values().chain(&settings.otherwise);
-    let handed_to = all.filter_map(|limit| match limit.then() {
-        Some(Then::HandTo(name)) => Some(name),
-        _ => None,
-    });
-    if let Some(name) = settings.limits.keys().chain(handed_to).find(|name| !known(name)) {
+    let all = || settings.limits.values().chain(&settings.otherwise);
+    let handed_to = || {
+        all().filter_map(|limit| match limit.then() {
+            Some(Then::HandTo(name)) => Some(name),
+            _ => None,
+        })
+    };
+    if let Some(name) = settings.limits.keys().chain(handed_to()).find(|name| !known(name)) {
         let known = datasets.iter().map(|d| d.name.clone()).collect();
         return Err(BadSchedule::UnknownInLimit { name: name.clone(), known });
+    }
+    for dataset in datasets {
+        if dataset.rows == 0 {
+            if handed_to().any(|name| *name == dataset.name) {
+                return Err(BadSchedule::NoRows(dataset.name.clone()));
+            }
+            continue;
+        }
+        let limit = settings.limits.get(&dataset.name).or(settings.otherwise.as_ref());
+        if let Some(limit) = limit.filter(|limit| limit.draws(dataset.rows) == Some(0)) {
+            let (name, limit, rows) = (dataset.name.clone(), limit.to_string(), dataset.rows);
+            return Err(BadSchedule::NoDraws { name, limit, rows });
+        }
     }
     if settings.draw == DrawRule::Batch && !(1..=MOST_IN_STEP).contains(&settings.step) {
         return Err(BadSchedule::Step(settings.step));
@@ -1005,7 +1041,15 @@ mod tests {
         assert_eq!(unknown, "the mixture names the dataset `x`; there are `a`, `empty`");
         assert_eq!(
             of(&[("empty", 1.0)], &one, Settings::default()),
-            "the dataset `empty` has a share and no rows"
+            "the dataset `empty` has a share, or is handed one, and no rows"
+        );
+        let handed = settings(DrawRule::Exact, Some("1:hand_to=empty"));
+        assert!(
+            of(&[("a", 1.0)], &one, handed).contains("`empty` has a share, or is handed one, and no rows")
+        );
+        assert_eq!(
+            of(&[("a", 1.0)], &one, settings(DrawRule::Exact, Some("0.01:renormalise"))),
+            "the limit `0.01:renormalise` leaves no draw of the dataset `a`, which has 10 rows"
         );
         let batch = Settings { draw: DrawRule::Batch, ..Settings::default() };
         assert!(of(&[("a", 1.0)], &one, batch).contains("steps of 0 draws"));
@@ -1099,6 +1143,14 @@ mod tests {
                 .unwrap();
         let error = shuffled.change(&change(100), 100).unwrap_err().to_string();
         assert_eq!(error, "a change at draw 100 is inside a step of 48 draws, which are shuffled together");
+        let mut independent = Schedule::new(
+            &mixture(&[("a", 1.0)]),
+            &abc(),
+            Seed::new(1),
+            &settings(DrawRule::Iid, Some("repeat")),
+        )
+        .unwrap();
+        assert_eq!(independent.change(&change(1 << 40), 0), Err(BadSchedule::TooFar(1 << 40)));
         let unknown = Change { mixture: mixture(&[("x", 1.0)]), ..change(200) };
         assert!(schedule.change(&unknown, 100).unwrap_err().to_string().contains("names the dataset `x`"));
     }

@@ -22,7 +22,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 
 use crate::{
-    data::{DatasetConfig, Portion, Role, Source},
+    data::{self, DatasetConfig, Portion, Role, Source},
     error::{Context, Error, Result},
     eval::{self, Benchmark, Origin},
     ledger::Attempt,
@@ -117,6 +117,9 @@ impl Datasets {
                 "`{other}` and `{one}` have the same rows; each draws all of them, in the same order"
             );
         }
+        for (one, other) in data::same_files(all.iter().map(|d| (&d.name, &d.config))) {
+            tracing::warn!("`{other}` and `{one}` are read from the same files");
+        }
         let step = spec.budget.prompts_per_step;
         let settings = sampler::Settings { draw: spec.draw, step, limits, otherwise: None };
         let schedule = Schedule::new(&spec.mixture, &order, Seed::new(spec.draw_seed), &settings).input()?;
@@ -163,6 +166,10 @@ pub fn run(spec: &RunSpec, attempt: &Attempt, around: &Surroundings) -> Result<(
     let workers = Workers::new(around.threads);
     let algorithm = Algorithm::from_table(&spec.algorithm).input().at("the spec, table [algorithm]")?;
     let datasets = Datasets::open(spec, around)?;
+    // What the order of draws is made of, limits that are reached included.
+    let schedule = attempt.path().join("schedule.json");
+    store::write_whole(&schedule, &store::to_json_pretty(&datasets.schedule.record()))
+        .at(schedule.display())?;
     let seed = Seed::new(spec.seed);
     let generators = match &algorithm {
         Algorithm::Sft(_) => generators(&datasets)?,

@@ -8,8 +8,8 @@ use crate::{
     run::{Cost, RunSpec},
 };
 
-/// Optimizer steps of the two runs; what they share is what a run costs before its first step.
-const STEPS: [u64; 2] = [1, 3];
+/// Optimizer steps of the longer run; the other has one. What both cost is what a run costs before its first step.
+const STEPS: u64 = 3;
 /// Questions per benchmark.
 const QUESTIONS: usize = 10;
 
@@ -35,20 +35,23 @@ pub fn trial(spec: &RunSpec, around: &Surroundings) -> Result<Option<Trial>> {
     let folder = tempfile::tempdir().at("the folder for temporary files")?;
     let cost = |steps: u64| -> Result<Cost> {
         let mut short = spec.clone();
-        short.budget.steps = steps.min(spec.budget.steps);
+        short.budget.steps = steps;
         short.evaluation.questions = QUESTIONS.min(spec.evaluation.questions);
         let attempt = RunFolder::create(folder.path(), &short).failed()?.claim().failed()?;
         Ok(run(&short, &attempt, around)?.0.cost)
     };
-    let [one, more] = [cost(STEPS[0])?, cost(STEPS[1])?];
     let training = |cost: &Cost| cost.cpu_s - cost.evaluation_cpu_s;
-    let groups_between = (STEPS[1].min(spec.budget.steps) - STEPS[0]) * spec.budget.prompts_per_step;
-    let cpu_s_per_group = if groups_between == 0 {
-        training(&one) / spec.budget.prompts_per_step as f64
+    let one = cost(1)?;
+    let groups = spec.budget.prompts_per_step as f64;
+    let steps = STEPS.min(spec.budget.steps);
+    let (more, cpu_s_per_group) = if steps > 1 {
+        let more = cost(steps)?;
+        let between = (steps - 1) as f64 * groups;
+        (more, ((training(&more) - training(&one)) / between).max(0.0))
     } else {
-        ((training(&more) - training(&one)) / groups_between as f64).max(0.0)
+        (one, training(&one) / groups)
     };
-    let of_step = cpu_s_per_group * spec.budget.prompts_per_step as f64;
+    let of_step = cpu_s_per_group * groups;
     let longer = spec.evaluation.questions as f64 / QUESTIONS.min(spec.evaluation.questions).max(1) as f64;
     Ok(Some(Trial {
         setup_cpu_s: (training(&one) - of_step).max(0.0),

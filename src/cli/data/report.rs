@@ -89,6 +89,7 @@ fn one(check: &Check, printer: &mut Printer) -> Result<()> {
         ));
     }
     let golds = match check.n_reward_failures {
+        0 if check.n_bad == check.checked => "none that could be judged".to_owned(),
         0 => "all are right by their own verifier".to_owned(),
         1 => "1 fails its own verifier".to_owned(),
         n => format!("{n} fail their own verifier"),

@@ -36,10 +36,10 @@ pub(super) fn show(
                 .hint(format!("there are `{}`", known.join("`, `")))
         })
     };
-    let places = aims.iter().map(place).collect::<Result<Vec<usize>>>()?;
-    if !(2..=3).contains(&places.len()) || (1..places.len()).any(|i| places[..i].contains(&places[i])) {
+    if !(2..=3).contains(&aims.len()) || (1..aims.len()).any(|i| aims[..i].contains(&aims[i])) {
         return Err(Error::input("a front takes two or three different scores").at("option `--pareto`"));
     }
+    let places = aims.iter().map(place).collect::<Result<Vec<usize>>>()?;
     let shown: Vec<&Shown> = places.iter().map(|&i| &fits.shown[i]).collect();
     let blind: Vec<&String> =
         aims.iter().zip(&shown).filter(|(_, s)| s.skill.verdict == Verdict::NoSignal).map(|a| a.0).collect();

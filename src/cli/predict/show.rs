@@ -163,6 +163,13 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     for binding in &proposal.binding {
         prose(printer, &format!("held by: {binding}"))?;
     }
+    if let Some(gain) = proposal.local_gain {
+        let kept = format!("constraints are kept to {:.0e}", proposal.violation);
+        prose(
+            printer,
+            &format!("{kept}; moving .001 between any two datasets would gain {gain:+.1e} at most"),
+        )?;
+    }
     guardrails(prediction, printer)?;
     heuristics(prediction, printer)
 }

@@ -20,7 +20,7 @@ use crate::{
     decide::{self, LeftOut, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
     error::{Context as _, Error, Result},
     name::Name,
-    optimize::{goal::Rail, proposal::COVERAGE},
+    optimize::{goal::Rail, hull, proposal::COVERAGE},
     predict::{DEFAULT, Method as _, Observation, PROPOSER, Predictor, skill, two_fidelity::TwoFidelity},
     run::Domain,
     store,
@@ -31,6 +31,12 @@ const SUM_TOLERANCE: f64 = 0.01;
 
 /// A table larger than this is not one of runs: reading one takes several times its size in memory.
 const MAX_BYTES: u64 = 128 << 20;
+
+/// Share of the budget spent outside the mixtures tried from which a prediction is called far off.
+const FAR_OUTSIDE: f64 = 0.1;
+
+/// Numbers of this size or more are refused: their squares have no place in a float.
+const LARGEST: f64 = 1e100;
 
 /// More runs than this are more than any predictor here takes: processes need the square of their number in memory.
 const MAX_RUNS: usize = 10_000;
@@ -247,7 +253,7 @@ fn screen(
         if let Some(most) = most {
             leave(rows, &|row| {
                 let own = of(row);
-                (*own != most).then(|| format!("`{column}` is {own}, of most runs {most}"))
+                (*own != most).then(|| format!("`{column}` is {own}, and the runs compared have {most}"))
             });
         }
     }
@@ -406,14 +412,39 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
         observations.par_iter().zip(&low).map(|(runs, low)| low.fit(runs)).collect()
     };
     let calibrated = |(predictor, runs): (Box<dyn Predictor>, &Vec<Observation>)| {
-        let calibration = skill::calibrated(runs, &predictor.held_out());
-        (predictor, calibration)
+        let held_out = predictor.held_out();
+        let calibration = skill::calibrated(runs, &held_out);
+        let observed: Vec<f64> = runs.iter().map(|run| run.score).collect();
+        let r2 = skill::r2(&observed, &held_out.iter().map(|one| one.mean).collect::<Vec<_>>());
+        (predictor, calibration, r2)
     };
     let fitted: Vec<_> =
         predictors.map_err(few)?.into_par_iter().zip(&observations).map(calibrated).collect();
+    let named = || joined.targets.iter().map(|(name, _)| name).zip(&fitted);
+    let blind: Vec<&str> =
+        named().filter(|(_, (.., r2))| r2.is_nan() || *r2 <= 0.0).map(|(name, _)| name.as_str()).collect();
+    if !blind.is_empty() {
+        printer.warn(format!(
+            "of `{}` mixtures left out are predicted no better than by the mean of the others; `modo predict` \
+             without `--at` says more",
+            blind.join("`, `")
+        ));
+    }
+    for (name, (predictor, ..)) in named() {
+        predictor.notes().into_iter().for_each(|note| printer.note(format!("note: `{name}`: {note}")));
+    }
+    let tried: Vec<&[f64]> = observations[0].iter().map(|run| run.shares.as_slice()).collect();
+    let far = asked.par_iter().filter(|shares| hull::outside(shares, &tried) > FAR_OUTSIDE).count();
+    if far > 0 {
+        printer.note(format!(
+            "note: {far} of {} mixtures spend more than {:.0} % of the budget outside what lies between those tried",
+            asked.len(),
+            100.0 * FAR_OUTSIDE
+        ));
+    }
     let mut lines = Vec::new();
     for (id, shares) in ids.iter().zip(&asked) {
-        for ((target, _), (predictor, calibration)) in joined.targets.iter().zip(&fitted) {
+        for ((target, _), (predictor, calibration, _)) in joined.targets.iter().zip(&fitted) {
             let one = predictor.predict(shares);
             let half = calibration.half_width(one.run_sd(), COVERAGE);
             let (mean, sd) = (one.mean, calibration.scale * one.run_sd());
@@ -596,6 +627,15 @@ impl Table {
         if frame.height() == 0 {
             return Err(Error::input("the table has no rows").at(place));
         }
+        // The reader of CSV gives a second column of a name another one.
+        let names: Vec<&str> = frame.get_column_names().into_iter().map(|name| name.as_str()).collect();
+        let twice = names.iter().find_map(|name| {
+            let (base, number) = name.rsplit_once("_duplicated_")?;
+            (number.bytes().all(|b| b.is_ascii_digit()) && names.contains(&base)).then_some(base)
+        });
+        if let Some(twice) = twice {
+            return Err(Error::input(format!("two columns are called `{twice}`")).at(place));
+        }
         Ok(Self { place, frame, hash })
     }
 
@@ -665,7 +705,8 @@ impl Table {
             let mut numbers = Vec::with_capacity(rows.len());
             for (run, &row) in rows.iter().enumerate() {
                 match &values[row] {
-                    Cell::Number(number) if number.is_finite() => numbers.push(*number),
+                    // The square of a larger one would be none.
+                    Cell::Number(number) if number.abs() < LARGEST => numbers.push(*number),
                     Cell::Gap if gaps == Gaps::Zero => {
                         numbers.push(0.0);
                         empty.push((name, run));

@@ -399,10 +399,10 @@ fn fit(large: &Grey, target: &[f32], window: Window, side: usize) -> Fit {
         let (a, b) = (a - mean, b - mean_target);
         (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
     }
-    // Two blank pages are alike; a blank one is like no other.
+    // All blank pages look alike, which says nothing of where they are from; the same bytes are found without this.
     if aa < n && bb < n {
         let matched = values.clone();
-        return Fit { correlation: 1.0, values, matched, step: None };
+        return Fit { correlation: 0.0, values, matched, step: None };
     }
     let correlation = ab / (aa * bb).sqrt().max(f32::EPSILON);
     // The smaller picture in the brightness and contrast of the larger.

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
-    io::BufReader,
+    io::{self, BufReader, Read},
     path::Path,
 };
 
@@ -26,6 +26,9 @@ pub(super) const ENTRY: Entry<dyn Reader> = entry::<Coco>();
 
 /// Largest file of instances, in bytes; COCO's own has 470 million.
 const MAX_FILE: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Longest text between two quotation marks, in bytes: it is held whole.
+const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 struct Coco;
 
@@ -75,7 +78,8 @@ impl Reader for Coco {
         if length > MAX_FILE {
             return Err(Unreadable::new(format!("the file has {length} bytes; at most {MAX_FILE} are read")));
         }
-        let instances: Instances = serde_json::from_reader(BufReader::new(file))
+        let texts = Texts { inner: file, length: 0, escaped: false };
+        let instances: Instances = serde_json::from_reader(BufReader::new(texts))
             .map_err(|e| Unreadable::new(format!("no COCO instances: {e}")))?;
         let images = positions(instances.images.iter().map(|image| image.id), "images")?;
         let categories = positions(instances.categories.iter().map(|category| category.id), "categories")?;
@@ -100,6 +104,29 @@ impl Reader for Coco {
             categories: instances.categories.into_iter().map(|category| category.name).collect(),
             rows,
         }))
+    }
+}
+
+/// A file of JSON that ends with an error where a text is too long to be held.
+struct Texts<R> {
+    inner: R,
+    /// Bytes since the last quotation mark that no backslash stands before.
+    length: usize,
+    escaped: bool,
+}
+
+impl<R: Read> Read for Texts<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        for byte in &buffer[..read] {
+            let ends = *byte == b'"' && !self.escaped;
+            self.escaped = *byte == b'\\' && !self.escaped;
+            self.length = if ends { 0 } else { self.length + 1 };
+            if self.length > MAX_TEXT {
+                return Err(io::Error::other(format!("a text has more than {} MiB", MAX_TEXT >> 20)));
+            }
+        }
+        Ok(read)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether an answer says what the gold says, and whether it is an answer at all.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use dashu_ratio::RBig;
 
@@ -31,8 +31,17 @@ pub(crate) const ROUNDED: f64 = 1.000_001e-6;
 /// Compares an answer with the gold.
 pub(crate) fn compare(gold: &Expr, answer: &Expr) -> Outcome {
     let work = &mut Work::new();
-    let answer = last_side(gold, answer, work);
-    let Some(answer) = answer else { return Outcome::Different };
+    match naming(gold, answer) {
+        Naming::Contradicts => Outcome::Different,
+        Naming::Values(gold, answer) => judged(&gold, &answer, work),
+        Naming::Free => match last_side(gold, answer, work) {
+            Some(answer) => judged(gold, answer, work),
+            None => Outcome::Different,
+        },
+    }
+}
+
+fn judged(gold: &Expr, answer: &Expr, work: &mut Work) -> Outcome {
     // The gold as it stands is an answer, and where the gold leaves arithmetic so may the answer.
     if gold == answer {
         return Outcome::Same;
@@ -50,6 +59,110 @@ fn is_name(expr: &Expr) -> bool {
         Expr::Product(all) | Expr::Tuple('(', all, ')') => all.iter().all(is_name),
         _ => false,
     }
+}
+
+/// What the names of values say about an answer.
+enum Naming {
+    /// Nothing: there are none, or all are the same.
+    Free,
+    /// Other values have these names.
+    Contradicts,
+    /// These values of gold and answer belong to each other.
+    Values(Expr, Expr),
+}
+
+/// A value and the name it is given, as text.
+type Part<'e> = (Option<String>, &'e Expr);
+
+fn part(expr: &Expr) -> Part<'_> {
+    match expr {
+        Expr::Relation(sides, signs) if signs == &[Relation::Equal] && is_name(&sides[0]) => {
+            (Some(format!("{:?}", sides[0])), &sides[1])
+        }
+        value => (None, value),
+    }
+}
+
+/// The values of `x=1, y=2` and of `(x,y)=(1,2)` with their names; everything else is one value.
+fn parts(expr: &Expr) -> Vec<Part<'_>> {
+    if let Expr::List(all) | Expr::Set(all) = expr {
+        return all.iter().map(part).collect();
+    }
+    if let Expr::Relation(sides, signs) = expr
+        && signs == &[Relation::Equal]
+        && let [Expr::Tuple('(', names, ')'), Expr::Tuple('(', values, ')')] = sides.as_slice()
+        && names.len() == values.len()
+        && names.iter().all(is_name)
+    {
+        return names.iter().zip(values).map(|(name, value)| (Some(format!("{name:?}")), value)).collect();
+    }
+    vec![part(expr)]
+}
+
+fn distinct<'p>(parts: &'p [Part]) -> BTreeSet<&'p str> {
+    parts.iter().filter_map(|(name, _)| name.as_deref()).collect()
+}
+
+/// Where the gold names several values, an answer without names keeps their order and one with names has the same.
+fn naming(gold: &Expr, answer: &Expr) -> Naming {
+    let (wanted, given) = (parts(gold), parts(answer));
+    let (golds, answers) = (distinct(&wanted), distinct(&given));
+    if golds.is_empty() {
+        let turned = answer.any(&mut |e| matches!(e, Expr::Relation(sides, _) if is_turned(&sides[0])));
+        return if turned { Naming::Contradicts } else { Naming::Free };
+    }
+    // One equation for another is compared as a whole: `y=2x` is `2x=y`.
+    let listed = wanted.len() > 1 || given.len() > 1;
+    if listed && !answers.is_subset(&golds) {
+        return Naming::Contradicts;
+    }
+    if golds.len() < 2 {
+        return Naming::Free;
+    }
+    let names = |parts: &[Part]| -> Option<Vec<String>> {
+        let mut names: Vec<String> = parts.iter().map(|(name, _)| name.clone()).collect::<Option<_>>()?;
+        names.sort_unstable();
+        Some(names)
+    };
+    if let (Some(left), Some(right)) = (names(&wanted), names(&given)) {
+        if left != right {
+            return Naming::Contradicts;
+        }
+        return Naming::Values(solutions(&wanted, golds.len()), solutions(&given, golds.len()));
+    }
+    if !matches!(gold, Expr::List(_) | Expr::Set(_)) {
+        return Naming::Free;
+    }
+    let misplaced = wanted.iter().zip(&given).any(|((a, _), (b, _))| a.is_some() && b.is_some() && a != b);
+    if misplaced {
+        return Naming::Contradicts;
+    }
+    let tuple = |parts: &[Part]| Expr::Tuple('(', parts.iter().map(|(_, e)| (*e).clone()).collect(), ')');
+    Naming::Values(tuple(&wanted), tuple(&given))
+}
+
+/// Named values as a tuple in the order of their names; several where all names come around again: `x=1, y=2, x=3, y=4`.
+fn solutions(parts: &[Part], names: usize) -> Expr {
+    let around = parts.chunks(names).all(|chunk| distinct(chunk).len() == names);
+    let length = if around { names } else { parts.len() };
+    let tuple = |chunk: &[Part]| {
+        let mut chunk = chunk.to_vec();
+        chunk.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Expr::Tuple('(', chunk.into_iter().map(|(_, value)| value.clone()).collect(), ')')
+    };
+    let mut all: Vec<Expr> = parts.chunks(length).map(tuple).collect();
+    if all.len() == 1 { all.pop().expect("one") } else { Expr::List(all) }
+}
+
+/// Whether names that follow each other in the alphabet stand against it: `(y,x)`. Others, `(w,h)`, have no order of their own.
+fn is_turned(names: &Expr) -> bool {
+    let Expr::Tuple(_, all, _) = names else { return false };
+    all.windows(2).any(|pair| match pair {
+        [Expr::Symbol(a), Expr::Symbol(b)] => {
+            a > b && b.is_ascii() && a.bytes().zip(b.bytes()).next().is_some_and(|(a, b)| a.abs_diff(b) <= 2)
+        }
+        _ => false,
+    })
 }
 
 /// Of a chain of equals signs whose sides are all the same, the last side; every other answer as it is.

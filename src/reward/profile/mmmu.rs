@@ -153,16 +153,13 @@ fn numbers(text: &str) -> Vec<&str> {
             return None;
         }
         let mut end = start + first;
-        let mut groups = 0;
+        let mut fits = None;
         while bytes.get(end) == Some(&b',') && digits(end + 1) >= 3 {
-            let next = end + 4;
-            groups += 1;
-            end = next;
-            if digits(end) > 0 {
-                break;
-            }
+            end += 4;
+            // The last group is given back where the number goes on after it.
+            fits = boundary(end).then_some(end).or(fits);
         }
-        (groups > 0 && boundary(end)).then_some(end)
+        fits
     };
     let scientific = |at: usize| {
         let start = signed(at);
@@ -183,13 +180,11 @@ fn numbers(text: &str) -> Vec<&str> {
             exponent(end).is_none() && !bytes.get(end).is_some_and(|b| *b == b',' || b.is_ascii_digit())
         };
         if bytes.get(start + n) == Some(&b'.') {
-            // Digits may be given back until what follows fits.
             let m = digits(start + n + 1);
-            for m in (1..=m).rev() {
-                let end = start + n + 1 + m;
-                if follows(end) {
-                    return Some(end);
-                }
+            let end = start + n + 1 + m;
+            // With a digit given back a digit would follow.
+            if m > 0 && follows(end) {
+                return Some(end);
             }
         }
         if n > 0 && boundary(start + n) && follows(start + n) {
@@ -207,7 +202,8 @@ fn numbers(text: &str) -> Vec<&str> {
                     out.push(&text[at..end]);
                     at = end;
                 }
-                None => at += 1,
+                // What does not fit from the first digit of a run fits from none of the others.
+                None => at += digits(at).max(1),
             }
             while at < text.len() && !text.is_char_boundary(at) {
                 at += 1;
@@ -266,5 +262,39 @@ pub(super) fn score_vlmeval(asked: &Asked) -> Score {
             Score::all_or_nothing(right, letter)
         }
         None => Score::unparsed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_digits_are_looked_through_at_once() {
+        let golds = ["7".to_owned()];
+        for completion in [
+            "9".repeat(1_000_000),
+            format!("{}x", "9".repeat(1_000_000)),
+            format!("0.{},", "9".repeat(1_000_000)),
+            format!("1{}0", ",000".repeat(250_000)),
+        ] {
+            let asked = Asked { golds: &golds, completion: &completion, options: &[] };
+            // In quadratic time this would take minutes.
+            assert_eq!(score(&asked).score, Some(0.0));
+        }
+    }
+
+    #[test]
+    fn numbers_are_found_as_the_patterns_find_them() {
+        for (text, found) in [
+            ("12 or 3.5", &["12", "3.5"][..]),
+            ("-4", &["-4"]),
+            ("1,000", &["1,000", "000"]),
+            ("1,000,0000", &["1,000", "0000"]),
+            ("2.5e3", &["2.5e3", "2", "3"]),
+            ("12x 7", &["7"]),
+        ] {
+            assert_eq!(numbers(text), found, "{text}");
+        }
     }
 }
