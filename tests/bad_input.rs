@@ -517,7 +517,7 @@ fn a_line_of_a_gigabyte_is_refused_and_never_held() {
     let name = "a\\\"".repeat(8 << 20);
     fs::write(folder.path().join("f"), format!("{{\"images\": [{{\"id\": 1, \"file_name\": \"{name}"))
         .unwrap();
-    let expected = "no COCO instances: a text has more than 16 MiB\n  in f\n  in dataset `set`";
+    let expected = "no COCO instances: a text has more than 16 MiB at line 1 column 16777216\n  in f\n  in dataset `set`";
     assert_eq!(said(folder.path(), "coco", COCO), expected);
 }
 

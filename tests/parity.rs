@@ -66,7 +66,7 @@ fn pixel_values_are_the_references() {
             let patched = picture(name, &config);
             let expected = stored.tensor(name).unwrap();
             assert_eq!(expected.shape(), [patched.n_patches, patched.patch_dim], "{name}");
-            let exact = ["exact.png", "tall.png"].contains(&name.as_ref());
+            let exact = ["exact.png", "tall.png"].contains(&name);
             let largest = patched
                 .patches
                 .iter()

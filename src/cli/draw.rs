@@ -9,7 +9,7 @@ use super::{
     printer::{Column, Printer},
 };
 use crate::{
-    data::{self, Catalog, Portion},
+    data::{self, Catalog, Portion, Role},
     error::{Context as _, Error, Result},
     mixture::{
         Mixture,
@@ -172,8 +172,10 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         let rows = sampler::source::open(&name, config, &context.data_root, Portion::All, cache)?;
         let own = args.limits.iter().rfind(|(of, _)| *of == name).map(|(_, limit)| limit.clone());
         if let Some(limit) = own.or_else(|| config.limit.clone()) {
-            // What it may hand its share to is drawn from as well.
-            if let Some(Then::HandTo(other)) = limit.then() {
+            // What it may hand its share to is drawn from as well; one that may not be is refused with the limit.
+            if let Some(Then::HandTo(other)) = limit.then()
+                && catalog.get(other).is_ok_and(|config| config.role == Role::Train)
+            {
                 wanted.push(other.clone());
             }
             limits.insert(name.clone(), limit);

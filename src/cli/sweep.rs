@@ -30,6 +30,7 @@ Examples:
 /// Do the proxy runs that are still missing, one per core.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct Args {
     /// The experiment's folder [default: experiments/quickstart].
     experiment: Option<PathBuf>,

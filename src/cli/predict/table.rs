@@ -32,6 +32,9 @@ const SUM_TOLERANCE: f64 = 0.01;
 /// A table larger than this is not one of runs: reading one takes several times its size in memory.
 const MAX_BYTES: u64 = 128 << 20;
 
+/// Left-out R² up to which predictions are called hardly better than the mean; it is that high by luck at times.
+const HARDLY: f64 = 0.1;
+
 /// Share of the budget spent outside the mixtures tried from which a prediction is called far off.
 const FAR_OUTSIDE: f64 = 0.1;
 
@@ -422,10 +425,10 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
         predictors.map_err(few)?.into_par_iter().zip(&observations).map(calibrated).collect();
     let named = || joined.targets.iter().map(|(name, _)| name).zip(&fitted);
     let blind: Vec<&str> =
-        named().filter(|(_, (.., r2))| r2.is_nan() || *r2 <= 0.0).map(|(name, _)| name.as_str()).collect();
+        named().filter(|(_, (.., r2))| r2.is_nan() || *r2 <= HARDLY).map(|(name, _)| name.as_str()).collect();
     if !blind.is_empty() {
         printer.warn(format!(
-            "of `{}` mixtures left out are predicted no better than by the mean of the others; `modo predict` \
+            "of `{}` mixtures left out are predicted hardly better than by the mean of the others; `modo predict` \
              without `--at` says more",
             blind.join("`, `")
         ));
@@ -628,7 +631,8 @@ impl Table {
             return Err(Error::input("the table has no rows").at(place));
         }
         // The reader of CSV gives a second column of a name another one.
-        let names: Vec<&str> = frame.get_column_names().into_iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> =
+            frame.get_column_names().into_iter().map(polars::prelude::PlSmallStr::as_str).collect();
         let twice = names.iter().find_map(|name| {
             let (base, number) = name.rsplit_once("_duplicated_")?;
             (number.bytes().all(|b| b.is_ascii_digit()) && names.contains(&base)).then_some(base)
@@ -782,6 +786,7 @@ enum Cell {
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Number(number) if number.is_finite() && number.abs() >= 1e16 => write!(f, "{number:e}"),
             Self::Number(number) => write!(f, "{number}"),
             Self::Text(text) => write!(f, "`{}`", text.chars().take(80).collect::<String>()),
             Self::Gap => f.write_str("nothing"),
