@@ -119,7 +119,7 @@ fn a_table_is_joined_by_its_unnamed_column_and_predicts_new_mixtures() {
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
     assert!(stderr(&out).contains("rows sum to 0.9960 up to 1.0040"), "{}", stderr(&out));
     assert!(stderr(&out).contains("columns without numbers are passed over: `words`"), "{}", stderr(&out));
-    assert!(!stderr(&out).contains("hardly better") && !stderr(&out).contains("outside"), "{}", stderr(&out));
+    assert!(!stderr(&out).contains("no better") && !stderr(&out).contains("outside"), "{}", stderr(&out));
     let text = fs::read_to_string(folder.path().join("d.csv")).unwrap();
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("id,target,mean,sd,low,high"));
@@ -249,8 +249,21 @@ fn predictors_are_compared_on_a_table() {
     fs::write(folder.path().join("c.csv"), ",a,b,c\nnew,0.3,0.2,0.5\ncorner,0,0,1\n").unwrap();
     let at = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--at", "c.csv", "--out", "d.csv"];
     let said = stderr(&modo(folder.path(), &at));
-    assert!(said.contains("warning: of `score` mixtures left out are predicted hardly better"), "{said}");
-    assert!(said.contains("note: 1 of 2 mixtures spend more than 10 % of the budget outside"), "{said}");
+    assert!(
+        said.contains("warning: no signal in `score`: mixtures left out are predicted no better"),
+        "{said}"
+    );
+
+    // All tried have a tenth of c.
+    let row = |i: u32| format!("r{i},{},{},0.1\n", 0.3 + 0.03 * f64::from(i), 0.6 - 0.03 * f64::from(i));
+    fs::write(folder.path().join("a.csv"), (0..12).map(row).fold(",a,b,c\n".to_owned(), |a, b| a + &b))
+        .unwrap();
+    let row = |i: u32| format!("r{i},{i}\n");
+    fs::write(folder.path().join("b.csv"), (0..12).map(row).fold(",score\n".to_owned(), |a, b| a + &b))
+        .unwrap();
+    let said = stderr(&modo(folder.path(), &at));
+    assert!(said.contains("note: 2 of 2 mixtures spend more than 10 % of the budget outside"), "{said}");
+    assert!(!said.contains("no signal"), "{said}");
 
     fs::write(folder.path().join("a.csv"), "id,a,b\nr0,1,0\nr1,1,0\n").unwrap();
     fs::write(folder.path().join("b.csv"), "id,s\nr0,1\nr1,2\n").unwrap();

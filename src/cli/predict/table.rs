@@ -21,7 +21,11 @@ use crate::{
     error::{Context as _, Error, Result},
     name::Name,
     optimize::{goal::Rail, hull, proposal::COVERAGE},
-    predict::{DEFAULT, Method as _, Observation, PROPOSER, Predictor, skill, two_fidelity::TwoFidelity},
+    predict::{
+        DEFAULT, Method as _, Observation, PROPOSER, Predictor, mixtures,
+        skill::{self, Verdict},
+        two_fidelity::TwoFidelity,
+    },
     run::Domain,
     store,
 };
@@ -31,9 +35,6 @@ const SUM_TOLERANCE: f64 = 0.01;
 
 /// A table larger than this is not one of runs: reading one takes several times its size in memory.
 const MAX_BYTES: u64 = 128 << 20;
-
-/// Left-out R² up to which predictions are called hardly better than the mean; it is that high by luck at times.
-const HARDLY: f64 = 0.1;
 
 /// Share of the budget spent outside the mixtures tried from which a prediction is called far off.
 const FAR_OUTSIDE: f64 = 0.1;
@@ -424,12 +425,23 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     let fitted: Vec<_> =
         predictors.map_err(few)?.into_par_iter().zip(&observations).map(calibrated).collect();
     let named = || joined.targets.iter().map(|(name, _)| name).zip(&fitted);
-    let blind: Vec<&str> =
-        named().filter(|(_, (.., r2))| r2.is_nan() || *r2 <= HARDLY).map(|(name, _)| name.as_str()).collect();
+    // With few runs the closed form flatters: the hyperparameters have seen the run that is left out.
+    let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
+    let few_mixtures = mixtures(&observations[0]).len() <= settings.refit_up_to;
+    let judged = (few_mixtures && low.is_empty())
+        .then(|| judge(method.as_ref(), &observations, &[], &settings).ok())
+        .flatten();
+    let mut blind = Vec::new();
+    for (i, (name, (.., r2))) in named().enumerate() {
+        let closed_form = r2.is_nan() || *r2 <= 0.0;
+        if judged.as_ref().map_or(closed_form, |judged| judged.target(i).verdict == Verdict::NoSignal) {
+            blind.push(name.as_str());
+        }
+    }
     if !blind.is_empty() {
         printer.warn(format!(
-            "of `{}` mixtures left out are predicted hardly better than by the mean of the others; `modo predict` \
-             without `--at` says more",
+            "no signal in `{}`: mixtures left out are predicted no better than by the mean; `modo predict` without \
+             `--at` says more",
             blind.join("`, `")
         ));
     }
