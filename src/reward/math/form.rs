@@ -344,6 +344,8 @@ impl Form {
 
     /// `(self ^ unit) ^ factor`, for each atom of a term on its own.
     fn to_unit(&self, unit: &Self, factor: Exponent, work: &mut Work) -> Option<Self> {
+        // Every factor gets a copy of the exponent: a tower of powers doubles with each of them.
+        work.spend(weight(&unit.num))?;
         let whole = |base: &Self, e: Exponent| {
             Some(Self::atom_to(Atom::Power(base.clone().into(), unit.clone().into()), e.times(factor)?))
         };
