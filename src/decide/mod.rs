@@ -246,7 +246,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         notes.push(format!("{} more scores lie as far off", outliers.len() - OUTLIERS_SHOWN));
     }
     let p_beats = |other: &[f64]| {
-        if proposal.shares == other {
+        if proposal.shares == other || skill.verdict == Verdict::NoSignal {
             return 0.5;
         }
         let gain = surface.difference(&proposal.shares, other);

@@ -194,6 +194,8 @@ impl Proposal {
         self.predicted = interval(&plain, prediction.mean, prediction.sd);
         self.new_run = interval(&plain, prediction.mean, prediction.run_sd());
         self.uniform = prediction.mean;
+        self.gain = Interval { mean: 0.0, low: 0.0, high: 0.0 };
+        self.p_beats_uniform = 0.5;
     }
 }
 
