@@ -158,6 +158,19 @@ pub struct Realised {
     pub reasons: [BTreeMap<String, u64>; 2],
 }
 
+/// What runs that are alike cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// CPU seconds of a run besides its prompt groups and its evaluation, where they are told apart.
+    pub setup_cpu_s: f64,
+    /// CPU seconds per prompt group trained on.
+    pub cpu_s_per_group: f64,
+    /// CPU seconds of a run's evaluation.
+    pub evaluation_cpu_s: f64,
+    /// Wall seconds per CPU second of a run.
+    pub wall_per_cpu: f64,
+}
+
 /// What a run cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {

@@ -20,12 +20,12 @@ use modo::{
     mixture::{Mixture, draw_rule::DrawRule},
     name::Name,
     run::{
-        BenchmarkScore, Budget, Cost, Decoding, Domain, Evaluation, Part, RunRecord, RunSpec, RunStatus,
-        SCHEMA,
+        BenchmarkScore, Budget, Cost, Decoding, Domain, Estimate, Evaluation, Part, RunRecord, RunSpec,
+        RunStatus, SCHEMA,
     },
     score::Score,
     seed::Seed,
-    sweep::{self, Estimate, Event, Observer, Outcome, Settings, Silent, Sweep, Worker},
+    sweep::{self, Event, Observer, Outcome, Settings, Silent, Sweep, Worker},
 };
 
 /// Says what a process of this binary is to be.

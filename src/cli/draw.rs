@@ -9,7 +9,7 @@ use super::{
     printer::{Column, Printer},
 };
 use crate::{
-    data::{self, Catalog, Portion, Role},
+    data::{Catalog, Portion, Role},
     error::{Context as _, Error, Result},
     mixture::{
         Mixture,
@@ -186,16 +186,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     limits.extend(
         args.limits.iter().filter(|(name, _)| !limits.contains_key(name)).cloned().collect::<Vec<_>>(),
     );
-    for (one, other) in sampler::same_rows(&datasets) {
-        let what =
-            format!("`{other}` and `{one}` have the same rows; each draws all of them, in the same order");
-        printer.warn(what);
-    }
     let configs = datasets.iter().filter_map(|d| Some((&d.name, catalog.get(&d.name).ok()?)));
-    let rows_differ =
-        |(one, other): &(&Name, &Name)| !sampler::same_rows(&datasets).contains(&(*one, *other));
-    for (one, other) in data::same_files(configs).into_iter().filter(rows_differ) {
-        printer.warn(format!("`{other}` and `{one}` are read from the same files"));
+    for what in sampler::source::shared(&datasets, configs) {
+        printer.warn(what);
     }
     let plan = args.experiment.as_ref().filter(|folder| folder.join("plan.toml").is_file());
     let plan = plan.map(|folder| Plan::read(folder)).transpose()?;

@@ -15,9 +15,9 @@ use crate::{
     error::{Context as _, Error, Result},
     ledger::Ledger,
     predict::skill::Verdict,
-    run::RunSpec,
-    sweep::{Estimate, forecast},
-    train::{self, Surroundings, Trial},
+    run::{Estimate, RunSpec},
+    sweep::forecast,
+    train::{self, Surroundings},
 };
 
 const EXAMPLES: &str = "\
@@ -177,13 +177,7 @@ fn try_out(
         cache: None,
         checkpoint_every: train::CHECKPOINT_EVERY,
     };
-    let estimate = |t: Trial| Estimate {
-        setup_cpu_s: t.setup_cpu_s,
-        cpu_s_per_group: t.cpu_s_per_group,
-        evaluation_cpu_s: t.evaluation_cpu_s,
-        wall_per_cpu: t.wall_per_cpu,
-    };
-    Ok(train::trial(spec, &around)?.map(estimate))
+    train::trial(spec, &around)
 }
 
 /// One look at the runs that are done.

@@ -23,7 +23,7 @@ pub use self::{
     resolve::{MOST_REPLACED, Replaced, Resolved, Unreadable, resolve},
     schedule::{
         BadSchedule, Change, Dataset, Draw, Draws, End, Ended, Reason, Schedule, Settings, Summary,
-        SummaryRow, same_rows,
+        SummaryRow,
     },
     slice::{BadSlice, Slice},
     units::{NoLength, groups_of_tokens},

@@ -785,7 +785,7 @@ fn renormalise(parts: &mut [u32], dataset: usize) -> bool {
 }
 
 /// Pairs of datasets with the same rows: a mixture that names both draws the same rows twice, in the same order.
-pub fn same_rows(datasets: &[Dataset]) -> Vec<(&Name, &Name)> {
+pub(super) fn same_rows(datasets: &[Dataset]) -> Vec<(&Name, &Name)> {
     let mut seen: BTreeMap<[u8; 32], &Name> = BTreeMap::new();
     let mut pairs = Vec::new();
     for dataset in datasets {

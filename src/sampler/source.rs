@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::schedule::{Dataset, same_rows};
 use crate::{
     data::{self, DatasetConfig, Portion, Role, Source},
     error::{Error, Result},
@@ -10,6 +11,20 @@ use crate::{
     seed::Seed,
     tasks::{BadTask, Generator, Part, TASKS},
 };
+
+/// What has to be said of datasets that draw the same rows, or whose rows are made from the same files.
+pub fn shared<'a>(
+    datasets: &[Dataset],
+    configs: impl Iterator<Item = (&'a Name, &'a DatasetConfig)>,
+) -> Vec<String> {
+    let rows = same_rows(datasets);
+    let files = data::same_files(configs).into_iter().filter(|pair| !rows.contains(pair));
+    let files = files.map(|(one, other)| format!("`{other}` and `{one}` are read from the same files"));
+    let same = |(one, other): &(&Name, &Name)| {
+        format!("`{other}` and `{one}` have the same rows; each draws all of them, in the same order")
+    };
+    rows.iter().map(same).chain(files).collect()
+}
 
 /// Opens a dataset. `data_root`: the folder that its files are relative to; a generated one needs none. `cache`: a
 /// folder for what is made of the files once, see [`data::open`].

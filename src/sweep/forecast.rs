@@ -5,21 +5,8 @@ use std::path::Path;
 use crate::{
     error::{Context, Result},
     ledger::{RunFolder, folders},
-    run::{Cost, RunId, RunSpec, RunStatus},
+    run::{Cost, Estimate, RunId, RunSpec, RunStatus},
 };
-
-/// What runs cost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// CPU seconds of a run besides its prompt groups and its evaluation, where they are told apart.
-    pub setup_cpu_s: f64,
-    /// CPU seconds per prompt group trained on.
-    pub cpu_s_per_group: f64,
-    /// CPU seconds of a run's evaluation.
-    pub evaluation_cpu_s: f64,
-    /// Wall seconds per CPU second of a run.
-    pub wall_per_cpu: f64,
-}
 
 /// A run of the plan.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ pub mod plan;
 mod specs;
 
 pub use control::{Failure, Outcome, Settings, Sweep, Worker};
-pub use forecast::{Estimate, Forecast, PlannedRun, forecast};
+pub use forecast::{Forecast, PlannedRun, forecast};
 pub use lock::Lock;
 pub use observe::{Event, Named, Observer, Silent, Tally};
 pub use plan::{Aggregate, Confirm, Plan, build_design};

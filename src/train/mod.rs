@@ -22,7 +22,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 
 use crate::{
-    data::{self, DatasetConfig, Portion, Role, Source},
+    data::{DatasetConfig, Portion, Role, Source},
     error::{Context, Error, Result},
     eval::{self, Benchmark, Origin},
     ledger::Attempt,
@@ -44,7 +44,7 @@ use crate::{
 use checkpoint::{Groups, State};
 use metrics::Metrics;
 use optimizer::{Optimizer, Workers};
-pub use trial::{Trial, trial};
+pub use trial::trial;
 
 /// Means that a run starts from random weights and a tokenizer learnt from its own datasets.
 pub const UNTRAINED: &str = "untrained";
@@ -112,13 +112,8 @@ impl Datasets {
             })
             .collect();
         let limits = all.iter().filter_map(|d| Some((d.name.clone(), d.config.limit.clone()?))).collect();
-        for (one, other) in sampler::same_rows(&order) {
-            tracing::warn!(
-                "`{other}` and `{one}` have the same rows; each draws all of them, in the same order"
-            );
-        }
-        for (one, other) in data::same_files(all.iter().map(|d| (&d.name, &d.config))) {
-            tracing::warn!("`{other}` and `{one}` are read from the same files");
+        for what in source::shared(&order, all.iter().map(|d| (&d.name, &d.config))) {
+            tracing::warn!("{what}");
         }
         let step = spec.budget.prompts_per_step;
         let settings = sampler::Settings { draw: spec.draw, step, limits, otherwise: None };

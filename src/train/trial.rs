@@ -5,7 +5,7 @@ use crate::{
     error::{Context, Result},
     ledger::RunFolder,
     rl::algorithm::Algorithm,
-    run::{Cost, RunSpec},
+    run::{Cost, Estimate, RunSpec},
 };
 
 /// Optimizer steps of the longer run; the other has one. What both cost is what a run costs before its first step.
@@ -13,22 +13,9 @@ const STEPS: u64 = 3;
 /// Questions per benchmark.
 const QUESTIONS: usize = 10;
 
-/// What runs like that of a spec cost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trial {
-    /// CPU seconds of a run besides its prompt groups and its evaluation.
-    pub setup_cpu_s: f64,
-    /// CPU seconds per prompt group trained on.
-    pub cpu_s_per_group: f64,
-    /// CPU seconds of a run's evaluation.
-    pub evaluation_cpu_s: f64,
-    /// Wall seconds per CPU second.
-    pub wall_per_cpu: f64,
-}
-
 /// Trains a few steps and asks a few questions in a folder of its own that it removes. None for supervised runs, whose
 /// length is their stages'.
-pub fn trial(spec: &RunSpec, around: &Surroundings) -> Result<Option<Trial>> {
+pub fn trial(spec: &RunSpec, around: &Surroundings) -> Result<Option<Estimate>> {
     if let Algorithm::Sft(_) = Algorithm::from_table(&spec.algorithm).input()? {
         return Ok(None);
     }
@@ -53,7 +40,7 @@ pub fn trial(spec: &RunSpec, around: &Surroundings) -> Result<Option<Trial>> {
     };
     let of_step = cpu_s_per_group * groups;
     let longer = spec.evaluation.questions as f64 / QUESTIONS.min(spec.evaluation.questions).max(1) as f64;
-    Ok(Some(Trial {
+    Ok(Some(Estimate {
         setup_cpu_s: (training(&one) - of_step).max(0.0),
         cpu_s_per_group,
         evaluation_cpu_s: longer * more.evaluation_cpu_s,
