@@ -6,12 +6,13 @@ use rand::Rng;
 
 use crate::{
     data::{Catalog, DatasetConfig, Source},
-    reward::{Gold, Reward},
+    reward::{Gold, Reward, iou},
     sample::{Answer, Rect},
     seed::Seed,
     tasks::{
         Generator, Part, Problem,
         canvas::{COLOURS, Shape},
+        letter,
     },
 };
 
@@ -84,7 +85,7 @@ fn chance(fit: &[Problem], judge: &[Problem], reward: &Reward) -> f64 {
     }
     let mut rng = Seed::new(3).rng();
     let guess = |problem: &Problem| match answers.get(&template(problem)) {
-        _ if !problem.options.is_empty() => letter_of(rng.random_range(0..problem.options.len())).to_string(),
+        _ if !problem.options.is_empty() => letter(rng.random_range(0..problem.options.len())).to_string(),
         Some(answers) => answers[rng.random_range(0..answers.len())].clone(),
         None => String::new(),
     };
@@ -101,8 +102,8 @@ struct Guesser {
 }
 
 const GUESSERS: [Guesser; 4] = [
-    Guesser { name: "question", same: stem, option: |_, at| letter_of(at).to_string() },
-    Guesser { name: "template", same: template, option: |_, at| letter_of(at).to_string() },
+    Guesser { name: "question", same: Problem::stem, option: |_, at| letter(at).to_string() },
+    Guesser { name: "template", same: template, option: |_, at| letter(at).to_string() },
     Guesser { name: "option", same: template, option: |problem, at| problem.options[at].clone() },
     Guesser { name: "rank of the option", same: template, option: rank },
 ];
@@ -126,7 +127,7 @@ fn score(fit: &[Problem], judge: &[Problem], guesser: &Guesser, reward: &Reward)
         for at in 0..problem.options.len() {
             let kinds = options.entry(same.clone()).or_default();
             let (right, offered) = kinds.entry((guesser.option)(problem, at)).or_default();
-            *right += f64::from(u8::from(problem.answer == Answer::Choice(letter_of(at))));
+            *right += f64::from(u8::from(problem.answer == Answer::Choice(letter(at))));
             *offered += 1.0;
         }
         problems.entry(same).or_default().push(problem);
@@ -147,7 +148,7 @@ fn score(fit: &[Problem], judge: &[Problem], guesser: &Guesser, reward: &Reward)
                 (0..problem.options.len()).map(|at| (at, rate(&same, &(guesser.option)(problem, at))));
             rates
                 .max_by(|a, b| a.1.total_cmp(&b.1))
-                .map_or_else(String::new, |(at, _)| letter_of(at).to_string())
+                .map_or_else(String::new, |(at, _)| letter(at).to_string())
         };
         judged(reward, problem, &guess)
     });
@@ -203,7 +204,7 @@ fn best_boxes(golds: &[&[Rect]]) -> [Rect; 2] {
             let guess = Rect { x1, y1, x2, y2 };
             // One guess for several boxes: the best match, divided by how many there are, as the verifier scores it.
             let each = golds.iter().map(|boxes| {
-                boxes.iter().map(|gold| overlap(&guess, gold)).fold(0.0, f64::max) / boxes.len() as f64
+                boxes.iter().map(|gold| iou(&guess, gold)).fold(0.0, f64::max) / boxes.len() as f64
             });
             let (mut sum, mut halves) = (0.0, 0.0);
             for overlap in each {
@@ -220,33 +221,9 @@ fn best_boxes(golds: &[&[Rect]]) -> [Rect; 2] {
     best.map(|(_, guess)| guess)
 }
 
-/// Intersection over union.
-fn overlap(a: &Rect, b: &Rect) -> f64 {
-    let area = |b: &Rect| (b.x2 - b.x1).max(0.0) * (b.y2 - b.y1).max(0.0);
-    let both = area(&Rect { x1: a.x1.max(b.x1), y1: a.y1.max(b.y1), x2: a.x2.min(b.x2), y2: a.y2.min(b.y2) });
-    both / (area(a) + area(b) - both)
-}
-
-/// The letter of option `at`: 0 is A.
-fn letter_of(at: usize) -> char {
-    ('A'..).nth(at).expect("there are four options at most")
-}
-
-/// The question without its options.
-fn stem(problem: &Problem) -> String {
-    let options: Vec<String> = problem
-        .options
-        .iter()
-        .enumerate()
-        .map(|(at, option)| format!("{option} {}", letter_of(at)))
-        .collect();
-    let options = format!(" {}", options.join(", "));
-    problem.question.strip_suffix(&options).unwrap_or(&problem.question).to_owned()
-}
-
 /// The question without options, numbers, colours and shapes.
 fn template(problem: &Problem) -> String {
-    let mut text = stem(problem).replace(|c: char| c.is_ascii_digit(), "#").replace("##", "#");
+    let mut text = problem.stem().replace(|c: char| c.is_ascii_digit(), "#").replace("##", "#");
     for (name, _) in COLOURS {
         text = text.replace(name, "COLOUR");
     }

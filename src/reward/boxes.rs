@@ -521,7 +521,7 @@ fn area(rect: &Rect) -> f64 {
 
 /// Intersection over union, in [0, 1]; 0 where a box has no area. Edges are positions, not pixels: no `+ 1`, which is what
 /// makes VLM-R1's version 0 for identical boxes in unit coordinates.
-fn iou(a: &Rect, b: &Rect) -> f64 {
+pub(crate) fn iou(a: &Rect, b: &Rect) -> f64 {
     let overlap =
         area(&Rect { x1: a.x1.max(b.x1), y1: a.y1.max(b.y1), x2: a.x2.min(b.x2), y2: a.y2.min(b.y2) });
     let (of_a, of_b) = (area(a), area(b));

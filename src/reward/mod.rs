@@ -24,6 +24,8 @@ use crate::{
     registry::{BuildError, Entry, Named, Registry, UnknownName},
     sample::Answer,
 };
+#[cfg(test)]
+pub(crate) use boxes::iou;
 pub use format::Region;
 use format::{Format, Lenient};
 

@@ -61,6 +61,13 @@ impl Problem {
     pub fn text_only(&self) -> String {
         format!("{} {}", self.caption, self.question)
     }
+
+    /// The question without its options.
+    #[cfg(test)]
+    pub(crate) fn stem(&self) -> String {
+        let options = with_options("", &self.options);
+        self.question.strip_suffix(&options).unwrap_or(&self.question).to_owned()
+    }
 }
 
 /// Every task.
@@ -265,7 +272,7 @@ fn conclusion(options: &[String], answer: &Answer) -> String {
 }
 
 /// The letter of option `at`: 0 is A.
-fn letter(at: usize) -> char {
+pub(crate) fn letter(at: usize) -> char {
     char::from(b'A' + u8::try_from(at).expect("there are at most four options"))
 }
 

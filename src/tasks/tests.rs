@@ -72,7 +72,7 @@ fn check_answer(problem: &Problem, at: &str) {
             assert!((2..=4).contains(&problem.options.len()), "{at}");
             assert!((*letter as usize) - ('A' as usize) < problem.options.len(), "{at}");
             assert_eq!(problem.options.iter().collect::<BTreeSet<_>>().len(), problem.options.len(), "{at}");
-            let stem = stem(problem);
+            let stem = problem.stem();
             assert_eq!(problem.question, with_options(&stem, &problem.options), "{at}");
         }
         Answer::Number(number) => assert!(number.is_finite(), "{at}"),
@@ -127,12 +127,6 @@ fn letters_of_choices_are_balanced() {
             );
         }
     }
-}
-
-/// The question without its options.
-fn stem(problem: &Problem) -> String {
-    let options = with_options("", &problem.options);
-    problem.question.strip_suffix(&options).unwrap_or(&problem.question).to_owned()
 }
 
 #[test]
