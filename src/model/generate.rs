@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 
-use super::qwen2_vl::{Arrangement, HIDDEN, KeyValue, Own, Padding, Qwen2Vl, Sequence, indices};
+use super::qwen2_vl::{Arrangement, HIDDEN, KeyValue, Own, Padding, Qwen2Vl, Sequence, indices, kernels};
 use crate::{
     seed::{ChaCha8Rng, Seed},
     trajectory::Stop,
@@ -255,13 +255,12 @@ fn draw(logits: &[f32], sampling: Sampling, rng: &mut ChaCha8Rng) -> (u32, f32) 
         .enumerate()
         .fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best });
     let temperature = if sampling.temperature == 0.0 { 1.0 } else { sampling.temperature };
-    let total: f32 = logits.iter().map(|x| ((x - top) / temperature).exp()).sum();
+    let (exponentials, total) = kernels::exponentials(logits, top, temperature);
     let logprob = |i: usize| (logits[i] - top) / temperature - total.ln();
     if sampling.temperature == 0.0 {
         return (best as u32, logprob(best));
     }
-    let mut weights: Vec<(usize, f32)> =
-        logits.iter().enumerate().map(|(i, x)| (i, ((x - top) / temperature).exp())).collect();
+    let mut weights: Vec<(usize, f32)> = exponentials.into_iter().enumerate().collect();
     if sampling.top_k > 0 || sampling.top_p < 1.0 || sampling.min_p > 0.0 {
         // In the order of transformers: each filter sees what the ones before it left.
         weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -9,7 +9,7 @@ use super::{
         config::DecoderConfig,
         weights::{Source, WeightError},
     },
-    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, indices, matrix, swish},
+    layers::{Linear, RmsNorm, Rotary, Seen, Visitor, attend, indices, matrix, swiglu},
 };
 
 /// Added to the score of a key that must not be seen; finite, so that a row with no key at all stays finite.
@@ -268,7 +268,7 @@ impl Decoder {
             let attended = Packing::pack(packing, self.heads.join(attended, arrangement));
             x = x + layer.o_proj.forward(attended);
             let normed = layer.post_attention_layernorm.forward(x.clone());
-            let inner = swish(layer.gate_proj.forward(normed.clone()), 1.0) * layer.up_proj.forward(normed);
+            let inner = swiglu(layer.gate_proj.forward(normed.clone()), layer.up_proj.forward(normed));
             x = x + layer.down_proj.forward(inner);
         }
         (self.norm.forward(x), kept)

@@ -5,6 +5,8 @@
 //! finished ones can leave the batch.
 
 mod decoder;
+mod fused;
+pub(super) mod kernels;
 mod layers;
 #[cfg(test)]
 mod tests;
@@ -323,7 +325,7 @@ impl Qwen2Vl {
     /// Logits of hidden states: `[n, hidden]` to `[n, vocab]`.
     pub(crate) fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let head = self.lm_head.clone().unwrap_or_else(|| self.model.embedding());
-        hidden.matmul(head.transpose())
+        layers::project(hidden, head)
     }
 
     /// Bias that hides padding, `[n * kv_heads, 1, 1, length]`; none where there is no padding.
