@@ -274,7 +274,7 @@ fn bombs() -> Vec<(&'static str, u32, Vec<u8>)> {
     // Fourteen bits each for width and height, less one, before bits for alpha and the version.
     let mut webp = encoded(image::ImageFormat::WebP);
     assert_eq!((&webp[12..16], webp[20], webp[24]), (&b"VP8L"[..], 0x2f, 0));
-    webp[21..25].copy_from_slice(&(16_382_u32 | 16_382 << 14).to_le_bytes());
+    webp[21..25].copy_from_slice(&(0x3ffe_u32 | 0x3ffe << 14).to_le_bytes());
     let mut tiff = encoded(image::ImageFormat::Tiff);
     let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
     let entries = number(&tiff[4..8]);

@@ -109,7 +109,7 @@ pub(super) struct Rows {
     first: u64,
     /// How many rows are in hand, all of one pass.
     held: u64,
-    rows: [u64; AHEAD],
+    ahead: [u64; AHEAD],
     pass: u64,
     /// Of the pass.
     key: u64,
@@ -122,8 +122,8 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn new(order: RowOrder) -> Self {
         let key = order.pass_key(0);
-        let rows = [0; AHEAD];
-        Self { order, first: 0, held: 0, rows, pass: 0, key, position: 0, left: 0, right: 0 }
+        let ahead = [0; AHEAD];
+        Self { order, first: 0, held: 0, ahead, pass: 0, key, position: 0, left: 0, right: 0 }
     }
 
     /// Pass and row of the dataset's draw number `ordinal`.
@@ -134,7 +134,7 @@ impl Rows {
             self.fill(ordinal);
             within = 0;
         }
-        (self.pass, self.rows[within as usize % AHEAD])
+        (self.pass, self.ahead[within as usize % AHEAD])
     }
 
     /// Takes the rows from this draw on in hand, as far as its pass goes.
@@ -149,10 +149,10 @@ impl Rows {
         self.first = ordinal;
         self.held = (rows - self.position).min(AHEAD as u64);
         if rows <= SHUFFLED {
-            self.rows = shuffled(self.key, rows);
-            self.rows.rotate_left(self.position as usize);
+            self.ahead = shuffled(self.key, rows);
+            self.ahead.rotate_left(self.position as usize);
         } else {
-            for group in self.rows.chunks_exact_mut(GROUP) {
+            for group in self.ahead.chunks_exact_mut(GROUP) {
                 let cells: [[u64; 2]; GROUP] = std::array::from_fn(|_| {
                     let cell = [self.left, self.right];
                     self.right = self.right.wrapping_add(1);
