@@ -19,7 +19,10 @@ use modo::{
     error::Result,
     sample::{Picture, Rows},
 };
-use parquet::arrow::ArrowWriter;
+use parquet::{
+    arrow::{ArrowWriter, add_encoded_arrow_schema_to_metadata, arrow_writer::ArrowWriterOptions},
+    file::properties::WriterProperties,
+};
 
 /// A dataset of numbers in `f`, in this format, with these further keys or other values of them.
 fn open(root: &Path, format: &str, keys: &str, cache: Option<&Path>) -> Result<FileRows> {
@@ -548,6 +551,32 @@ fn a_line_of_a_gigabyte_is_refused_and_never_held() {
         .unwrap();
     let expected = "no COCO instances: a text has more than 16 MiB at line 1 column 16777216\n  in f\n  in dataset `set`";
     assert_eq!(said(folder.path(), "coco", COCO), expected);
+}
+
+#[test]
+fn bytes_that_a_note_in_the_file_calls_a_text_are_bytes() {
+    let columns: [(&str, ArrayRef); 3] = [
+        ("q", Arc::new(BinaryArray::from_iter_values([b"\xff\xfe no text"]))),
+        ("i", pictures()),
+        ("a", texts("1")),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let noted: Vec<Field> = [("q", DataType::Utf8), ("i", DataType::Utf8), ("a", DataType::Utf8)]
+        .map(|(name, data_type)| Field::new(name, data_type, true))
+        .to_vec();
+    let mut properties = WriterProperties::default();
+    add_encoded_arrow_schema_to_metadata(&Schema::new(noted), &mut properties);
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let expected = "texts are needed and the column holds Binary\n  in f, column `q`\n  in dataset `set`";
+    check("parquet", "", &bytes, expected);
+    // Looking for a proposal reads all columns.
+    let folder = folder();
+    fs::write(folder.path().join("f.parquet"), &bytes).unwrap();
+    drop(data::propose::propose(folder.path(), folder.path(), None));
 }
 
 #[test]
