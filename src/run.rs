@@ -31,6 +31,9 @@ pub struct RunSpec {
     pub algorithm: toml::Table,
     /// Shares of the prompt groups per optimizer step.
     pub mixture: Mixture,
+    /// Other shares from later steps on. Not written where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<MixtureChange>,
     /// How the dataset of each prompt group is chosen. Not written where it is exact, as it always was.
     #[serde(default, skip_serializing_if = "DrawRule::is_exact")]
     pub draw: DrawRule,
@@ -46,6 +49,16 @@ pub struct RunSpec {
     pub draw_seed: u64,
     /// Seed of everything else.
     pub seed: u64,
+}
+
+/// Other shares for the rest of a run; every dataset goes on with its next row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixtureChange {
+    /// Optimizer steps that are made before.
+    pub after: u64,
+    /// The shares that hold then, of the datasets that the spec names.
+    pub mixture: Mixture,
 }
 
 /// How long a run trains.

@@ -1,6 +1,10 @@
 //! What `modo draw` says about shares and datasets that cannot be, and what happens to files that change in use.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
 
 use modo::{
     data::{Catalog, Portion},
@@ -134,6 +138,88 @@ fn two_datasets_over_the_same_files_are_warned_of() {
 
 /// What happens to the files, done how; whether row 3 is still good, and what is said about it.
 type Case<'a> = (&'a str, &'a dyn Fn(&Path), bool, Option<&'a str>);
+
+#[test]
+fn a_list_of_excluded_rows_that_matches_none_is_warned_of() {
+    let folder = folder();
+    let (table, hash) = (table("many", "many.jsonl"), "0".repeat(32));
+    fs::write(folder.path().join("datasets.toml"), format!("{table}exclude = ['{hash}']\n")).unwrap();
+    let (code, _, stderr) = draw(folder.path(), &["--mixture", "many=1"]);
+    let expected = "dataset `many`: none of the 1 rows in `exclude` is there; have they changed since the list was made?";
+    assert!(code == Some(0) && stderr.contains(expected), "{stderr}");
+}
+
+/// Twenty thousand rows about twelve pictures.
+fn long_folder() -> tempfile::TempDir {
+    let folder = folder();
+    let row =
+        |row: u32| format!("{{\"q\": \"Which is {row}?\", \"image\": \"{}.png\", \"a\": {row}}}\n", row % 12);
+    fs::write(folder.path().join("many.jsonl"), (0..20_000).map(row).collect::<String>()).unwrap();
+    folder
+}
+
+fn start(folder: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_modo"))
+        .current_dir(folder)
+        .env("MODO_CACHE", folder.join("cache"))
+        .args([
+            "draw",
+            "--datasets",
+            "datasets.toml",
+            "--data-root",
+            ".",
+            "--count",
+            "5",
+            "--mixture",
+            "many=1",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// The files beside each other in the folder of indexes.
+fn indexes(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder.join("cache/rows")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// No lock and nothing unfinished beside it.
+fn check_one_index(folder: &Path) {
+    let left = indexes(folder);
+    let is_index = |name: &String| Path::new(name).extension().is_some_and(|end| end == "rows");
+    assert!(left.len() == 1 && left.iter().all(is_index), "{left:?}");
+}
+
+#[test]
+fn processes_that_want_the_same_index_at_once_make_one() {
+    let folder = long_folder();
+    let started: Vec<Child> = (0..4).map(|_| start(folder.path())).collect();
+    let said: Vec<_> = started.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    for out in &said {
+        assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.stdout, said[0].stdout);
+    }
+    check_one_index(folder.path());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_killed_while_it_makes_an_index_leaves_nothing_for_long() {
+    let folder = long_folder();
+    let unfinished = || indexes(folder.path()).iter().any(|name| name.starts_with(".making-"));
+    let mut child = start(folder.path());
+    while !unfinished() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(unfinished(), "it was killed too late");
+    assert!(start(folder.path()).wait_with_output().unwrap().status.success());
+    check_one_index(folder.path());
+}
 
 #[test]
 fn files_that_change_or_vanish_while_they_are_read_are_bad_rows_or_do_not_matter() {

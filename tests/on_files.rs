@@ -143,6 +143,9 @@ fn every_command_of_the_loop_works_on_own_files() {
     assert_eq!(world.done(&["status", "mine"]), "No run yet; `modo sweep mine` does them.\n");
 
     world.done(&["sweep", "mine"]);
+    // Indexes are everybody's, features of pictures the experiment's.
+    assert!(world.path("cache/rows").is_dir() && !world.path("mine/cache/rows").exists());
+    assert!(world.path("mine/cache").is_dir());
     let status = world.done(&["status", "mine", "--json"]);
     assert_eq!(status.lines().count(), 3);
     assert!(status.lines().all(|line| line.contains("\"status\":\"done\"")), "{status}");
@@ -177,6 +180,58 @@ fn every_command_of_the_loop_works_on_own_files() {
     world.done(&["report", "mine"]);
     let page = fs::read_to_string(world.path("mine/report.html")).unwrap();
     assert!(page.contains("count_test") && page.contains("single_colour"));
+}
+
+#[test]
+fn without_a_cache_no_run_keeps_anything_for_later() {
+    let world = World::new(PLAN);
+    world.done(&["sweep", "mine", "--no-cache"]);
+    assert!(!world.path("cache").exists() && !world.path("mine/cache").exists());
+}
+
+#[test]
+fn shares_of_tokens_become_those_of_groups_before_a_run_and_changes_come_inside_it() {
+    let world = World::new(PLAN);
+    let tokens =
+        ["train", "--experiment", "mine", "--mixture", "count=0.5,colour=0.5", "--unit", "tokens", "--json"];
+    let out = world.modo(&tokens);
+    assert_eq!(out.status.code(), Some(2));
+    let expected = "error: the mean length of `colour` in tokens is not known\n\
+                    hint: `modo data check NAME --model MODEL` measures it\n";
+    assert_eq!(stderr(&out), expected);
+    world.done(&["data", "check", "count", "colour", "--model", "nano"]);
+    let run: Value = serde_json::from_str(&world.done(&tokens)).unwrap();
+    let spec = read(&world.path(&format!("mine/runs/{}/spec.json", run["run"].as_str().unwrap())));
+    let summary = ["draw", "--mixture", "count=0.5,colour=0.5", "--count", "10", "--summary", "--json"];
+    let planned = |more: &[&str]| -> Value {
+        let summary: Value = serde_json::from_str(&world.done(&[&summary, more].concat())).unwrap();
+        let rows = summary["rows"].as_array().unwrap().clone();
+        let parts = |row: &Value| {
+            assert!(row["pixels"].as_f64().unwrap() > 0.0, "{row}");
+            let parts = (row["planned_share"].as_f64().unwrap() * 1e6).round() as u64;
+            (row["dataset"].as_str().unwrap().to_owned(), json!(parts))
+        };
+        Value::Object(rows.iter().map(parts).collect())
+    };
+    assert_eq!(spec["mixture"], planned(&["--unit", "tokens", "--model", "nano"]));
+    assert_eq!(spec["mixture"], planned(&["--unit", "tokens", "--experiment", "mine"]));
+    // The questions of the two are not of one length.
+    assert_ne!(spec["mixture"], planned(&[]));
+    let out = world.modo(&[&summary[..], &["--unit", "tokens"]].concat());
+    assert!(stderr(&out).contains("tokens are those of a model, and none is named"), "{}", stderr(&out));
+
+    for (change, expected) in [
+        ("1:count=1", "the run has 1 steps, and none comes after step 1\n  in option `--change`"),
+        ("0:count=1", "the shares before the first step are those of `--mixture`\n  in option `--change`"),
+        ("x:count=1", "`x` is no whole number"),
+    ] {
+        let out = world.modo(&["train", "--experiment", "mine", "--change", change]);
+        assert!(
+            out.status.code() == Some(2) && stderr(&out).contains(expected),
+            "{change}: {}",
+            stderr(&out)
+        );
+    }
 }
 
 /// What is wrong, how it comes about, and what the message names.

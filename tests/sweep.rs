@@ -663,6 +663,7 @@ fn specs(n: u32) -> Vec<RunSpec> {
             base_hash: "00".to_owned(),
             algorithm: toml::toml! { name = "grpo" },
             mixture: Mixture::new(&[(name("detect"), share), (name("refer"), 1.0 - share)].into()).unwrap(),
+            changes: Vec::new(),
             draw: DrawRule::Exact,
             datasets: ["detect", "refer"].map(|n| (name(n), toml::Table::new())).into(),
             benchmarks: ["chart", "refer"].map(|n| (name(n), toml::Table::new())).into(),

@@ -16,7 +16,7 @@ use modo::{
     ledger::RunFolder,
     mixture::{Mixture, draw_rule::DrawRule},
     name::Name,
-    run::{Budget, Evaluation, Part, RunRecord, RunSpec, SCHEMA},
+    run::{Budget, Evaluation, MixtureChange, Part, RunRecord, RunSpec, SCHEMA},
     train::{self, Surroundings},
 };
 
@@ -120,6 +120,30 @@ fn realised_shares_are_those_of_the_mixture() {
     let groups: Vec<u64> = record.realised.values().map(|r| r.groups).collect();
     assert_eq!(groups, [9, 9]);
     assert!(record.scores.iter().all(|s| s.score.n_questions == 4));
+}
+
+#[test]
+fn other_shares_hold_after_the_step_they_are_planned_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let only = |name: &str| {
+        let shares = ["science", "spatial"].map(|n| (n.parse().unwrap(), f64::from(u8::from(n == name))));
+        Mixture::new(&shares.into()).unwrap()
+    };
+    let mut spec = grpo(3);
+    spec.mixture = only("spatial");
+    spec.changes = vec![MixtureChange { after: 1, mixture: only("science") }];
+    let whole = finish(&folder.path().join("whole"), &spec, 2, 0).unwrap();
+    // One step of six groups of the one, two of the other.
+    let groups: Vec<u64> = whole.realised.values().map(|r| r.groups).collect();
+    assert_eq!(groups, [12, 6]);
+    let pieces = finish(&folder.path().join("pieces"), &spec, 2, STEPS - 1).unwrap();
+    assert_eq!((whole.weights_hash, whole.realised), (pieces.weights_hash, pieces.realised));
+    let run = RunFolder::create(&folder.path().join("whole"), &spec).unwrap();
+    let record = fs::read_to_string(run.attempts()[0].path.join("schedule.json")).unwrap();
+    assert!(record.contains("planned after step 1"), "{record}");
+    spec.changes[0].after = 0;
+    let error = finish(&folder.path().join("early"), &spec, 2, 0).unwrap_err().to_string();
+    assert!(error.contains("a change at draw 0 does not come after the one at draw 0"), "{error}");
 }
 
 #[test]
@@ -443,7 +467,8 @@ fn finish(experiment: &Path, spec: &RunSpec, threads: usize, stops: u64) -> modo
             threads,
             device: Device::flex(),
             stop: &stop,
-            cache: None,
+            indexes: None,
+            features: None,
             checkpoint_every: Duration::ZERO,
         };
         let result = train::run(spec, &attempt, &around).map(|(record, _)| record);
@@ -480,6 +505,7 @@ fn grpo(seed: u64) -> RunSpec {
             max_new_tokens = 24
         },
         mixture: Mixture::uniform(&train).unwrap(),
+        changes: Vec::new(),
         draw: DrawRule::Exact,
         datasets: ["spatial", "science"].map(table).into(),
         benchmarks: ["spatial_test", "chart"].map(table).into(),

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Serialize;
 
 use super::{
-    Context, mixtures,
+    Context,
+    data::{Counter, Unit, means},
+    mixtures,
     printer::{Column, Printer},
 };
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
         limit::{BadLimit, Limit, Then},
     },
     name::{BadName, Name},
-    sampler::{self, Change, Dataset, Draw, MeanLength, Schedule, Settings, Slice, Summary},
+    sampler::{self, Change, Dataset, Draw, Schedule, Settings, Slice, Summary},
     seed::Seed,
     store,
     sweep::Plan,
@@ -67,6 +69,9 @@ pub(super) struct Args {
     /// What the shares are of.
     #[arg(long, value_enum, default_value_t = Unit::Groups)]
     unit: Unit,
+    /// Whose tokens, `nano` or a checkpoint folder [default: the experiment's base].
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// End before any dataset's rows are drawn for the N+1st time [default: they repeat for ever].
     #[arg(long, value_name = "N", value_parser = passes)]
     max_passes: Option<f64>,
@@ -109,14 +114,6 @@ enum Rule {
     Iid,
 }
 
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Unit {
-    /// Prompt groups.
-    Groups,
-    /// Prompt tokens, pictures included, by the mean lengths that `modo data check --model FOLDER` measured.
-    Tokens,
-}
-
 fn passes(text: &str) -> Result<f64, String> {
     let passes = text.parse().ok().filter(|passes: &f64| *passes > 0.0 && passes.is_finite());
     passes.ok_or_else(|| "it must be a number above 0".to_owned())
@@ -130,9 +127,10 @@ fn limit(text: &str) -> Result<(Name, Limit), String> {
     ))
 }
 
-fn change(text: &str) -> Result<(u64, String), String> {
-    let (n, mixture) = text.split_once(':').ok_or("write `N:a=0.5,b=0.5`")?;
-    Ok((n.parse().map_err(|_| format!("`{n}` is no number of a draw"))?, mixture.to_owned()))
+/// From when on, and the shares that hold then.
+pub(super) fn change(text: &str) -> Result<(u64, String), String> {
+    let (n, mixture) = text.split_once(':').ok_or("write `100:a=0.5,b=0.5`")?;
+    Ok((n.parse().map_err(|_| format!("`{n}` is no whole number"))?, mixture.to_owned()))
 }
 
 /// One draw, as scripts read it.
@@ -198,16 +196,23 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         Some(Rule::Iid) => DrawRule::Iid,
         None => plan.as_ref().map_or(DrawRule::Exact, |plan| plan.draw),
     };
-    let step = args.step.or(plan.map(|plan| plan.budget.prompts_per_step)).unwrap_or(STEP);
+    let step = args.step.or(plan.as_ref().map(|plan| plan.budget.prompts_per_step)).unwrap_or(STEP);
     let otherwise = args.max_passes.map(|max_passes| Limit::Passes { max_passes, then: Then::Stop });
     let settings = Settings { draw, step, limits, otherwise };
-    let means = means(&datasets, context);
-    let in_groups = |mixture: &Mixture| match args.unit {
-        Unit::Groups => Ok(mixture.clone()),
-        Unit::Tokens => sampler::groups_of_tokens(mixture, &means)
-            .input()
-            .map_err(|error| error.hint("`modo data check NAME --model FOLDER` measures it")),
+    let model = args.model.as_deref().or(plan.as_ref().map(|plan| plan.base.as_str()));
+    let counter = match model {
+        None if args.unit == Unit::Tokens => {
+            return Err(Error::input("tokens are those of a model, and none is named")
+                .at("option `--unit tokens`")
+                .hint("name one with `--model`, or an experiment that has one"));
+        }
+        // What nobody asked for may be missing.
+        Some(model) if args.unit == Unit::Tokens || args.model.is_some() => Some(Counter::read(model)?),
+        model => model.and_then(|model| Counter::read(model).ok()),
     };
+    let configs = datasets.iter().filter_map(|d| Some((d, catalog.get(&d.name).ok()?)));
+    let means = means(configs, counter.as_ref(), context);
+    let in_groups = |mixture: &Mixture| args.unit.in_groups(mixture, &means);
     let seed = Seed::new(args.seed);
     let mut schedule = Schedule::new(&in_groups(&mixture)?, &datasets, seed, &settings).input()?;
     for (start, mixture) in &changes {
@@ -270,13 +275,6 @@ fn drawn_only(mixture: Mixture) -> Mixture {
     Mixture::try_from(parts).expect("taking out zeros leaves the sum as it was")
 }
 
-/// Mean lengths of the datasets that were measured.
-fn means(datasets: &[Dataset], context: &Context) -> BTreeMap<Name, MeanLength> {
-    let Some(cache) = &context.cache else { return BTreeMap::new() };
-    let known = |d: &Dataset| Some((d.name.clone(), sampler::lengths::read(cache, &d.content_hash)?));
-    datasets.iter().filter_map(known).collect()
-}
-
 fn print_summary(summary: &Summary, json: bool, printer: &mut Printer) -> Result<()> {
     if json {
         return printer.json(summary);
@@ -288,12 +286,13 @@ fn print_summary(summary: &Summary, json: bool, printer: &mut Printer) -> Result
         Column::Number("draws"),
         Column::Number("passes"),
         Column::Number("different rows"),
-        Column::Number("tokens"),
         Column::Number("pixels"),
+        Column::Number("tokens"),
     ];
-    // Two columns more where anybody has measured.
-    let measured = summary.rows.iter().any(|row| row.tokens.is_some());
-    let columns = if measured { &columns[..] } else { &columns[..6] };
+    // A column or two more where anybody has measured.
+    let any = |measured: fn(&sampler::SummaryRow) -> bool| usize::from(summary.rows.iter().any(measured));
+    let measured = any(|row| row.pixels.is_some()) + any(|row| row.tokens.is_some());
+    let columns = &columns[..6 + measured];
     let estimate =
         |value: Option<f64>| value.map_or("not measured".to_owned(), |value| format!("{value:.3e}"));
     let row = |row: &sampler::SummaryRow| {
@@ -304,8 +303,8 @@ fn print_summary(summary: &Summary, json: bool, printer: &mut Printer) -> Result
             row.groups.to_string(),
             format!("{:.3}", row.passes),
             row.unique_rows.to_string(),
-            estimate(row.tokens),
             estimate(row.pixels),
+            estimate(row.tokens),
         ];
         cells.truncate(columns.len());
         cells

@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     check_experiment(&folder)?;
     let experiment = Experiment::open(&folder, context)?;
     let mixture = Mixture::uniform(&experiment.plan.train).map_err(Error::input)?;
-    let mut spec = experiment.train_spec(mixture)?;
+    let mut spec = experiment.train_spec(&mixture)?;
     let plan = experiment.plan.evaluation;
     spec.base.clone_from(&args.model);
     spec.evaluation = Evaluation {
@@ -73,7 +73,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         threads: context.threads,
         device: context.device()?,
         stop,
-        cache: None,
+        indexes: context.cache.as_deref(),
+        features: None,
         checkpoint_every: train::CHECKPOINT_EVERY,
     };
     let scores = train::score_base(&spec, &around)?;

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Context,
+    data::{Counter, means},
     printer::{Printer, Progress},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     name::Name,
     registry::Named as _,
     run::RunSpec,
-    sampler::{check, source},
+    sampler::{Dataset, MeanLength, check, source},
     store,
     sweep::{self, Confirm, Event, Observer, Outcome, Plan, Point, Sources, Sweep, Tally},
     train,
@@ -236,7 +237,7 @@ impl Experiment {
     }
 
     /// One run at the full budget on a mixture, scored on report questions.
-    pub(super) fn train_spec(&self, mixture: Mixture) -> Result<RunSpec> {
+    pub(super) fn train_spec(&self, mixture: &Mixture) -> Result<RunSpec> {
         let mut plan = self.plan.clone();
         // A plan without [confirm] scores its one run as it scores the others.
         let evaluation = plan.evaluation;
@@ -247,17 +248,30 @@ impl Experiment {
             completions: evaluation.completions,
         });
         confirm.seeds = 1;
-        // A mixture may name every dataset of the catalogue; those without a share have no part in the run.
-        let named = mixture.shares().filter(|(name, share)| *share > 0.0 || self.plan.train.contains(name));
-        let mixture = Mixture::new(&named.map(|(name, share)| (name.clone(), share)).collect()).input()?;
-        let point = Point { label: "train".to_owned(), mixture, replicates: 1 };
+        let point = Point { label: "train".to_owned(), mixture: self.of_plan(mixture)?, replicates: 1 };
         let mut specs = sweep::confirm_specs(&plan, self.sources(), &[point])?;
         Ok(specs.remove(0))
     }
 
-    /// Where the runs of an experiment keep what is made of its datasets once.
-    fn cache(&self) -> PathBuf {
-        self.folder.join("cache")
+    /// A mixture may name every dataset of the catalogue; those without a share have no part in a run.
+    pub(super) fn of_plan(&self, mixture: &Mixture) -> Result<Mixture> {
+        let named = mixture.shares().filter(|(name, share)| *share > 0.0 || self.plan.train.contains(name));
+        Mixture::new(&named.map(|(name, share)| (name.clone(), share)).collect()).input()
+    }
+
+    /// Mean lengths of the training datasets that were measured, in tokens of the base.
+    pub(super) fn means(&self, context: &Context) -> Result<BTreeMap<Name, MeanLength>> {
+        let counter = Counter::read(&self.plan.base)?;
+        let mut datasets = Vec::new();
+        for name in &self.plan.train {
+            let config = self.catalog.get(name)?;
+            let cache = context.cache.as_deref();
+            let rows = source::open(name, config, &context.data_root, Portion::All, cache)?;
+            let (content_hash, rows) = (rows.content_hash(), rows.len());
+            datasets.push((Dataset { name: name.clone(), content_hash, rows }, config));
+        }
+        let datasets = datasets.iter().map(|(dataset, config)| (dataset, *config));
+        Ok(means(datasets, Some(&counter), context))
     }
 
     /// Opens every dataset and benchmark and puts golds to their rewards: what each run would stumble over is said before
@@ -265,7 +279,8 @@ impl Experiment {
     pub(super) fn check_data(&self, context: &Context) -> Result<()> {
         for name in self.plan.train.iter().chain(&self.plan.benchmarks) {
             let config = self.catalog.get(name)?;
-            let rows = source::open(name, config, &context.data_root, Portion::All, Some(&self.cache()))?;
+            let cache = context.cache.as_deref();
+            let rows = source::open(name, config, &context.data_root, Portion::All, cache)?;
             check::check_rewards(name, config, rows.as_ref(), train::self_test_rows(config))?;
         }
         Ok(())
@@ -289,8 +304,8 @@ impl Experiment {
         }
         let mut sweep = Sweep::new(&self.folder, &self.plan, specs, stop)?;
         // Cores are used by runs first: one thread each.
-        let options = ["--threads", "1", "--device", context.processor.name()];
-        sweep.worker.command.splice(1..1, options.map(Into::into));
+        let options = ["--threads", "1", "--device", context.processor.name()].map(Into::into);
+        sweep.worker.command.splice(1..1, options.into_iter().chain(context.cache_options()));
         sweep.worker.env.push(("MODO_DATA_ROOT".to_owned(), context.data_root.display().to_string()));
         let mut bars = Bars::new(what, printer, sweep.specs.len());
         let outcome = sweep.run(&mut bars)?;

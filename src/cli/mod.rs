@@ -22,7 +22,7 @@ mod train;
 
 use std::{
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -128,11 +128,11 @@ struct Shared {
     /// Catalogue of datasets [default: datasets.toml here, or the embedded one].
     #[arg(long, global = true, value_name = "FILE")]
     datasets: Option<PathBuf>,
-    /// Folder for what is made of datasets once: indexes of their rows, reports [default: $MODO_CACHE, or modo in
-    /// the user's folder for caches]; the runs of an experiment keep theirs in its own folder.
+    /// Folder for what is made of datasets once: indexes of their rows, what checks found [default: $MODO_CACHE,
+    /// or modo in the user's folder for caches].
     #[arg(long, global = true, value_name = "FOLDER", conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
-    /// Make nothing for later: read every file anew.
+    /// Make nothing for later: read every file anew, and keep the features of pictures in memory only.
     #[arg(long, global = true)]
     no_cache: bool,
     /// Print results and errors only.
@@ -167,6 +167,7 @@ struct Context {
     datasets: Option<PathBuf>,
     /// Where the indexes of datasets are kept; none: nowhere.
     cache: Option<PathBuf>,
+    no_cache: bool,
 }
 
 impl Context {
@@ -191,6 +192,21 @@ impl Context {
             data_root: shared.data_root.clone().or_else(root).unwrap_or_else(|| PathBuf::from(".")),
             datasets: shared.datasets.clone(),
             cache: if shared.no_cache { None } else { shared.cache.clone().or_else(cache) },
+            no_cache: shared.no_cache,
+        }
+    }
+
+    /// Where the runs of an experiment keep the features of pictures; none: nowhere.
+    fn features(&self, experiment: &Path) -> Option<PathBuf> {
+        (!self.no_cache).then(|| experiment.join("cache"))
+    }
+
+    /// The options that make another process keep things where this one does.
+    fn cache_options(&self) -> Vec<OsString> {
+        match &self.cache {
+            _ if self.no_cache => vec!["--no-cache".into()],
+            Some(cache) => vec!["--cache".into(), cache.into()],
+            None => Vec::new(),
         }
     }
 
@@ -198,7 +214,7 @@ impl Context {
     fn catalog(&self) -> Result<Catalog> {
         match &self.datasets {
             Some(path) => Catalog::read(path),
-            None if std::path::Path::new(DATASETS).is_file() => Catalog::read(DATASETS.as_ref()),
+            None if Path::new(DATASETS).is_file() => Catalog::read(DATASETS.as_ref()),
             None => Ok(Catalog::embedded()),
         }
     }

@@ -122,13 +122,14 @@ fn score_base(
         return Ok(());
     }
     let specs = BaseScores::specs(experiment, sweep)?;
-    let cache = experiment.folder.join("cache");
+    let features = context.features(&experiment.folder);
     let around = Surroundings {
         data_root: &context.data_root,
         threads: context.threads,
         device: context.device()?,
         stop,
-        cache: Some(&cache),
+        indexes: context.cache.as_deref(),
+        features: features.as_deref(),
         checkpoint_every: train::CHECKPOINT_EVERY,
     };
     let bar = printer.progress("scoring the base", specs.len() as u64);

@@ -559,6 +559,7 @@ mod tests {
             base_hash: "0".repeat(32),
             algorithm: toml::Table::new(),
             mixture: Mixture::uniform(&["spatial".parse::<Name>().unwrap()]).unwrap(),
+            changes: Vec::new(),
             draw: DrawRule::Exact,
             datasets: BTreeMap::new(),
             benchmarks: BTreeMap::new(),

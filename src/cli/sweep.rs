@@ -174,7 +174,8 @@ fn try_out(
         threads: 1,
         device: context.device()?,
         stop,
-        cache: None,
+        indexes: context.cache.as_deref(),
+        features: None,
         checkpoint_every: train::CHECKPOINT_EVERY,
     };
     train::trial(spec, &around)

@@ -1,12 +1,15 @@
 //! `modo train`: one training run, on a mixture or from a spec file.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
 use super::{
     Context,
+    data::Unit,
+    draw::change,
     experiment::{Experiment, check_experiment, folder},
     mixtures,
     printer::{Column, Printer},
@@ -15,7 +18,7 @@ use crate::{
     error::{Context as _, Error, Result},
     ledger::{ClaimError, RunFolder},
     mixture::Mixture,
-    run::{BenchmarkScore, RunRecord, RunSpec},
+    run::{BenchmarkScore, MixtureChange, RunRecord, RunSpec},
     train::{self, Surroundings},
 };
 
@@ -23,6 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   modo train --mixture best.json
   modo train --mixture detect=0.5,science=0.5 --experiment experiments/quickstart
+  modo train --mixture uniform --change 24:best  # other shares after 24 steps
   modo train --experiment experiments/nano_base \\
       --mixture experiments/nano_base/mixture.json --out assets/nano
   modo train --spec experiments/quickstart/runs/0123456789abcdef/spec.json";
@@ -34,6 +38,12 @@ pub(super) struct Args {
     /// A file, a name under mixtures/, or shares such as `a=0.5,b=0.5` [default: uniform].
     #[arg(long, value_name = "MIXTURE")]
     mixture: Option<String>,
+    /// Other shares after STEP optimizer steps; may be given several times.
+    #[arg(long = "change", value_name = "STEP:MIXTURE", value_parser = change)]
+    changes: Vec<(u64, String)>,
+    /// What the shares are of; tokens are those of the experiment's base.
+    #[arg(long, value_enum, default_value_t = Unit::Groups)]
+    unit: Unit,
     /// The experiment whose plan says everything else [default: experiments/quickstart].
     #[arg(long, value_name = "FOLDER")]
     experiment: Option<PathBuf>,
@@ -41,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Do the run of this file; what a sweep calls.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["mixture", "experiment", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mixture", "changes", "experiment", "out"])]
     spec: Option<PathBuf>,
     /// Print the run's record as JSON.
     #[arg(long)]
@@ -62,6 +72,10 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let folder = folder(args.experiment.as_deref());
     check_experiment(&folder)?;
     let experiment = Experiment::open(&folder, context)?;
+    let means = match args.unit {
+        Unit::Groups => BTreeMap::new(),
+        Unit::Tokens => experiment.means(context)?,
+    };
     let mixture = match &args.mixture {
         Some(text) => {
             if let Some(note) = mixtures::note(text, &experiment.catalog) {
@@ -71,8 +85,15 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         }
         None => Mixture::uniform(&experiment.plan.train).input()?,
     };
-    let spec = experiment.train_spec(mixture)?;
-    printer.note(format!("run {} of {}: {}", spec.id(), experiment.name, spec.mixture.brief()));
+    let mut spec = experiment.train_spec(&args.unit.in_groups(&mixture, &means)?)?;
+    for (after, text) in &args.changes {
+        let mixture = args.unit.in_groups(&mixtures::load(text, &experiment.catalog)?, &means)?;
+        spec.changes.push(MixtureChange { after: *after, mixture: experiment.of_plan(&mixture)? });
+    }
+    check_changes(&mut spec)?;
+    let then = |change: &MixtureChange| format!("; after step {}: {}", change.after, change.mixture.brief());
+    let then: String = spec.changes.iter().map(then).collect();
+    printer.note(format!("run {} of {}: {}{then}", spec.id(), experiment.name, spec.mixture.brief()));
     experiment.check_data(context)?;
     let run = RunFolder::create(&folder, &spec).failed()?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("models").join(spec.id().as_str()));
@@ -113,6 +134,31 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return printer.line("its model was written elsewhere; with `--out FOLDER` it is trained again");
     }
     printer.line(format!("model in {}", out.display()))
+}
+
+/// Puts changes in their order and refuses those that the run would stumble over.
+fn check_changes(spec: &mut RunSpec) -> Result<()> {
+    spec.changes.sort_by_key(|change| change.after);
+    let wrong = |what: String| Err(Error::input(what).at("option `--change`"));
+    let steps = spec.budget.steps;
+    for MixtureChange { after, .. } in &spec.changes {
+        if *after == 0 {
+            return wrong("the shares before the first step are those of `--mixture`".to_owned());
+        }
+        if *after >= steps {
+            return wrong(format!("the run has {steps} steps, and none comes after step {after}"));
+        }
+    }
+    if let Some(twice) = spec.changes.windows(2).find(|pair| pair[0].after == pair[1].after) {
+        return wrong(format!("there are two changes after step {}", twice[0].after));
+    }
+    let mut named = spec.changes.iter().flat_map(|change| change.mixture.parts());
+    match named.find(|(name, _)| !spec.datasets.contains_key(*name)) {
+        Some((unknown, _)) => {
+            wrong(format!("a mixture names `{unknown}`, which the plan's `train` does not"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Ends the thread that watches, also where training panics.
@@ -179,13 +225,14 @@ fn train_here(
         Err(error) => return Err(Error::failed(error)),
     };
     let experiment = run.path().ancestors().nth(2).unwrap_or(Path::new("."));
-    let cache = experiment.join("cache");
+    let features = context.features(experiment);
     let around = Surroundings {
         data_root: &context.data_root,
         threads: context.threads,
         device: context.device()?,
         stop,
-        cache: Some(&cache),
+        indexes: context.cache.as_deref(),
+        features: features.as_deref(),
         checkpoint_every: train::CHECKPOINT_EVERY,
     };
     match train::run(spec, &attempt, &around) {

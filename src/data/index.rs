@@ -224,9 +224,9 @@ pub(super) struct Builder {
 
 impl Builder {
     /// Starts one in the folder that it will lie in.
-    pub(super) fn new(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let file = tempfile::Builder::new().prefix(".making-").tempfile_in(folder)?;
+    fn new(path: &Path) -> io::Result<Self> {
+        let (folder, name) = making(path);
+        let file = tempfile::Builder::new().prefix(&name).tempfile_in(folder)?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         file.write_all(MAGIC)?;
         let at = MAGIC.len() as u64;
@@ -324,15 +324,34 @@ pub(super) fn open_or_make(
     fs::create_dir_all(folder)?;
     // Where locks are not supported every process makes its own, and the last one's stays.
     let lock = File::create(path.with_extension("lock"))?;
-    let _ = lock.lock();
+    let locked = lock.lock().is_ok();
     if let Some(index) = Index::open(path, root) {
         return Ok(index);
     }
-    make(Builder::new(folder)?)?.finish(path)?;
+    if locked {
+        remove_unfinished(path);
+    }
+    make(Builder::new(path)?)?.finish(path)?;
     let _ = fs::remove_file(path.with_extension("lock"));
     remove_older(path);
     Index::open(path, root)
         .ok_or_else(|| io::Error::other("the files changed while they were indexed; try again"))
+}
+
+/// The folder of an index, and how files in it begin that are to become the index.
+fn making(path: &Path) -> (&Path, String) {
+    let folder = path.parent().expect("an index lies in a folder");
+    (folder, format!(".making-{}-", path.file_stem().unwrap_or_default().to_string_lossy()))
+}
+
+/// Deletes what processes that were killed have left of this index.
+fn remove_unfinished(path: &Path) {
+    let (folder, start) = making(path);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&start) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Deletes the indexes of earlier states of the same files.

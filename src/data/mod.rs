@@ -9,6 +9,7 @@ pub mod check;
 mod clean;
 pub mod config;
 mod guard;
+mod header;
 mod in_order;
 mod index;
 pub mod overlap;

@@ -2,9 +2,14 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage, metadata::Orientation};
+use image::{
+    ColorType, DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage, metadata::Orientation,
+};
 
-use super::guard;
+use super::{
+    guard,
+    header::{self, Header},
+};
 use crate::sample::Picture;
 
 /// Most pixels of a picture that is decoded: 8192 × 8192.
@@ -60,26 +65,30 @@ pub fn decode(picture: &Picture) -> Result<RgbImage, BadPicture> {
 pub fn size(picture: &Picture) -> Result<(u32, u32), BadPicture> {
     match picture {
         Picture::Rgb { width, height, .. } => Ok((*width, *height)),
-        Picture::Encoded(_) => header(picture).map(|(width, height, _)| (width, height)),
+        Picture::Encoded(_) => header(picture).map(|header| (header.width, header.height)),
     }
 }
 
-/// Width, height and what a pixel is before decoding (`Rgb8`, `La16`), from the header alone.
-pub(super) fn header(picture: &Picture) -> Result<(u32, u32, String), BadPicture> {
+/// Width, height and what a pixel is before decoding, from the header alone.
+pub(super) fn header(picture: &Picture) -> Result<Header, BadPicture> {
     match picture {
-        Picture::Rgb { width, height, .. } => Ok((*width, *height, "Rgb8".to_owned())),
-        Picture::Encoded(bytes) => guarded(|| {
-            let (decoder, orientation) = opened(bytes)?;
-            let (width, height) = decoder.dimensions();
-            let mode = format!("{:?}", decoder.color_type());
-            Ok(match orientation {
-                Orientation::Rotate90
-                | Orientation::Rotate270
-                | Orientation::Rotate90FlipH
-                | Orientation::Rotate270FlipH => (height, width, mode),
-                _ => (width, height, mode),
-            })
-        }),
+        Picture::Rgb { width, height, .. } => {
+            Ok(Header { width: *width, height: *height, color: ColorType::Rgb8 })
+        }
+        Picture::Encoded(bytes) => match header::plain(bytes) {
+            Some(header) => Ok(header),
+            None => guarded(|| {
+                let (decoder, orientation) = opened(bytes)?;
+                let ((width, height), color) = (decoder.dimensions(), decoder.color_type());
+                Ok(match orientation {
+                    Orientation::Rotate90
+                    | Orientation::Rotate270
+                    | Orientation::Rotate90FlipH
+                    | Orientation::Rotate270FlipH => Header { width: height, height: width, color },
+                    _ => Header { width, height, color },
+                })
+            }),
+        },
     }
 }
 
@@ -98,8 +107,10 @@ fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder + '_, Orientation), BadPict
     if width == 0 || height == 0 {
         return Err(BadPicture::Empty { width, height });
     }
-    // A picture whose EXIF block is broken is shown as it is, as viewers do.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    // A picture whose EXIF block is broken is shown as it is, as viewers do. To be asked, a JPEG reads its header again.
+    let turned = header::plain(bytes).is_none();
+    let orientation = turned.then(|| decoder.orientation().ok()).flatten();
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
     Ok((decoder, orientation))
 }
 

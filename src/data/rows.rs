@@ -12,6 +12,7 @@ use std::{
 use super::{
     clean::{self, Flaw},
     config::{DatasetConfig, Exclude, FileSource, Files, Pictures, Role, Source},
+    header::Header,
     in_order::in_order,
     index::{self, Builder, Index, Place, Stamp, Stored, StoredPicture},
     picture, propose,
@@ -184,7 +185,14 @@ pub(super) fn open(
     if rows.all() == 0 {
         return Err(at(Error::input("the files hold no rows")));
     }
-    rows.choose(split, &excluded, source.pictures);
+    let left_out = rows.choose(split, &excluded, source.pictures);
+    // One list may be for several datasets, and a row of the other half is none of this one.
+    if portion == Portion::All && left_out == 0 && !excluded.is_empty() {
+        tracing::warn!(
+            "dataset `{name}`: none of the {} rows in `exclude` is there; have they changed since the list was made?",
+            excluded.len()
+        );
+    }
     if rows.is_empty() && source.pictures == Pictures::Skip && portion == Portion::All {
         return Err(at(Error::input("no row has a picture, and `pictures` is `\"skip\"`")));
     }
@@ -279,8 +287,8 @@ impl FileRows {
     ///
     /// The first bit of a row's own hash decides its half: equal rows are in the same half, and files may be
     /// renamed, split or reordered without moving a row to the other half. Bad rows count by their place only:
-    /// they are in both halves, where they are reported and never scored.
-    fn choose(&mut self, portion: Portion, excluded: &HashSet<String>, pictures: Pictures) {
+    /// they are in both halves, where they are reported and never scored. Returns how many were excluded.
+    fn choose(&mut self, portion: Portion, excluded: &HashSet<String>, pictures: Pictures) -> u64 {
         let (bad_row, skipped_row) = (bad_row(), skipped_row());
         let mut hasher = blake3::Hasher::new();
         let mut kept = Vec::new();
@@ -288,8 +296,9 @@ impl FileRows {
         if let (true, Backing::Index(index, ..)) = (all, &self.rows) {
             // What the loop below would come to.
             (self.hash, self.chosen) = (index.content(), Chosen::All);
-            return;
+            return 0;
         }
+        let mut left_out = 0;
         for number in 0..self.all() {
             let hash = self.hash_at(number);
             if hash == skipped_row {
@@ -302,15 +311,21 @@ impl FileRows {
                     Portion::Selection => first_half,
                     Portion::Report => !first_half,
                 };
-            if in_portion && (excluded.is_empty() || !excluded.contains(&hash.to_hex()[..HASH_DIGITS])) {
-                hasher.update(hash.as_bytes());
-                if !all {
-                    kept.push(number);
-                }
+            if !in_portion {
+                continue;
+            }
+            if !excluded.is_empty() && excluded.contains(&hash.to_hex()[..HASH_DIGITS]) {
+                left_out += 1;
+                continue;
+            }
+            hasher.update(hash.as_bytes());
+            if !all {
+                kept.push(number);
             }
         }
         self.hash = hasher.finalize();
         self.chosen = if all { Chosen::All } else { Chosen::Some(kept) };
+        left_out
     }
 
     fn check_bad(&self, most: Option<u64>) -> Result<()> {
@@ -450,9 +465,7 @@ struct ReadRow {
 struct Found {
     origin: Origin,
     hash: blake3::Hash,
-    width: u32,
-    height: u32,
-    mode: String,
+    header: Header,
 }
 
 /// Where the encoded bytes of a picture are.
@@ -648,11 +661,11 @@ impl Opened {
             };
             let picture = Picture::Encoded(bytes);
             // The header alone: what is no picture, or a bomb, is found here; decoding happens once, at use.
-            let (width, height, mode) = picture::header(&picture).map_err(|e| {
+            let header = picture::header(&picture).map_err(|e| {
                 let file = if let Origin::File(file) = &origin { Some(file.clone()) } else { None };
                 Unusable { file, ..wrong(e.to_string()) }
             })?;
-            found.push(Found { origin, hash: picture.hash(), width, height, mode });
+            found.push(Found { origin, hash: picture.hash(), header });
             pictures.push(picture);
         }
         Ok((pictures, found))
@@ -706,13 +719,14 @@ impl Opened {
                     let Picture::Encoded(bytes) = picture else {
                         unreachable!("files hold encoded pictures")
                     };
-                    let Found { origin, hash, width, height, mode } = found;
+                    let Found { origin, hash, header: Header { width, height, color } } = found;
                     let at = match origin {
                         Origin::File(file) => builder.picture_file(&file, &self.root.show(&file)),
                         Origin::Inside(pieces) => Place::Inside(own.clone(), pieces),
                         Origin::Memory => builder.picture(hash, bytes)?,
                     };
-                    pictures.push(StoredPicture { at, hash: hash.to_hex().to_string(), width, height, mode });
+                    let (hash, mode) = (hash.to_hex().to_string(), format!("{color:?}"));
+                    pictures.push(StoredPicture { at, hash, width, height, mode });
                 }
                 let Sample { id, question, options, answer, .. } = sample;
                 builder.row(hash, &Stored::Row { id, question, options, answer, pictures })

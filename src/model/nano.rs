@@ -67,6 +67,12 @@ pub fn embedded(device: &Device) -> Result<Model, NanoError> {
     Ok(Model::load(folder.path(), device)?)
 }
 
+/// Writes what the embedded base has beside its weights: sizes and tokenizer.
+pub fn write_without_weights(folder: &Path) -> std::io::Result<()> {
+    let others = EMBEDDED.iter().filter(|(name, _)| *name != "model.safetensors");
+    others.into_iter().try_for_each(|(name, bytes)| std::fs::write(folder.join(name), bytes))
+}
+
 /// What can go wrong in making a nano model.
 #[derive(Debug, thiserror::Error)]
 pub enum NanoError {

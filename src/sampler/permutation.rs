@@ -50,71 +50,121 @@ impl RowOrder {
         mix(self.key ^ mix(pass ^ PASS))
     }
 
-    /// A Feistel network on a rectangle: each half-round shifts one coordinate by a keyed hash of the other.
-    #[inline]
-    fn mixed(&self, key: u64, mut left: u64, mut right: u64) -> u64 {
+    /// The row whose place on the rectangle, mixed until it is one of a row, this place becomes.
+    fn mixed(&self, key: u64, left: u64, right: u64) -> u64 {
+        let mut cells = [[left, right]];
         loop {
-            for round in 0..HALF_ROUNDS / 2 {
-                left = shift(left, below(hash(key, 2 * round, right), self.width), self.width);
-                right = shift(right, below(hash(key, 2 * round + 1, left), self.height), self.height);
-            }
-            // At most 2⁶³: rectangles of 2⁶² rows have fewer than 2³² cells too many.
-            let row = left.wrapping_mul(self.height).wrapping_add(right);
+            cells = self.rounds(key, cells);
             // Cycle walking: the rectangle has fewer than `width` cells too many, so this is one turn nearly always.
-            if row < self.rows {
+            if let Some(row) = self.row_of(cells[0]) {
                 return row;
             }
         }
     }
+
+    /// As [`Self::mixed`], of several places; nothing sensible for those beyond the last row, which may never become a row.
+    #[inline]
+    fn group(&self, key: u64, cells: [[u64; 2]; GROUP]) -> [u64; GROUP] {
+        let mixed = self.rounds(key, cells);
+        std::array::from_fn(|i| match self.row_of(mixed[i]) {
+            Some(row) => row,
+            None if self.row_of(cells[i]).is_some() => self.mixed(key, mixed[i][0], mixed[i][1]),
+            None => 0,
+        })
+    }
+
+    /// A Feistel network on a rectangle: each half-round shifts one coordinate by a keyed hash of the other.
+    #[inline]
+    fn rounds<const N: usize>(&self, key: u64, mut cells: [[u64; 2]; N]) -> [[u64; 2]; N] {
+        for round in 0..HALF_ROUNDS / 2 {
+            for [left, right] in &mut cells {
+                *left = shift(*left, below(hash(key, 2 * round, *right), self.width), self.width);
+            }
+            for [left, right] in &mut cells {
+                *right = shift(*right, below(hash(key, 2 * round + 1, *left), self.height), self.height);
+            }
+        }
+        cells
+    }
+
+    #[inline]
+    fn row_of(&self, [left, right]: [u64; 2]) -> Option<u64> {
+        // At most 2⁶³: rectangles of 2⁶² rows have fewer than 2³² cells too many.
+        let row = left.wrapping_mul(self.height).wrapping_add(right);
+        (row < self.rows).then_some(row)
+    }
 }
 
-/// The rows that the draws of a dataset take, quicker than [`RowOrder::row`] for one draw after another.
+/// Rows that are worked out together, one group after the other; a whole pass of a dataset that is shuffled outright.
+const AHEAD: usize = SHUFFLED as usize;
+
+/// Rows of a group: their rounds do not wait for each other, so that a group takes little longer than one of them.
+const GROUP: usize = 4;
+
+/// The rows that the draws of a dataset take, quicker than [`RowOrder::row`] for one draw after another: some are
+/// worked out ahead.
 pub(super) struct Rows {
     order: RowOrder,
-    /// The draw that the rest is about.
-    ordinal: u64,
+    /// The draw that takes the first of the rows in hand.
+    first: u64,
+    /// How many rows are in hand, all of one pass.
+    held: u64,
+    ahead: [u64; AHEAD],
     pass: u64,
-    position: u64,
     /// Of the pass.
     key: u64,
-    /// The position's place on the rectangle.
+    /// The position in the pass that comes after them, and its place on the rectangle.
+    position: u64,
     left: u64,
     right: u64,
 }
 
 impl Rows {
     pub(super) fn new(order: RowOrder) -> Self {
-        let mut rows = Self { order, ordinal: 0, pass: 0, position: 0, key: 0, left: 0, right: 0 };
-        rows.seek(0);
-        rows
+        let key = order.pass_key(0);
+        let ahead = [0; AHEAD];
+        Self { order, first: 0, held: 0, ahead, pass: 0, key, position: 0, left: 0, right: 0 }
     }
 
     /// Pass and row of the dataset's draw number `ordinal`.
     #[inline]
     pub(super) fn at(&mut self, ordinal: u64) -> (u64, u64) {
-        if ordinal != self.ordinal || self.position == self.order.rows {
-            self.seek(ordinal);
+        let mut within = ordinal.wrapping_sub(self.first);
+        if within >= self.held {
+            self.fill(ordinal);
+            within = 0;
         }
-        let row = if self.order.rows <= SHUFFLED {
-            self.order.row(self.pass, self.position)
-        } else {
-            self.order.mixed(self.key, self.left, self.right)
-        };
-        self.ordinal = ordinal.wrapping_add(1);
-        self.position = self.position.wrapping_add(1);
-        self.right = self.right.wrapping_add(1);
-        if self.right == self.order.height {
-            self.right = 0;
-            self.left = self.left.wrapping_add(1);
-        }
-        (self.pass, row)
+        (self.pass, self.ahead[within as usize % AHEAD])
     }
 
-    fn seek(&mut self, ordinal: u64) {
-        self.ordinal = ordinal;
-        (self.pass, self.position) = (ordinal / self.order.rows, ordinal % self.order.rows);
-        self.key = self.order.pass_key(self.pass);
-        (self.left, self.right) = (self.position / self.order.height, self.position % self.order.height);
+    /// Takes the rows from this draw on in hand, as far as its pass goes.
+    #[inline(never)]
+    fn fill(&mut self, ordinal: u64) {
+        let RowOrder { rows, height, .. } = self.order;
+        if ordinal != self.first.wrapping_add(self.held) || self.position == rows {
+            (self.pass, self.position) = (ordinal / rows, ordinal % rows);
+            self.key = self.order.pass_key(self.pass);
+            (self.left, self.right) = (self.position / height, self.position % height);
+        }
+        self.first = ordinal;
+        self.held = (rows - self.position).min(AHEAD as u64);
+        if rows <= SHUFFLED {
+            self.ahead = shuffled(self.key, rows);
+            self.ahead.rotate_left(self.position as usize);
+        } else {
+            for group in self.ahead.chunks_exact_mut(GROUP) {
+                let cells: [[u64; 2]; GROUP] = std::array::from_fn(|_| {
+                    let cell = [self.left, self.right];
+                    self.right = self.right.wrapping_add(1);
+                    if self.right == height {
+                        (self.left, self.right) = (self.left.wrapping_add(1), 0);
+                    }
+                    cell
+                });
+                group.copy_from_slice(&self.order.group(self.key, cells));
+            }
+        }
+        self.position += self.held;
     }
 }
 

@@ -759,7 +759,7 @@ impl Summary {
     pub fn measure(&mut self, means: &BTreeMap<Name, MeanLength>) {
         for row in &mut self.rows {
             let Some(mean) = means.get(&row.dataset) else { continue };
-            row.tokens = Some(mean.tokens * row.groups as f64);
+            row.tokens = mean.tokens.map(|tokens| tokens * row.groups as f64);
             row.pixels = Some(mean.pixels * row.groups as f64);
         }
     }

@@ -28,13 +28,13 @@ pub enum NoLength {
 pub fn groups_of_tokens(tokens: &Mixture, means: &BTreeMap<Name, MeanLength>) -> Result<Mixture, NoLength> {
     let mut groups = BTreeMap::new();
     for (name, share) in tokens.shares() {
-        let mean = match means.get(name) {
+        let mean = match means.get(name).and_then(|mean| mean.tokens) {
             _ if share == 0.0 => 1.0,
             None => return Err(NoLength::Unknown(name.clone())),
-            Some(mean) if !(mean.tokens > 0.0 && mean.tokens.is_finite()) => {
-                return Err(NoLength::Nothing(name.clone(), mean.tokens));
+            Some(tokens) if !(tokens > 0.0 && tokens.is_finite()) => {
+                return Err(NoLength::Nothing(name.clone(), tokens));
             }
-            Some(mean) => mean.tokens,
+            Some(tokens) => tokens,
         };
         groups.insert(name.clone(), share / mean);
     }
@@ -53,7 +53,7 @@ mod tests {
     fn half_of_the_tokens_from_prompts_three_times_as_long_is_a_quarter_of_the_groups() {
         let (long, short): (Name, Name) = ("long".parse().unwrap(), "short".parse().unwrap());
         let tokens = Mixture::uniform([&long, &short]).unwrap();
-        let mean = |tokens| MeanLength { tokens, pixels: 0.0 };
+        let mean = |tokens| MeanLength { tokens: Some(tokens), pixels: 0.0 };
         let mut means = BTreeMap::from([(long.clone(), mean(300.0)), (short.clone(), mean(100.0))]);
         let groups = groups_of_tokens(&tokens, &means).unwrap();
         assert_eq!((groups.share(&long), groups.share(&short)), (0.25, 0.75));
@@ -62,7 +62,7 @@ mod tests {
             groups_of_tokens(&tokens, &means).unwrap_err().to_string(),
             "the mean length of `short` is 0 tokens"
         );
-        means.remove(&short);
+        means.insert(short.clone(), MeanLength { tokens: None, pixels: 9.0 });
         assert!(groups_of_tokens(&tokens, &means).unwrap_err().to_string().contains("not known"));
     }
 }

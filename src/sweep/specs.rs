@@ -150,6 +150,7 @@ fn build(
                 base_hash: sources.base_hash.to_owned(),
                 algorithm: plan.algorithm.clone(),
                 mixture: point.mixture.clone(),
+                changes: Vec::new(),
                 draw: plan.draw,
                 datasets: datasets.clone(),
                 benchmarks: benchmarks.clone(),

@@ -296,6 +296,7 @@ mod tests {
             base_hash: "none".to_owned(),
             algorithm: toml::Table::new(),
             mixture: crate::mixture::Mixture::uniform(&["spatial".parse::<Name>().unwrap()]).unwrap(),
+            changes: Vec::new(),
             draw: crate::mixture::draw_rule::DrawRule::Exact,
             datasets: BTreeMap::new(),
             benchmarks: BTreeMap::new(),

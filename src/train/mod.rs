@@ -34,7 +34,7 @@ use crate::{
     name::Name,
     reward::Reward,
     rl::algorithm::{self, Algorithm},
-    run::{self, Cost, Domain, Evaluation, Part, Realised, RunRecord, RunSpec},
+    run::{self, Cost, Domain, Evaluation, MixtureChange, Part, Realised, RunRecord, RunSpec},
     sample::Rows,
     sampler::{self, Schedule, check, source},
     seed::Seed,
@@ -72,8 +72,10 @@ pub struct Surroundings<'a> {
     pub device: Device,
     /// Set when the run should stop at the next step.
     pub stop: &'a AtomicBool,
+    /// A folder for the indexes of datasets in files; without one every run reads them through.
+    pub indexes: Option<&'a Path>,
     /// A folder that runs of an experiment share for the features of pictures.
-    pub cache: Option<&'a Path>,
+    pub features: Option<&'a Path>,
     /// Time between two checkpoints, see [`CHECKPOINT_EVERY`]; one is written after a step, at zero after every step.
     pub checkpoint_every: Duration,
 }
@@ -98,7 +100,7 @@ impl Datasets {
         let mut all = Vec::new();
         for (name, table) in &spec.datasets {
             let config = DatasetConfig::from_table(name, table.clone())?;
-            let rows = source::open(name, &config, around.data_root, Portion::All, around.cache)?;
+            let rows = source::open(name, &config, around.data_root, Portion::All, around.indexes)?;
             let reward = check::reward(name, &config)?;
             check::check_rewards(name, &config, rows.as_ref(), self_test_rows(&config))?;
             all.push(Dataset { name: name.clone(), config, reward, rows });
@@ -117,7 +119,14 @@ impl Datasets {
         }
         let step = spec.budget.prompts_per_step;
         let settings = sampler::Settings { draw: spec.draw, step, limits, otherwise: None };
-        let schedule = Schedule::new(&spec.mixture, &order, Seed::new(spec.draw_seed), &settings).input()?;
+        let seed = Seed::new(spec.draw_seed);
+        let mut schedule = Schedule::new(&spec.mixture, &order, seed, &settings).input()?;
+        for MixtureChange { after, mixture } in &spec.changes {
+            let reason = format!("planned after step {after}");
+            let (start, added) = (after.saturating_mul(step), Vec::new());
+            let change = sampler::Change { start, mixture: mixture.clone(), added, reason };
+            schedule.change(&change, 0).input().at(format!("the change after step {after}"))?;
+        }
         let draws = spec.budget.steps.saturating_mul(step);
         if let Some(end) = schedule.end().filter(|end| end.n < draws) {
             let what = format!("the run takes {draws} prompt groups and the schedule ends before: {end}");
@@ -234,7 +243,7 @@ pub fn score_base(spec: &RunSpec, around: &Surroundings) -> Result<Vec<run::Benc
 }
 
 fn feature_store(model: &Model, around: &Surroundings) -> Result<FeatureStore> {
-    let Some(folder) = around.cache else { return Ok(FeatureStore::new(model, Limits::default())) };
+    let Some(folder) = around.features else { return Ok(FeatureStore::new(model, Limits::default())) };
     let path = folder.join(format!("features-{}.bin", model.hash));
     std::fs::create_dir_all(folder).at(folder.display())?;
     FeatureStore::on_disk(model, Limits::default(), &path).at(path.display())
@@ -317,7 +326,7 @@ fn open_benchmark(
                 .hint("its role in datasets.toml would have to be `in_domain` or `out_of_domain`"));
         }
     };
-    let rows = source::open(name, &config, around.data_root, portion, around.cache)?;
+    let rows = source::open(name, &config, around.data_root, portion, around.indexes)?;
     let reward = check::reward(name, &config)?;
     check::check_rewards(name, &config, rows.as_ref(), self_test_rows(&config))?;
     let origin = Origin { name, domain, config: &config, rows: rows.as_ref(), reward };

@@ -22,8 +22,7 @@ use crate::{
     report::DataCheck,
     reward::Reward,
     sample::Rows,
-    sampler::{self, lengths::MeanLength},
-    store,
+    sampler, store,
 };
 
 /// Rows of a generated dataset that are checked unless more are asked for: all come from the same few rules.
@@ -56,9 +55,9 @@ pub(super) struct Args {
     /// Compare no pictures and questions between datasets.
     #[arg(long, conflicts_with = "exclusions")]
     no_overlap: bool,
-    /// Checkpoint folder whose tokens are counted; `modo draw --unit tokens` needs it once.
-    #[arg(long, value_name = "FOLDER")]
-    model: Option<PathBuf>,
+    /// Model whose tokens are counted, `nano` or a checkpoint folder; shares of tokens need it once.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// Fail where more than this share of the rows cannot be used, from 0 to 1 [default: `max_bad` of the table].
     #[arg(long, value_name = "SHARE", value_parser = share)]
     tolerate: Option<f64>,
@@ -208,10 +207,10 @@ fn examine(
     let limit = args.rows.unwrap_or(if generated { GENERATED_ROWS } else { u64::MAX }).min(rows.len());
     let hash = rows.content_hash();
     let cache = context.cache.as_deref();
+    let counted = counter.map(|counter| counter.key(config));
     let remembered = cache.map(|cache| {
         // Everything that decides what is found.
-        let key =
-            (env!("CARGO_PKG_VERSION"), content(rows.as_ref()), format!("{config:?}"), limit, &args.model);
+        let key = (env!("CARGO_PKG_VERSION"), content(rows.as_ref()), format!("{config:?}"), limit, &counted);
         let key = store::short_hash(&serde_json::to_vec(&key).expect("texts and numbers"));
         cache.join(format!("check-{key}.json"))
     });
@@ -240,9 +239,12 @@ fn examine(
     check.content = content(rows.as_ref());
     let tolerated = args.tolerate.is_none_or(|share| check.n_bad as f64 <= share * check.checked as f64);
     check.ok = tolerated && check.n_reward_failures == 0 && check.n_bad < check.checked;
-    if let (Some(cache), Some(text), Some(pictures)) = (cache, check.text_tokens, check.picture_tokens) {
-        let mean = MeanLength { tokens: text[1] + pictures[1], pixels: check.mean_pixels };
-        sampler::lengths::write(cache, &hash, &mean).failed().at(cache.display())?;
+    // The means of some rows only, because few were asked for, are not those of the dataset.
+    if let (Some(cache), None, true) = (cache, args.rows, check.n_bad < check.checked) {
+        let tokens =
+            check.text_tokens.zip(check.picture_tokens).map(|(text, pictures)| text[1] + pictures[1]);
+        let tokens = counted.zip(tokens);
+        sampler::lengths::write(cache, &hash, check.mean_pixels, tokens).failed().at(cache.display())?;
     }
     Ok((check, prints.map(|prints| Opened { rows, prints, generated })))
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 pub(super) use check::last_checks;
 use clap::Subcommand;
+pub(super) use tokens::{Counter, Unit, means};
 
 use super::{Context, printer::Printer};
 use crate::{

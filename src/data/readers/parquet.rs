@@ -7,7 +7,7 @@
 //! index can point there: see [`super::pages`].
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fs::File,
     ops::Range,
     path::Path,
@@ -80,12 +80,16 @@ impl Reader for Parquet {
         let other = file.try_clone().map_err(Unreadable::new)?;
         let (schema, metadata) = guard::timed(length / FOOTER_SHARE, move || {
             footer::check_depth(&other).map_err(|what| format!("the file cannot be read: {what}"))?;
-            let metadata = ArrowReaderMetadata::load(&other, ArrowReaderOptions::new())
+            let metadata = ArrowReaderMetadata::load(&other, options())
                 .map_err(|e| format!("the file is no Parquet file, or is damaged: {e}"))?;
+            let notes = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+            let notes: HashMap<String, String> =
+                notes.filter_map(|note| Some((note.key.clone(), note.value.clone()?))).collect();
+            let schema = Arc::new(Schema::clone(metadata.schema()).with_metadata(notes));
             // What cannot be read so is read as it says itself.
             let options = ArrowReaderOptions::new().with_schema(with_views(metadata.schema()).into());
             let viewed = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
-            Ok((Arc::clone(metadata.schema()), viewed.unwrap_or(metadata)))
+            Ok((schema, viewed.unwrap_or(metadata)))
         })
         .map_err(Unreadable::new)?;
         let columns = Columns::new(&schema, source)?;
@@ -113,6 +117,12 @@ impl Reader for Parquet {
             cache: Arc::clone(&self.cache),
         }))
     }
+}
+
+/// How files are opened. Arrow's own note of the columns is not believed: where it calls bytes a text, the decoder does not
+/// look whether they are one, and what it gives then is none.
+pub(super) fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
 }
 
 /// Number of the file and of the row group in it.

@@ -42,7 +42,8 @@ pub(in crate::data) fn parquet(path: &Path) -> Result<Peek, String> {
     let file = File::open(path).map_err(|e| e.to_string())?;
     guard::timed(0, move || {
         super::footer::check_depth(&file)?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, super::parquet::options())
+            .map_err(|e| e.to_string())?;
         let reader = builder.with_limit(ROWS).with_batch_size(ROWS).build().map_err(|e| e.to_string())?;
         batches(reader.map(|batch| batch.map_err(|e| e.to_string())))
     })
