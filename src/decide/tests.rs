@@ -80,6 +80,7 @@ fn asked(ledger: &Ledger, of: Target, constraints: &Constraints) -> Result<Predi
         constraints,
         supply: None,
         predictor: &predictor("proposer"),
+        low: None,
         optimizer: crate::optimize::default_optimizer().as_ref(),
         n_permutations: 99,
         next: (Batch::ConstantLiar, 2),
