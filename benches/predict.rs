@@ -365,15 +365,15 @@ fn covered(method: &dyn Method, train: &[Vec<Observation>], test: &[Vec<Observat
     let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
     let judged = skill::Judged::new(method, train, &[], &settings).expect("enough runs");
     let fitted = method.fit_all(train).expect("enough runs");
-    let of_target = |(i, (fitted, test)): (usize, (&Box<dyn Predictor>, &Vec<Observation>))| {
-        let skill = judged.target(i);
-        let inside = test.iter().filter(|run| {
-            let one = fitted.predict(&run.shares);
+    let of_target = |i: usize| {
+        let (skill, predictor) = (judged.target(i), fitted[i].as_ref());
+        let inside = test[i].iter().filter(|run| {
+            let one = predictor.predict(&run.shares);
             (run.score - one.mean).abs() <= skill.half_width(one.run_sd(), 0.9)
         });
-        inside.count() as f64 / test.len() as f64
+        inside.count() as f64 / test[i].len() as f64
     };
-    fitted.iter().zip(test).enumerate().map(of_target).sum::<f64>() / test.len() as f64
+    (0..test.len()).map(of_target).sum::<f64>() / test.len() as f64
 }
 
 fn coverage(methods: &[Candidate], draws: usize) {

@@ -358,8 +358,8 @@ impl Method for Borrowed<'_> {
     }
 }
 
-/// With more datasets than this a fit takes several times as long, and there are half as many shufflings: the smallest
-/// chance is .01.
+/// With more datasets than this a fit takes several times as long, and there are a quarter as many shufflings: the
+/// smallest chance is .02.
 const WIDE: usize = 64;
 
 /// [`Judged::new`], made affordable for tables of hundreds of mixtures: there the chance of a skill comes from its
@@ -374,7 +374,7 @@ pub fn judge(
     let d = targets.first().and_then(|runs| runs.first()).map_or(0, |run| run.shares.len());
     let n_permutations = match settings.n_permutations {
         _ if n_mixtures > settings.refit_up_to => 0,
-        n if d > WIDE => n.div_ceil(2),
+        n if d > WIDE => n.div_ceil(4),
         n => n,
     };
     Judged::new(method, targets, sums, &skill::Settings { n_permutations, ..*settings })

@@ -38,7 +38,7 @@ impl Coordinates {
     fn of(self, share: f64) -> f64 {
         match self {
             // Optimizers ask this a million times, and roots by name cost a fraction of a power.
-            Self::Power(power) if power == 0.5 => share.max(0.0).sqrt(),
+            Self::Power(0.5) => share.max(0.0).sqrt(),
             Self::Power(power) if power == 1.0 / 3.0 => share.max(0.0).cbrt(),
             Self::Power(power) => share.max(0.0).powf(power),
             Self::Log => (share.max(0.0) + LOG_OFFSET).ln(),

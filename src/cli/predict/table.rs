@@ -219,7 +219,9 @@ impl Joined {
             };
             let mut runs: Vec<Observation> = self.shares.iter().zip(scores).map(one).collect();
             if mixtures(&runs).len() < runs.len() {
-                runs.iter_mut().for_each(|run| run.noise_variance = None);
+                for run in &mut runs {
+                    run.noise_variance = None;
+                }
             }
             runs
         };
