@@ -331,12 +331,14 @@ fn known_numbers_of_questions_are_noise_and_what_would_settle_it_is_in_the_table
     let words = needed.as_u64().map_or(">200 runs each".to_owned(), |n| format!("{n} runs each"));
     assert!(text.contains("to settle") && text.contains("questions") && text.contains(&words), "{text}");
     // Repeated mixtures tell the noise themselves.
-    let twice: String =
-        (0..20).map(|i| format!("t{i},{},{}\n", i as f64 / 19.0, 1.0 - i as f64 / 19.0)).collect();
-    fs::write(folder.path().join("a.csv"), format!("id,a,b\n{}{twice}", a.concat())).unwrap();
-    let twice: String =
-        (0..20).map(|i| format!("t{i},{}\n", 0.5 + 0.01 * ((i * 3 % 11) as f64 - 5.0))).collect();
-    fs::write(folder.path().join("b.csv"), format!("id,s\n{}{twice}", b.concat())).unwrap();
+    let again = |i: usize| {
+        let share = i as f64 / 19.0;
+        let score = 0.5 + 0.01 * ((i * 3 % 11) as f64 - 5.0);
+        (format!("t{i},{share},{}\n", 1.0 - share), format!("t{i},{score}\n"))
+    };
+    let (again_a, again_b): (Vec<String>, Vec<String>) = (0..20).map(again).unzip();
+    fs::write(folder.path().join("a.csv"), format!("id,a,b\n{}{}", a.concat(), again_a.concat())).unwrap();
+    fs::write(folder.path().join("b.csv"), format!("id,s\n{}{}", b.concat(), again_b.concat())).unwrap();
     assert_eq!(skill(&["--questions", "100"])["skill"], skill(&[])["skill"]);
 }
 
@@ -383,12 +385,9 @@ fn three_datasets_can_be_chosen_for_the_maps_of_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let (a, b) = tables(|w| w[0].sqrt(), 20);
     // A fourth dataset of no share.
-    let a: String = a
-        .lines()
-        .enumerate()
-        .map(|(i, line)| format!("{line},{}\n", if i > 0 { "0" } else { "d" }))
-        .collect();
-    fs::write(folder.path().join("a.csv"), a).unwrap();
+    let with_fourth = |(i, line)| format!("{line},{}\n", if i > 0 { "0" } else { "d" });
+    let a: Vec<String> = a.lines().enumerate().map(with_fourth).collect();
+    fs::write(folder.path().join("a.csv"), a.concat()).unwrap();
     fs::write(folder.path().join("b.csv"), b).unwrap();
     let given = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score", "--next", "1"];
     let page = |maps: &[&str]| {

@@ -695,8 +695,10 @@ mod tests {
             "{}",
             chance.sentence()
         );
-        let seeds: Vec<Observation> = (0..10).map(|i| run(f64::from(i % 5) / 4.0, noise())).collect();
-        let seeds = judge(seeds);
+        // Two runs of each mixture lie 2 apart, mixtures .05 up and down.
+        let seed = |i| if i < 5 { 1.0 } else { -1.0 };
+        let two = |i| run(f64::from(i % 5) / 4.0, seed(i) + 0.05 * f64::from(i % 5 % 2));
+        let seeds = judge((0..10).map(two).collect());
         assert!(seeds.needed().ends_with("runs each"), "{}", seeds.needed());
         let constant = judge((0..10).map(|i| run(f64::from(i) / 9.0, 0.5)).collect());
         assert_eq!(constant.needed(), "constant");
