@@ -55,7 +55,7 @@ Examples:
 Tables are CSV, Parquet or JSON lines with one row per run. A column of numbers
 that only the mixtures have is a dataset's share, one that only the scores have
 is a target. What is decided on a table is written to `prediction.json` as well,
-beside `--out` or in the current folder. `new.csv` has the columns id, target, mean, sd, low and high:
+beside `--out` or `--report`, else in the current folder. `new.csv` has the columns id, target, mean, sd, low and high:
 the 90 % interval of the score of one new run.";
 
 /// Options of `modo predict`.

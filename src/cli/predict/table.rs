@@ -456,7 +456,8 @@ fn propose(
         let region = constraints.region(&datasets, constraints.supply().as_ref()).input()?;
         return super::pareto::show(&prediction, &fits, &args.pareto, &region, args.json, printer);
     }
-    let beside = args.out.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let beside = args.out.as_deref().or(args.report.as_deref()).and_then(Path::parent);
+    let beside = beside.unwrap_or(Path::new(""));
     let decided = beside.join(PREDICTION);
     store::write_whole(&decided, &store::to_json_pretty(&prediction)).at(decided.display())?;
     if let Some(out) = &args.out {
