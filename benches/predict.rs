@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 const WHAT: &str = "\
 curves   rank correlation on unseen mixtures of RegMix and Olmix, fitted on 10 to 50 runs
-cv       five-fold cross-validation on all 512 runs of RegMix
+cv       cross-validation on all 512 runs of RegMix, five folds or `--folds N`
 paper    leave-one-out R² on the runs of MoDoMoDo
 coverage share of unseen runs inside the 90 % intervals, at 10, 20 and 50 runs
 regret   regret of the best run found at a budget of 30 in the runs of RegMix: 10 at random, then batches of 10
@@ -49,7 +49,10 @@ fn main() {
             let tasks = tasks.into_iter().filter(|(flag, _)| asked(flag)).map(|(_, tasks)| tasks).collect();
             curves(&methods, draws, tasks);
         }
-        Some("cv") => cross_validation(&methods),
+        Some("cv") => {
+            let folds = option("--folds").map_or(5, |text| text.parse().expect("a number of folds"));
+            cross_validation(&methods, folds);
+        }
         Some("paper") => paper(&methods),
         Some("coverage") => coverage(&methods, draws),
         Some("regret") => regret_of_search(&methods, draws),
@@ -295,24 +298,24 @@ fn curves(methods: &[Candidate], draws: usize, tasks: Vec<Tasks>) {
     }
 }
 
-fn cross_validation(methods: &[Candidate]) {
+fn cross_validation(methods: &[Candidate], folds: usize) {
     let Some(table) = regmix() else { return };
     let mut rows: Vec<usize> = (0..table.shares.len()).collect();
     rows.shuffle(&mut Seed::new(2).rng());
     println!(
-        "RegMix, {} runs, five folds: mean over {} targets ± standard error over folds",
+        "RegMix, {} runs, {folds} folds: mean over {} targets ± standard error over folds",
         rows.len(),
         table.targets.len()
     );
     for Candidate { label, method } in methods {
         let start = Instant::now();
         let one = |fold: usize| {
-            let inside = |i: &usize| i % 5 == fold;
+            let inside = |i: &usize| i % folds == fold;
             let train: Vec<usize> = (0..rows.len()).filter(|i| !inside(i)).map(|i| rows[i]).collect();
             let test: Vec<usize> = (0..rows.len()).filter(inside).map(|i| rows[i]).collect();
             reached(method.as_ref(), &table.all_runs(&train), &table.all_runs(&test))
         };
-        let folds: Vec<Vec<Reached>> = (0..5).into_par_iter().map(one).collect();
+        let folds: Vec<Vec<Reached>> = (0..folds).into_par_iter().map(one).collect();
         let of = |f: fn(&Reached) -> f64| {
             mean(
                 &folds
@@ -357,6 +360,22 @@ fn paper(methods: &[Candidate]) {
     }
 }
 
+/// Share of `test` inside the intervals of `modo predict --at`, which refits rescale, over all targets.
+fn covered(method: &dyn Method, train: &[Vec<Observation>], test: &[Vec<Observation>]) -> f64 {
+    let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
+    let judged = skill::Judged::new(method, train, &[], &settings).expect("enough runs");
+    let fitted = method.fit_all(train).expect("enough runs");
+    let of_target = |i: usize| {
+        let (skill, predictor) = (judged.target(i), fitted[i].as_ref());
+        let inside = test[i].iter().filter(|run| {
+            let one = predictor.predict(&run.shares);
+            (run.score - one.mean).abs() <= skill.half_width(one.run_sd(), 0.9)
+        });
+        inside.count() as f64 / test[i].len() as f64
+    };
+    (0..test.len()).map(of_target).sum::<f64>() / test.len() as f64
+}
+
 fn coverage(methods: &[Candidate], draws: usize) {
     println!("share of unseen runs inside 90 % intervals, pooled over targets and {draws} draws");
     for Candidate { label, method } in methods {
@@ -372,11 +391,11 @@ fn coverage(methods: &[Candidate], draws: usize) {
             .flatten()
             {
                 let draws = if table.targets.len() > 50 { draws.div_ceil(6) } else { draws };
-                let all = all(&table, method.as_ref(), n, draws);
-                let of_draw: Vec<f64> = all
-                    .iter()
-                    .map(|draw| draw.iter().map(|r| r.covered).sum::<f64>() / draw.len() as f64)
-                    .collect();
+                let one = |draw: usize| {
+                    let (train, test) = table.draw(n, draw);
+                    covered(method.as_ref(), &table.all_runs(&train), &table.all_runs(&test))
+                };
+                let of_draw: Vec<f64> = (0..draws).into_par_iter().map(one).collect();
                 let (covered, error) = mean(&of_draw);
                 print!("  {} {covered:.3} ±{error:.3}", table.name);
                 pooled.push(covered);

@@ -273,6 +273,142 @@ fn predictors_are_compared_on_a_table() {
 }
 
 #[test]
+fn what_is_decided_on_a_table_is_written_beside_its_mixture_and_small_scores_keep_their_digits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = tables(|w| 2e-5 * w[0].sqrt(), 20);
+    // The noise of `tables` is far above such scores.
+    let exact: String = a
+        .lines()
+        .enumerate()
+        .map(|(i, line)| match line.split(',').collect::<Vec<_>>()[..] {
+            [id, share, ..] if i > 0 => format!("{id},{}\n", 2e-5 * share.parse::<f64>().unwrap().sqrt()),
+            _ => ",score\n".to_owned(),
+        })
+        .collect();
+    assert_ne!(exact, b);
+    fs::write(folder.path().join("a.csv"), a).unwrap();
+    fs::write(folder.path().join("b.csv"), exact).unwrap();
+    let given = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score"];
+    let out = modo(folder.path(), &[&given[..], &["--out", "mixtures/best.json"]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let text = stdout(&out);
+    assert!(text.contains("written: mixtures/prediction.json, mixtures/best.json"), "{text}");
+    assert!(text.contains("expected score 0.0000") && !text.contains("expected score 0.0000 "), "{text}");
+    let out = modo(folder.path(), &[&given[..], &["--json"]].concat());
+    for file in ["mixtures/prediction.json", "prediction.json"] {
+        assert_eq!(json(&fs::read(folder.path().join(file)).unwrap()), json(&out.stdout), "{file}");
+    }
+}
+
+#[test]
+fn known_numbers_of_questions_are_noise_and_what_would_settle_it_is_in_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |i: usize| {
+        let share = i as f64 / 19.0;
+        (
+            format!("r{i},{share},{}\n", 1.0 - share),
+            format!("r{i},{}\n", 0.5 + 0.01 * ((i * 7 % 11) as f64 - 5.0)),
+        )
+    };
+    let (a, b): (Vec<String>, Vec<String>) = (0..20).map(row).unzip();
+    fs::write(folder.path().join("a.csv"), format!("id,a,b\n{}", a.concat())).unwrap();
+    fs::write(folder.path().join("b.csv"), format!("id,s\n{}", b.concat())).unwrap();
+    let given = ["predict", "--mixtures", "a.csv", "--scores", "b.csv"];
+    let skill = |more: &[&str]| {
+        let out = modo(folder.path(), &[&given[..], &["--json"], more].concat());
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        json(&out.stdout)[0].clone()
+    };
+    assert!(skill(&[])["skill"]["signal"]["within_sd"].is_null());
+    // 100 answers at about one half: .5 / √100.
+    for questions in ["100", "s=100"] {
+        let known = skill(&["--questions", questions]);
+        assert_eq!(known["n_questions"], 100);
+        assert!((known["skill"]["signal"]["within_sd"].as_f64().unwrap() - 0.05).abs() < 1e-3, "{known}");
+    }
+    let text = stdout(&modo(folder.path(), &[&given[..], &["--questions", "100"]].concat()));
+    let needed = skill(&["--questions", "100"])["skill"]["signal"]["runs_per_mixture_needed"].clone();
+    let words = needed.as_u64().map_or(">200 runs each".to_owned(), |n| format!("{n} runs each"));
+    assert!(text.contains("to settle") && text.contains("questions") && text.contains(&words), "{text}");
+    // Repeated mixtures tell the noise themselves.
+    let again = |i: usize| {
+        let share = i as f64 / 19.0;
+        let score = 0.5 + 0.01 * ((i * 3 % 11) as f64 - 5.0);
+        (format!("t{i},{share},{}\n", 1.0 - share), format!("t{i},{score}\n"))
+    };
+    let (again_a, again_b): (Vec<String>, Vec<String>) = (0..20).map(again).unzip();
+    fs::write(folder.path().join("a.csv"), format!("id,a,b\n{}{}", a.concat(), again_a.concat())).unwrap();
+    fs::write(folder.path().join("b.csv"), format!("id,s\n{}{}", b.concat(), again_b.concat())).unwrap();
+    assert_eq!(skill(&["--questions", "100"])["skill"], skill(&[])["skill"]);
+}
+
+#[test]
+fn cheaper_runs_help_where_they_go_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    let surface = |w: &[f64; 3]| w[0].sqrt() - w[1] * w[2];
+    let (a, b) = tables(surface, 12);
+    let (low_a, low_b) = tables(|w| 3.0 + 2.0 * surface(w), 60);
+    write("a.csv", a);
+    write("b.csv", b);
+    write("c.csv", low_a);
+    write("d.csv", low_b);
+    let low = ["--low-mixtures", "c.csv", "--low-scores", "d.csv"];
+    let given = ["compare", "--mixtures", "a.csv", "--scores", "b.csv", "--predictors", "gp3_cube", "--json"];
+    let out = modo(folder.path(), &[&given[..], &["--sizes", "5"], &low].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert!(stderr(&out).contains("score: rank correlation of cheap and dear runs"), "{}", stderr(&out));
+    let lines: Vec<Value> = stdout(&out).lines().map(|line| json(line.as_bytes())).collect();
+    assert_eq!(lines[1]["method"], "two_fidelity");
+    let error = |line: &Value| line["learning_curve"][0]["error"]["mean"].as_f64().unwrap();
+    assert!(error(&lines[1]) < error(&lines[0]), "{lines:?}");
+    let given = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score", "--json"];
+    let out = modo(folder.path(), &[&given[..], &low].concat());
+    assert_eq!(json(&out.stdout)["predictor"], "two_fidelity", "{}", stderr(&out));
+
+    // The same of two experiments.
+    let lift = |shares: &BTreeMap<String, f64>| 0.2 * shares["science"].sqrt();
+    let cheap = experiment(folder.path(), lift);
+    fs::rename(&cheap, folder.path().join("experiments/cheap")).unwrap();
+    experiment(folder.path(), lift);
+    let (prediction, _) = predicted(folder.path(), &["--low", "experiments/cheap"]);
+    assert_eq!(prediction["predictor"], "two_fidelity");
+    let notes = prediction["notes"].to_string();
+    assert!(notes.contains("chart, sampled: rank correlation of cheap and dear runs"), "{notes}");
+    let out = modo(folder.path(), &["predict", "--low", "experiments/none"]);
+    assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
+    assert!(stderr(&out).contains("option `--low`"), "{}", stderr(&out));
+}
+
+#[test]
+fn three_datasets_can_be_chosen_for_the_maps_of_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = tables(|w| w[0].sqrt(), 20);
+    // A fourth dataset of no share.
+    let with_fourth = |(i, line)| format!("{line},{}\n", if i > 0 { "0" } else { "d" });
+    let a: Vec<String> = a.lines().enumerate().map(with_fourth).collect();
+    fs::write(folder.path().join("a.csv"), a.concat()).unwrap();
+    fs::write(folder.path().join("b.csv"), b).unwrap();
+    let given = ["predict", "--mixtures", "a.csv", "--scores", "b.csv", "--maximize", "score", "--next", "1"];
+    let page = |maps: &[&str]| {
+        let out = modo(folder.path(), &[&given[..], &["--report", "page.html"], maps].concat());
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        fs::read_to_string(folder.path().join("page.html")).unwrap()
+    };
+    let chosen = page(&["--map", "d,b,c", "--map", "a,b,d"]);
+    assert_eq!(chosen.matches("expected score over d, b, c").count(), 1);
+    assert_eq!(chosen.matches("expected score over a, b, d").count(), 1);
+    assert!(!page(&[]).contains("over d, b, c"));
+    for (map, expected) in
+        [("a,b,x", "there is no dataset `x`"), ("a,b", "three different"), ("a,b,a", "three different")]
+    {
+        let out = modo(folder.path(), &[&given[..], &["--report", "page.html", "--map", map]].concat());
+        assert_eq!(out.status.code(), Some(2));
+        assert!(stderr(&out).contains(expected) && stderr(&out).contains("`--map`"), "{}", stderr(&out));
+    }
+}
+
+#[test]
 fn proposed_runs_become_runs_of_the_sweep() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = experiment(folder.path(), |shares| 0.2 * shares["science"].sqrt());
@@ -613,6 +749,32 @@ fn bad_tables_say_what_where_and_what_to_do() {
     check(&good.0, &good.1, &["--at", "c.csv", "--out", "d.csv"], &["there is no column `c`", "in c.csv"]);
     check(&good.0, &good.1, &["--at", "none.csv"], &["the table cannot be read", "none.csv"]);
     check("", &good.1, &[], &["a.csv", "tables are CSV with a header"]);
+    check(
+        &good.0.replace(',', ";"),
+        &good.1,
+        &[],
+        &["the columns are separated by semicolons", "in a.csv", "commas between columns"],
+    );
+    check(&good.0.replace(',', "\t"), &good.1, &[], &["separated by tabs"]);
+    let at = ["--at", "c.csv", "--out", "d.csv"];
+    for (rows, expected) in [
+        ("x,.5,.5,0\ny,NaN,.5,0\n", ["column `a` holds NaN", "take the row out of that table"]),
+        (
+            "x,.5,.5,0\ny,50,50,0\n",
+            ["the shares sum to 100.0000", "every row sums to 100; here other rows do not"],
+        ),
+    ] {
+        fs::write(folder.path().join("c.csv"), format!(",a,b,c\n{rows}")).unwrap();
+        check(&good.0, &good.1, &at, &[&expected[..], &["c.csv, row `y`"]].concat());
+    }
+    for (questions, expected) in [
+        ("none", "`none` is no number of questions"),
+        ("scor=5", "there is no score `scor`"),
+        ("500", "which is no rate from 0 to 1"),
+    ] {
+        let (a, b) = tables(|w| 2.0 + w[0], 6);
+        check(&a, &b, &["--questions", questions], &[expected]);
+    }
 }
 
 #[test]

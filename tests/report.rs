@@ -352,6 +352,7 @@ fn explored(mut report: Report, constraints: &str) -> Report {
         proposal: proposal.as_deref(),
         next: vec![(next, 0.004, Interval { mean: 0.39, low: 0.37, high: 0.41 })],
         aims: vec![1, 2],
+        triples: Vec::new(),
         optimizer: default_optimizer().as_ref(),
         seed: Seed::new(3),
     });

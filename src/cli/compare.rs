@@ -13,7 +13,7 @@ use crate::{
     predict::{
         PREDICTORS, by_name,
         compare::{Compared, Estimate, Scores, Settings, compare},
-        mixtures,
+        mixtures, two_fidelity,
     },
     report,
     seed::Seed,
@@ -25,6 +25,7 @@ Examples:
   modo compare --mixtures a.csv --scores b.csv
   modo compare --mixtures a.csv --scores b.csv --targets loss --predictors gp3,ridge
   modo compare --mixtures a.csv --scores b.csv --sizes 10,20,50 --draws 12 --json
+  modo compare --mixtures a.csv --scores b.csv --low-mixtures c.csv --low-scores d.csv
   modo compare --mixtures a.csv --scores b.csv --plot curves.svg";
 
 /// Options of `modo compare`.
@@ -46,6 +47,13 @@ pub(super) struct Args {
     /// Predictors to compare [default: all of `modo list predictors`].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     predictors: Vec<String>,
+    /// Shares of cheaper runs (a smaller model, fewer steps) of the same datasets: `two_fidelity` is then compared too,
+    /// which knows all of them.
+    #[arg(long, value_name = "FILE", requires = "low_scores")]
+    low_mixtures: Option<PathBuf>,
+    /// Their scores, with the same columns.
+    #[arg(long, value_name = "FILE", requires = "low_mixtures")]
+    low_scores: Option<PathBuf>,
     /// Mixtures fitted on, of the points of the learning curve.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "10,20,30,50")]
     sizes: Vec<usize>,
@@ -73,7 +81,8 @@ const LEAST_MIXTURES: usize = 3;
 const AXIS: usize = 50;
 
 pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
-    let columns = Columns { id: args.id.as_deref(), wanted: &args.targets, budget: None, without: &[] };
+    let columns =
+        Columns { id: args.id.as_deref(), wanted: &args.targets, budget: None, without: &[], questions: &[] };
     let joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
     let targets = joined.observations();
     let n_mixtures = targets.first().map_or(0, |runs| mixtures(runs).len());
@@ -100,6 +109,10 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         compared.push(compare(name, method.as_ref(), &targets, &settings));
     }
     drop(bar);
+    if let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) {
+        let low = joined.low_fidelity(args.id.as_deref(), [mixtures, scores], printer)?;
+        compared.push(compare(two_fidelity::NAME, &low, &targets, &settings));
+    }
     if let Some(path) = &args.plot {
         let picture = report::learning_curves(&compared).ok_or_else(|| {
             Error::input("there are too few mixtures for a learning curve")

@@ -24,6 +24,7 @@ use crate::{
         goal::{self, Rail},
         next_runs::Batch,
     },
+    predict::{Observation, two_fidelity::TwoFidelities},
     run::Part,
     store,
     sweep::plan::{Aggregate, Plan},
@@ -47,12 +48,14 @@ Examples:
   modo predict --mixtures a.csv --scores b.csv --minimize loss --out mix.json
   modo predict --mixtures a.csv --scores b.csv --minimize loss --report page.html
   modo predict --mixtures a.csv --scores b.csv --at asked.csv --out new.csv
+  modo predict --mixtures a.csv --scores b.csv --questions gsm8k=1319,mmlu=14042
   modo predict --maximize chart=2,science_test=1 --guardrail Overall=0.01
   modo predict --mixtures a.csv --scores b.csv --maximize x,y --worst
 
 Tables are CSV, Parquet or JSON lines with one row per run. A column of numbers
 that only the mixtures have is a dataset's share, one that only the scores have
-is a target. `new.csv` then has the columns id, target, mean, sd, low and high:
+is a target. What is decided on a table is written to `prediction.json` as well,
+beside `--out` or `--report`, else in the current folder. `new.csv` has the columns id, target, mean, sd, low and high:
 the 90 % interval of the score of one new run.";
 
 /// Options of `modo predict`.
@@ -93,6 +96,10 @@ pub(super) struct Args {
     /// Column of either table that says how long a run trained: rows of another than the commonest value are left out.
     #[arg(long, value_name = "COLUMN", requires = "mixtures")]
     budget: Option<String>,
+    /// Questions behind every score, or `NAME=N` of each: scores are then rates from 0 to 1 whose noise is at least that
+    /// of so many answers, unless mixtures were repeated and tell it themselves.
+    #[arg(long, value_name = "N", requires = "mixtures", value_delimiter = ',')]
+    questions: Vec<String>,
     /// Column with the paper's In-Score, for its rules; goes with `--out-score`.
     #[arg(long, value_name = "COLUMN", requires = "mixtures", requires = "out_score")]
     in_score: Option<String>,
@@ -102,8 +109,12 @@ pub(super) struct Args {
     /// Table of mixtures to predict the scores of.
     #[arg(long, value_name = "FILE", requires = "mixtures")]
     at: Option<PathBuf>,
-    /// Shares of cheaper runs (a smaller model, fewer steps) of the same datasets, to help `--at`.
-    #[arg(long, value_name = "FILE", requires = "low_scores", requires = "at")]
+    /// Another experiment with cheaper runs (a smaller model, fewer steps) on the same datasets and benchmarks, to learn
+    /// from as far as they go along with those of this one.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "mixtures")]
+    low: Option<PathBuf>,
+    /// Shares of cheaper runs of the same datasets, the same for tables.
+    #[arg(long, value_name = "FILE", requires = "low_scores", requires = "mixtures", conflicts_with_all = ["report", "pareto"])]
     low_mixtures: Option<PathBuf>,
     /// Their scores, with the same columns.
     #[arg(long, value_name = "FILE", requires = "low_mixtures")]
@@ -129,6 +140,9 @@ pub(super) struct Args {
     /// Write a page with plots of a table's predictions; an experiment has `modo report`.
     #[arg(long, value_name = "FILE", requires = "mixtures", conflicts_with = "at")]
     report: Option<PathBuf>,
+    /// Map the objective on that page over these three datasets instead of those it depends on most; may be given again.
+    #[arg(long = "map", value_name = "A,B,C", requires = "report", action = clap::ArgAction::Append)]
+    maps: Vec<String>,
     /// Print the Pareto front of two or three scores (In-Score, Out-Score, Overall, a benchmark, a column) instead.
     #[arg(long, value_name = "SCORES", value_delimiter = ',', conflicts_with_all = ["at", "report"])]
     pareto: Vec<String>,
@@ -179,6 +193,8 @@ pub(super) struct Asked {
     worst: bool,
     guardrails: Vec<Rail>,
     without: Vec<String>,
+    /// An experiment with cheaper runs.
+    low: Option<PathBuf>,
 }
 
 impl Asked {
@@ -192,6 +208,7 @@ impl Asked {
             worst: false,
             guardrails: Vec::new(),
             without: Vec::new(),
+            low: None,
         }
     }
 }
@@ -322,6 +339,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         guardrails,
         worst: args.worst,
         without: args.without.clone(),
+        low: args.low.clone(),
         aims,
     };
     let (prediction, damaged) = predict(&experiment, context, &asked)?;
@@ -373,7 +391,11 @@ pub(super) fn predict(
     }
     let protocol = specs.first().map(ledger::protocol);
     let chosen = decide::from_ledger(&ledger, &plan.train, Part::Selection, protocol.as_deref());
-    let notes: Vec<String> = screened.notes().into_iter().chain(chosen.notes).collect();
+    let mut notes: Vec<String> = screened.notes().into_iter().chain(chosen.notes).collect();
+    let low = match &asked.low {
+        Some(folder) => Some(low_fidelity(folder, plan, &chosen.targets, &mut notes)?),
+        None => None,
+    };
     // Data need not be at hand to decide on runs that are done; then natural shares are not known.
     let supply = match experiment.supply(context) {
         Ok(supply) => Some(supply),
@@ -394,6 +416,7 @@ pub(super) fn predict(
         constraints: experiment.constraints(),
         supply: supply.as_ref(),
         predictor: &plan.predictor,
+        low: low.as_ref(),
         optimizer: asked.optimizer.as_ref(),
         n_permutations: PERMUTATIONS,
         next: (asked.by.into(), asked.next),
@@ -406,6 +429,38 @@ pub(super) fn predict(
     prediction.notes.splice(0..0, notes);
     all.write(&experiment.folder.join(LEDGER)).failed()?;
     Ok((prediction, damaged))
+}
+
+/// What the runs of the experiment in `folder` say about every target; how much transfers goes to `notes`.
+fn low_fidelity(
+    folder: &Path,
+    plan: &Plan,
+    targets: &[TargetRuns],
+    notes: &mut Vec<String>,
+) -> Result<TwoFidelities> {
+    const OPTION: &str = "option `--low`";
+    experiment::check_experiment(folder).map_err(|error| error.at(OPTION))?;
+    let (ledger, _) = Ledger::from_runs(folder).failed()?;
+    let low = decide::from_ledger(&ledger, &plan.train, Part::Selection, None);
+    let of = |target: &TargetRuns| {
+        let same = |other: &&TargetRuns| (&other.name, other.decoding) == (&target.name, target.decoding);
+        let found = low.targets.iter().find(same).filter(|found| !found.observations.is_empty());
+        found.map(|found| found.observations.clone()).ok_or_else(|| {
+            Error::input(format!("no cheaper run of these datasets was scored on `{}`", target.name))
+                .at(folder.display())
+                .at(OPTION)
+                .hint("it must have the same datasets and benchmarks, and finished runs")
+        })
+    };
+    let low = targets.iter().map(of).collect::<Result<Vec<_>>>()?;
+    let two =
+        TwoFidelities::new(&low).map_err(|error| Error::input(error).at(folder.display()).at(OPTION))?;
+    let high: Vec<Vec<Observation>> = targets.iter().map(|target| target.observations.clone()).collect();
+    notes.extend(targets.iter().zip(two.transfers(&high)).map(|(target, transfer)| {
+        let decoding = target.decoding.map_or("", decide::word);
+        format!("{}, {decoding}: rank correlation of cheap and dear runs {transfer:.2}", target.name)
+    }));
+    Ok(two)
 }
 
 /// The objective of the options where they name one, else of the plan.

@@ -96,7 +96,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
 
     printer.note("5/5  report");
     let page = folder.join("report.html");
-    let built = report::build(&experiment, context)?;
+    let built = report::build(&experiment, &[], context)?;
     report::write(&built, &page)?;
     printer.note(format!("     {} after {}", page.display(), HumanDuration(begun.elapsed())));
     printer.line(&built.verdict)

@@ -39,7 +39,8 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   modo report
-  modo report experiments/real_slices --out report.html";
+  modo report experiments/real_slices --out report.html
+  modo report --map geometry,spatial,science";
 
 /// Labels of the runs that test a proposal.
 pub(super) const PROPOSAL: &str = "proposal";
@@ -59,13 +60,17 @@ pub(super) struct Args {
     /// Where to write the page [default: report.html in the experiment].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Map the objective over these three datasets instead of those it depends on most; may be given again.
+    #[arg(long = "map", value_name = "A,B,C", action = clap::ArgAction::Append)]
+    maps: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     let folder = folder(args.experiment.as_deref());
     check_experiment(&folder)?;
     let experiment = Experiment::open(&folder, context)?;
-    let report = build(&experiment, context)?;
+    surfaces::triples(&args.maps, &experiment.plan.train)?;
+    let report = build(&experiment, &args.maps, context)?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("report.html"));
     write(&report, &out)?;
     printer.line(&report.verdict)?;
@@ -78,7 +83,8 @@ pub(super) fn write(report: &Report, out: &Path) -> Result<()> {
 }
 
 /// Gathers what the folders hold; nothing is computed that a file beside them does not show as well.
-pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report> {
+/// `maps`: see [`surfaces::triples`].
+pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context) -> Result<Report> {
     let folder = &experiment.folder;
     let prediction: Option<Prediction> = read_json(&folder.join(predict::PREDICTION));
     let sweep = experiment.sweep_specs(context)?;
@@ -132,7 +138,7 @@ pub(super) fn build(experiment: &Experiment, context: &Context) -> Result<Report
     if experiment.plan.train.iter().all(generated) {
         notes.push(WORLD.to_owned());
     }
-    let surfaces = prediction.as_ref().map(|prediction| explored(experiment, prediction, context));
+    let surfaces = prediction.as_ref().map(|prediction| explored(experiment, prediction, maps, context));
     let surfaces = match surfaces {
         Some(Ok(surfaces)) => Some(surfaces),
         Some(Err(error)) => {
@@ -209,12 +215,18 @@ impl BaseScores {
 const BASE: &str = "base.json";
 
 /// What the prediction says of mixtures not tried, under the experiment's constraints.
-fn explored(experiment: &Experiment, prediction: &Prediction, context: &Context) -> Result<Surfaces> {
+fn explored(
+    experiment: &Experiment,
+    prediction: &Prediction,
+    maps: &[String],
+    context: &Context,
+) -> Result<Surfaces> {
     let supply = experiment.supply(context)?;
     let region = experiment.constraints().region(&prediction.datasets, Some(&supply)).input()?;
     let fits = surfaces::fits(prediction, &experiment.plan.predictor, &target)?;
     let aims = surfaces::default_aims(&fits);
-    surfaces::surfaces(prediction, fits, aims, &region)
+    let triples = surfaces::triples(maps, &prediction.datasets)?;
+    surfaces::surfaces(prediction, fits, aims, triples, &region)
 }
 
 /// The mixtures that are trained with fresh seeds: the proposal, uniform shares, and the best that was seen.

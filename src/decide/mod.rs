@@ -10,7 +10,7 @@ mod targets;
 
 pub use prediction::{
     Best, Heuristic, LeftOut, Next, Outlier, Prediction, Proposed, RunPoint, SCHEMA, Score, TargetAt,
-    mixture_file,
+    decimals, mixture_file,
 };
 pub use screen::{Screened, same_run, screen};
 pub use targets::{Chosen, TargetRuns, from_ledger, protocols};
@@ -31,8 +31,9 @@ use crate::{
         proposal::{self, COVERAGE, propose},
     },
     predict::{
-        FitError, Method, Observation, Prediction as Expected, by_name, mixtures,
+        FitError, Method, Observation, Prediction as Expected, Predictor, by_name, mixtures,
         skill::{self, Assessment, Judged, Skill, Verdict},
+        two_fidelity::{self, TwoFidelities},
     },
     run::{Decoding, Domain},
     seed::Seed,
@@ -61,6 +62,8 @@ pub struct Question<'a> {
     pub supply: Option<&'a Supply>,
     /// Name and settings of the predictor.
     pub predictor: &'a toml::Table,
+    /// What cheaper runs say of every target: then these predict, with what they leave of the runs.
+    pub low: Option<&'a TwoFidelities>,
     /// How the proposal is searched for.
     pub optimizer: &'a dyn Optimizer,
     /// Shufflings behind the chance of every skill, see [`skill::Settings`].
@@ -139,13 +142,25 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     let n_mixtures = mixtures(&observations[0]).len();
     let mut notes = Vec::new();
     let (mut predictor, mut method) = method(question.predictor)?;
+    let mut low = question.low;
+    if low.is_some() {
+        two_fidelity::NAME.clone_into(&mut predictor);
+    }
     if n_mixtures == 3 && predictor != "mean" {
         notes.push(format!(
             "three mixtures are too few to judge `{predictor}` on one left out: the mean stands in for it"
         ));
         "mean".clone_into(&mut predictor);
-        method = by_name("mean").map_err(Error::failed)?;
+        (method, low) = (by_name("mean").map_err(Error::failed)?, None);
     }
+    // Of some of the targets: cheap runs belong to one each.
+    let learns = |of: &[usize]| -> Box<dyn Method + '_> {
+        match low {
+            Some(low) => Box::new(low.only(of)),
+            None => Box::new(Borrowed(method.as_ref())),
+        }
+    };
+    let all: Vec<usize> = (0..targets.len()).collect();
     let supply = question.constraints.supply();
     let supply = supply.as_ref().or(question.supply);
     if question.constraints.max_passes.is_some() && supply.is_none_or(|supply| supply.total_groups == 0) {
@@ -164,7 +179,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     // One fit of every target, and of its shufflings, from which every sum is judged.
     let (mut sums, objective) = sums(question)?;
     let of_sums: Vec<Vec<f64>> = sums.iter().map(|sum| sum.weights(targets.len())).collect();
-    let judged = judge(method.as_ref(), &observations, &of_sums, &settings).map_err(|e| unfit(&e))?;
+    let judged = judge(learns(&all).as_ref(), &observations, &of_sums, &settings).map_err(|e| unfit(&e))?;
     let of_targets: Vec<Skill> = (0..targets.len()).map(|i| judged.target(i)).collect();
     if let Objective::Worst { .. } = question.objective {
         notes.extend(sums[objective].without_signal(targets, &of_targets));
@@ -179,7 +194,8 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         |i: usize| sums[objective].members.iter().find(|member| member.0 == i).map_or(0.0, |member| member.1);
     let weights: Vec<f64> = shown.iter().map(|&i| weight(i)).collect();
     let runs: Vec<Vec<Observation>> = shown.iter().map(|&i| observations[i].clone()).collect();
-    let surface = Surface::fit(method.as_ref(), &runs, &weights).map_err(|error| unfit(&error))?;
+    let of_shown = learns(&shown);
+    let surface = Surface::fit(of_shown.as_ref(), &runs, &weights).map_err(|error| unfit(&error))?;
     let assessment = Assessment {
         targets: shown.iter().map(|&i| of_targets[i].clone()).collect(),
         objective: skills[objective].clone(),
@@ -240,7 +256,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     for (i, predictor) in shown.iter().zip(surface.predictors()) {
         notes.extend(predictor.notes().into_iter().map(|note| format!("{}: {note}", targets[*i].name)));
     }
-    let outliers = outliers(question, method.as_ref(), &shown, &of_targets).map_err(|error| unfit(&error))?;
+    let outliers = outliers(question, &|i| learns(&[i]), &shown, &of_targets).map_err(|e| unfit(&e))?;
     notes.extend(outliers.iter().take(OUTLIERS_SHOWN).map(Outlier::sentence));
     if outliers.len() > OUTLIERS_SHOWN {
         notes.push(format!("{} more scores lie as far off", outliers.len() - OUTLIERS_SHOWN));
@@ -257,7 +273,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     // The paper's search has no runs to choose.
     let climbing = default_optimizer();
     let wanted = Wanted {
-        method: method.as_ref(),
+        method: of_shown.as_ref(),
         targets: &runs,
         weights: &weights,
         guardrails: &goal.guardrails,
@@ -326,6 +342,26 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     })
 }
 
+/// A method that belongs to somebody else.
+struct Borrowed<'a>(&'a dyn Method);
+
+impl Method for Borrowed<'_> {
+    fn fit(&self, runs: &[Observation]) -> std::result::Result<Box<dyn Predictor>, FitError> {
+        self.0.fit(runs)
+    }
+
+    fn fit_all(
+        &self,
+        targets: &[Vec<Observation>],
+    ) -> std::result::Result<Vec<Box<dyn Predictor>>, FitError> {
+        self.0.fit_all(targets)
+    }
+}
+
+/// With more datasets than this a fit takes several times as long, and there are a quarter as many shufflings: the
+/// smallest chance is .02.
+const WIDE: usize = 64;
+
 /// [`Judged::new`], made affordable for tables of hundreds of mixtures: there the chance of a skill comes from its
 /// rank correlation and not from shufflings, of which each costs a fit of every target.
 pub fn judge(
@@ -335,7 +371,12 @@ pub fn judge(
     settings: &skill::Settings,
 ) -> Result<Judged, FitError> {
     let n_mixtures = targets.first().map_or(0, |runs| mixtures(runs).len());
-    let n_permutations = if n_mixtures <= settings.refit_up_to { settings.n_permutations } else { 0 };
+    let d = targets.first().and_then(|runs| runs.first()).map_or(0, |run| run.shares.len());
+    let n_permutations = match settings.n_permutations {
+        _ if n_mixtures > settings.refit_up_to => 0,
+        n if d > WIDE => n.div_ceil(4),
+        n => n,
+    };
     Judged::new(method, targets, sums, &skill::Settings { n_permutations, ..*settings })
 }
 
@@ -348,9 +389,9 @@ const FAR: f64 = 4.0;
 
 /// The scores of each shown target that do not fit the others, the furthest first. An outlier spoils what is predicted
 /// of its neighbours: each is taken out before the next is looked for.
-fn outliers(
+fn outliers<'a>(
     question: &Question,
-    method: &dyn Method,
+    learns: &dyn Fn(usize) -> Box<dyn Method + 'a>,
     shown: &[usize],
     skills: &[Skill],
 ) -> Result<Vec<Outlier>, FitError> {
@@ -375,7 +416,7 @@ fn outliers(
                 break;
             }
             let rest: Vec<Observation> = rows.iter().map(|&row| runs[row].clone()).collect();
-            match method.fit(&rest) {
+            match learns(i).fit(&rest) {
                 Ok(fitted) => predicted = fitted.held_out(),
                 Err(FitError::TooFew { .. }) => break,
                 Err(error) => return Err(error),

@@ -91,12 +91,20 @@ pub struct Outlier {
     pub deviations: f64,
 }
 
+/// Digits after the point with which numbers that stand together are written: four, and more where those would leave
+/// fewer than three of the largest.
+pub fn decimals(of: &[f64]) -> usize {
+    let largest = of.iter().copied().filter(|x| x.is_finite()).fold(0.0, |a: f64, b| a.max(b.abs()));
+    if largest > 0.0 { (2.0 - largest.log10().floor()).clamp(4.0, 15.0) as usize } else { 4 }
+}
+
 impl Outlier {
     /// What has to be said of it.
     pub fn sentence(&self) -> String {
+        let digits = decimals(&[self.observed, self.expected]);
         let label = if self.label == self.run { String::new() } else { format!(" ({})", self.label) };
         format!(
-            "run {}{label} has {:.4} in `{}` where the others predict {:.4}, {:.1} standard deviations off: it was \
+            "run {}{label} has {:.digits$} in `{}` where the others predict {:.digits$}, {:.1} standard deviations off: it was \
              used; look at it, or leave it out with `--without {}`",
             self.run,
             self.observed,

@@ -80,6 +80,7 @@ fn asked(ledger: &Ledger, of: Target, constraints: &Constraints) -> Result<Predi
         constraints,
         supply: None,
         predictor: &predictor("proposer"),
+        low: None,
         optimizer: crate::optimize::default_optimizer().as_ref(),
         n_permutations: 99,
         next: (Batch::ConstantLiar, 2),
@@ -178,4 +179,22 @@ fn three_mixtures_are_judged_by_the_mean_alone() {
     let prediction = asked(&three, Target::Overall, &Constraints::default()).unwrap();
     assert_eq!((prediction.predictor.as_str(), prediction.verdict), ("mean", Verdict::NoSignal));
     assert!(prediction.notes[0].contains("three mixtures are too few"), "{:?}", prediction.notes);
+}
+
+#[test]
+fn tables_of_many_datasets_are_shuffled_less_often() {
+    let shuffled = |n_datasets: usize| {
+        let run = |i: usize| {
+            let first = i as f64 / 11.0;
+            let mut shares = vec![(1.0 - first) / (n_datasets - 1) as f64; n_datasets];
+            shares[0] = first;
+            Observation { shares, score: first, noise_variance: None }
+        };
+        let settings = skill::Settings { n_permutations: 199, ..skill::Settings::default() };
+        let ridge = by_name("ridge").unwrap();
+        judge(ridge.as_ref(), &[(0..12).map(run).collect()], &[], &settings).unwrap().target(0)
+    };
+    let (few, many) = (shuffled(3), shuffled(65));
+    assert_eq!((few.n_permutations, many.n_permutations), (199, 50));
+    assert!(few.verdict == Verdict::Signal && many.verdict == Verdict::Signal, "{many:?}");
 }

@@ -567,26 +567,39 @@ impl Region {
     /// The nearest allowed mixture (Euclidean), exact to rounding.
     ///
     /// Kuhn–Tucker: every share is `clip(share − τ − τ_group)`. For a given τ a group's sum is that of its clipped
-    /// shares, clamped to the group's bounds; it falls with τ, so that τ is found by bisection and refined exactly.
+    /// shares, clamped to the group's bounds; it falls with τ in straight pieces, of which Newton's method finds the right one.
     pub fn project(&self, shares: &[f64]) -> Vec<f64> {
         if !self.linear.is_empty() || self.leash.is_some() || self.at_most.is_some() {
             let point = self.project_onto_all(shares).unwrap_or_else(|_| shares.to_vec());
             // Rounding may leave a little less than nothing.
             return point.into_iter().map(|share| if share > 0.0 { share } else { 0.0 }).collect();
         }
-        let sums = |shift: f64| -> Vec<f64> {
-            self.groups.iter().map(|g| self.clipped(g, shares, shift).clamp(g.low, g.high)).collect()
+        let all = |shift: f64| {
+            let (mut excess, mut fall) = (-1.0, 0.0);
+            for group in &self.groups {
+                let (sum, free) = self.clipped(group, shares, shift);
+                excess += sum.clamp(group.low, group.high);
+                if sum > group.low && sum < group.high {
+                    fall += free;
+                }
+            }
+            (excess, fall)
         };
-        let shift = root(|shift| sums(shift).iter().sum::<f64>() - 1.0, shares);
-        let mut targets = sums(shift);
-        // What bisection leaves goes to a group that has room for it.
+        let shift = root(all, shares, 0.0);
+        let of_group = |group: &Bounded| self.clipped(group, shares, shift).0.clamp(group.low, group.high);
+        let mut targets: Vec<f64> = self.groups.iter().map(of_group).collect();
+        // What rounding leaves goes to a group that has room for it.
         let rest = 1.0 - targets.iter().sum::<f64>();
         if let Some(k) = (0..targets.len()).find(|&k| self.room(k, targets[k], rest)) {
             targets[k] += rest;
         }
         let mut projected = vec![0.0; shares.len()];
         for (group, target) in self.groups.iter().zip(targets) {
-            let shift = root(|shift| self.clipped(group, shares, shift) - target, shares);
+            let own = |shift: f64| {
+                let (sum, free) = self.clipped(group, shares, shift);
+                (sum - target, free)
+            };
+            let shift = root(own, shares, shift);
             for &i in &group.members {
                 projected[i] = (shares[i] - shift).clamp(self.low[i], self.high[i]);
             }
@@ -602,8 +615,15 @@ impl Region {
         projected
     }
 
-    fn clipped(&self, group: &Bounded, shares: &[f64], shift: f64) -> f64 {
-        group.members.iter().map(|&i| (shares[i] - shift).clamp(self.low[i], self.high[i])).sum()
+    /// Sum of a group's shares moved down by `shift` and then into their bounds, and how many are not at one.
+    fn clipped(&self, group: &Bounded, shares: &[f64], shift: f64) -> (f64, f64) {
+        let (mut sum, mut free) = (0.0, 0.0);
+        for &i in &group.members {
+            let moved = shares[i] - shift;
+            sum += moved.clamp(self.low[i], self.high[i]);
+            free += f64::from(u8::from(moved > self.low[i] && moved < self.high[i]));
+        }
+        (sum, free)
     }
 
     fn room(&self, group: usize, sum: f64, rest: f64) -> bool {
@@ -725,21 +745,29 @@ impl Region {
     }
 }
 
-/// Where a function that falls with the shift crosses zero.
-fn root(excess: impl Fn(f64) -> f64, shares: &[f64]) -> f64 {
+/// Where a function that falls with the shift crosses zero, sought from `start`. `excess`: its value, and how fast it
+/// falls there.
+fn root(excess: impl Fn(f64) -> (f64, f64), shares: &[f64], start: f64) -> f64 {
     let largest = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let smallest = shares.iter().copied().fold(f64::INFINITY, f64::min);
     // Beyond these every share is at its lower or upper bound.
     let (mut low, mut high) = (smallest - 1.0, largest);
+    let mut at = if start > low && start < high { start } else { 0.5 * (low + high) };
     for _ in 0..100 {
-        let middle = 0.5 * (low + high);
-        if excess(middle) > 0.0 {
-            low = middle;
-        } else {
-            high = middle;
+        let (value, fall) = excess(at);
+        let newton = at + value / fall;
+        if value == 0.0 || (newton - at).abs() <= f64::EPSILON * (1.0 + at.abs()) {
+            return at;
         }
+        if value > 0.0 {
+            low = at;
+        } else {
+            high = at;
+        }
+        // On a flat piece, or where a step leaves the bracket, it is halved.
+        at = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
     }
-    0.5 * (low + high)
+    at
 }
 
 #[cfg(test)]

@@ -79,11 +79,21 @@ impl Optimizer for ProjectedGradient {
         // Every fifth of a few datasets, a dozen of hundreds.
         let step = rest.len().div_ceil(12).max(5);
         allowed.extend(rest.into_iter().step_by(step));
-        let climbed: Vec<(Vec<f64>, f64)> =
-            allowed.into_par_iter().map(|(_, start)| climb(objective, region, start)).collect();
-        let best =
-            climbed.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a }).expect("the centre is a start");
-        let (shares, value) = exchange(objective, region, best, 1e-6);
+        let starts = allowed.into_par_iter().map(|(value, shares)| Climb { shares, value, step: 0.1 });
+        let mut begun: Vec<Climb> = starts.map(|start| start.up(objective, region, LOOK)).collect();
+        begun.sort_by(|a, b| b.value.total_cmp(&a.value));
+        // Climbs that have met go on as one.
+        let mut kept: Vec<Climb> = Vec::new();
+        for climb in begun {
+            if kept.len() < KEPT && kept.iter().all(|other| distance(&other.shares, &climb.shares) > APART) {
+                kept.push(climb);
+            }
+        }
+        let climbed: Vec<Climb> =
+            kept.into_par_iter().map(|climb| climb.up(objective, region, STEPS)).collect();
+        let best = climbed.into_iter().reduce(|a, b| if b.value > a.value { b } else { a });
+        let best = best.expect("the centre is a start");
+        let (shares, value) = exchange(objective, region, (best.shares, best.value), 1e-6);
         let local_gain = local_gain(objective, region, &shares, value);
         Optimum { violation: region.violation(&shares), shares, value, local_gain }
     }
@@ -94,33 +104,71 @@ pub(super) fn local_gain(objective: &dyn Objective, region: &Region, shares: &[f
     best_exchange(objective, region, shares, 1e-3).map_or(0.0, |(_, to)| (to - value).max(0.0))
 }
 
-fn climb(objective: &dyn Objective, region: &Region, start: Vec<f64>) -> (Vec<f64>, f64) {
-    let mut value = value_of(objective, &start);
-    let (mut shares, mut step) = (start, 0.1);
-    for _ in 0..80 {
-        let gradient = gradient(objective, &shares, value);
-        let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
-        if length <= 1e-12 {
-            break;
-        }
-        let mut gained = 0.0;
-        while step > 1e-6 {
-            let moved: Vec<f64> = shares.iter().zip(&gradient).map(|(s, g)| s + step * g / length).collect();
-            let moved = region.project(&moved);
-            let there = value_of(objective, &moved);
-            if there > value {
-                gained = there - value;
-                (shares, value) = (moved, there);
-                step = (step * 2.0_f64).min(1.0);
+/// Steps from every start; what is then among the highest [`KEPT`], and not where another is, climbs on.
+const LOOK: usize = 8;
+
+/// See [`LOOK`].
+const KEPT: usize = 6;
+
+/// Share of the budget that two climbs spend differently unless they have met.
+const APART: f64 = 0.01;
+
+/// Most steps after that.
+const STEPS: usize = 80;
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
+}
+
+/// A gradient as a direction in which the sum stays, where each dataset moves in proportion to its share and a little:
+/// roots of shares are so steep at 0 that along the gradient itself all but nothing else would move.
+fn scaled(mut gradient: Vec<f64>, shares: &[f64]) -> Vec<f64> {
+    const LITTLE: f64 = 0.01;
+    let weight = |share: &f64| share + LITTLE;
+    let sum: f64 = shares.iter().map(weight).sum();
+    let mean = gradient.iter().zip(shares).map(|(g, share)| g * weight(share)).sum::<f64>() / sum;
+    gradient.iter_mut().zip(shares).for_each(|(g, share)| *g = (*g - mean) * weight(share));
+    gradient
+}
+
+/// How far a climb has come.
+struct Climb {
+    shares: Vec<f64>,
+    value: f64,
+    /// Length of the next step that is tried.
+    step: f64,
+}
+
+impl Climb {
+    /// At most `steps` further.
+    fn up(self, objective: &dyn Objective, region: &Region, steps: usize) -> Self {
+        let Self { mut shares, mut value, mut step } = self;
+        for _ in 0..steps {
+            let direction = scaled(gradient(objective, &shares, value), &shares);
+            let length = direction.iter().map(|g| g * g).sum::<f64>().sqrt();
+            if length <= 1e-12 {
                 break;
             }
-            step /= 2.0;
+            let mut gained = 0.0;
+            while step > 1e-6 {
+                let moved: Vec<f64> =
+                    shares.iter().zip(&direction).map(|(s, g)| s + step * g / length).collect();
+                let moved = region.project(&moved);
+                let there = value_of(objective, &moved);
+                if there > value {
+                    gained = there - value;
+                    (shares, value) = (moved, there);
+                    step = (step * 2.0_f64).min(1.0);
+                    break;
+                }
+                step /= 2.0;
+            }
+            if gained <= 1e-12 * (1.0 + value.abs()) {
+                break;
+            }
         }
-        if gained <= 1e-12 * (1.0 + value.abs()) {
-            break;
-        }
+        Self { shares, value, step }
     }
-    (shares, value)
 }
 
 /// The objective's own, else by differences; the mean over datasets is taken off, as it only leaves the simplex.
@@ -143,7 +191,8 @@ fn gradient(objective: &dyn Objective, shares: &[f64], here: f64) -> Vec<f64> {
     gradient
 }
 
-/// Moves steps between pairs as long as any gains, then smaller ones down to `smallest`.
+/// Moves steps between pairs as long as any gains, then smaller ones down to `smallest`. Where the objective has a slope,
+/// only moves that it says to gain are tried.
 pub(super) fn exchange(
     objective: &dyn Objective,
     region: &Region,
@@ -152,13 +201,27 @@ pub(super) fn exchange(
 ) -> (Vec<f64>, f64) {
     let (mut shares, mut value) = start;
     let mut step = 0.05;
-    // Every round gains or takes a quarter of the step; the count bounds surfaces that rise for ever smaller gains.
-    for _ in 0..200 {
+    // Every round gains or takes a quarter of the step; the count bounds surfaces that rise for ever smaller gains, as
+    // those of hundreds of datasets do.
+    for _ in 0..60 {
         let mut gained = false;
+        let mut slope = objective.slope(&shares);
         for (from, to) in pairs(objective, &shares, value) {
-            let Some((moved, there)) = moved(objective, region, &shares, from, to, step) else { continue };
+            let Some(moved) = moved(region, &shares, from, to, step) else { continue };
+            let rise = slope.as_ref().map(|slope| -> f64 {
+                slope
+                    .iter()
+                    .zip(moved.iter().zip(&shares))
+                    .map(|(slope, (to, from))| slope * (to - from))
+                    .sum()
+            });
+            if rise.is_some_and(|rise| rise <= 0.0) {
+                continue;
+            }
+            let there = value_of(objective, &moved);
             if there > value + 1e-13 * (1.0 + value.abs()) {
                 (shares, value, gained) = (moved, there, true);
+                slope = objective.slope(&shares);
             }
         }
         if !gained {
@@ -200,19 +263,16 @@ fn best_exchange(
     step: f64,
 ) -> Option<(Vec<f64>, f64)> {
     let pairs = pairs(objective, shares, value_of(objective, shares)).into_iter();
-    let all = pairs.filter_map(|(from, to)| moved(objective, region, shares, from, to, step));
-    all.reduce(|a, b| if b.1 > a.1 { b } else { a })
+    let all = pairs.filter_map(|(from, to)| moved(region, shares, from, to, step));
+    let valued = all.map(|moved| {
+        let value = value_of(objective, &moved);
+        (moved, value)
+    });
+    valued.reduce(|a, b| if b.1 > a.1 { b } else { a })
 }
 
-/// `step` moved from one dataset to another, or to the nearest allowed point, with the objective there.
-fn moved(
-    objective: &dyn Objective,
-    region: &Region,
-    shares: &[f64],
-    from: usize,
-    to: usize,
-    step: f64,
-) -> Option<(Vec<f64>, f64)> {
+/// `step` moved from one dataset to another, or the nearest allowed point to that.
+fn moved(region: &Region, shares: &[f64], from: usize, to: usize, step: f64) -> Option<Vec<f64>> {
     if from == to || shares[from] <= 0.0 {
         return None;
     }
@@ -220,11 +280,7 @@ fn moved(
     let amount = step.min(shares[from]);
     moved[from] -= amount;
     moved[to] += amount;
-    if region.violation(&moved) > 1e-12 {
-        moved = region.project(&moved);
-    }
-    let value = value_of(objective, &moved);
-    Some((moved, value))
+    Some(if region.violation(&moved) > 1e-12 { region.project(&moved) } else { moved })
 }
 
 #[cfg(test)]

@@ -47,6 +47,27 @@ impl Cholesky {
 
     /// `(L Lᵀ)⁻¹`, `[n, n]`.
     pub fn inverse(&self) -> Array2<f64> {
+        let mut inverse = self.inverse_lower();
+        for i in 0..inverse.nrows() {
+            for j in 0..i {
+                inverse[[j, i]] = inverse[[i, j]];
+            }
+        }
+        inverse
+    }
+
+    /// The diagonal of `(L Lᵀ)⁻¹`, `[n]`.
+    pub fn inverse_diagonal(&self) -> Array1<f64> {
+        let lower = inverse_of_lower(self.factor.view());
+        let mut sums = Array1::zeros(lower.nrows());
+        for row in lower.rows() {
+            sums.zip_mut_with(&row, |sum, cell| *sum += cell * cell);
+        }
+        sums
+    }
+
+    /// The lower half of `(L Lᵀ)⁻¹`, `[n, n]`; above the diagonal there is anything.
+    pub fn inverse_lower(&self) -> Array2<f64> {
         let n = self.factor.nrows();
         let lower = inverse_of_lower(self.factor.view());
         let mut inverse = Array2::zeros((n, n));
@@ -57,11 +78,6 @@ impl Cholesky {
             let right = lower.slice(s![start.., ..end]);
             let mut block = inverse.slice_mut(s![start..end, ..end]);
             general_mat_mul(1.0, &left.t(), &right, 0.0, &mut block);
-        }
-        for i in 0..n {
-            for j in 0..i {
-                inverse[[j, i]] = inverse[[i, j]];
-            }
         }
         inverse
     }
@@ -157,15 +173,14 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// Σ ((a − b) · scale)², summed as [`dot`] does.
-pub fn squared_distance(a: &[f64], b: &[f64], scale: &[f64]) -> f64 {
+/// Σ (a − b)², summed as [`dot`] does.
+pub fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
-    let one = |((a, b), scale): ((&f64, &f64), &f64)| ((a - b) * scale).powi(2);
-    let (a8, b8, scale8) = (a.chunks_exact(8), b.chunks_exact(8), scale.chunks_exact(8));
-    let rest = a8.remainder().iter().zip(b8.remainder()).zip(scale8.remainder());
-    let rest: f64 = rest.map(one).sum();
-    for ((a, b), scale) in a8.zip(b8).zip(scale8) {
-        sums.iter_mut().zip(a.iter().zip(b).zip(scale)).for_each(|(sum, all)| *sum += one(all));
+    let one = |(a, b): (&f64, &f64)| (a - b).powi(2);
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a8.remainder().iter().zip(b8.remainder()).map(one).sum();
+    for (a, b) in a8.zip(b8) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, pair)| *sum += one(pair));
     }
     sums.iter().sum::<f64>() + rest
 }
@@ -274,17 +289,19 @@ mod tests {
         let cholesky = Cholesky::new(&a).unwrap();
         let rebuilt = cholesky.factor.dot(&cholesky.factor.t());
         assert!((&rebuilt - &a).iter().all(|e| e.abs() < 1e-10));
-        let identity = cholesky.inverse().dot(&a);
-        assert!((&identity - &Array2::<f64>::eye(150)).iter().all(|e| e.abs() < 1e-6));
+        let inverse = cholesky.inverse();
+        assert!((&inverse.dot(&a) - &Array2::<f64>::eye(150)).iter().all(|e| e.abs() < 1e-6));
+        let diagonal = cholesky.inverse_diagonal();
+        assert!((&diagonal - &inverse.diag()).iter().all(|e| e.abs() < 1e-9 * diagonal.sum()));
     }
 
     #[test]
     fn sums_in_parts_are_the_plain_sums() {
         // Two parts of eight and a rest of three.
         let of = |factor: f64| (0..19).map(|i| factor * f64::from(i)).collect::<Vec<_>>();
-        let (a, b, scale) = (of(1.0), of(0.5), of(0.1));
-        let plain: f64 = (0..19).map(|i| ((a[i] - b[i]) * scale[i]).powi(2)).sum();
-        assert!((squared_distance(&a, &b, &scale) - plain).abs() < 1e-12 * plain);
+        let (a, b) = (of(1.0), of(0.5));
+        let plain: f64 = (0..19).map(|i| (a[i] - b[i]).powi(2)).sum();
+        assert!((squared_distance(&a, &b) - plain).abs() < 1e-12 * plain);
         let plain: f64 = (0..19).map(|i| a[i] * b[i]).sum();
         assert!((dot(&a, &b) - plain).abs() < 1e-12 * plain);
     }

@@ -16,7 +16,7 @@ struct GaussianProcess(Belief);
 #[serde(deny_unknown_fields)]
 struct Config {
     /// How differently datasets may matter: prior standard deviation of each log length around their common one. .8
-    /// was best on noisy accuracies, 1.6 on smooth losses of few runs; 0 gives all datasets one length.
+    /// was best on noisy accuracies, 1.6 on smooth losses of few runs.
     #[serde(default = "default_tau")]
     tau: f64,
     /// Power of the share that is seen, in (0, 1]; 0 for its logarithm.
@@ -54,15 +54,29 @@ impl Named for GaussianProcess {
             return Err(BuildError::Value(format!("`power` is {power}; it must be from 0 to 1")));
         }
         let coordinates = if power == 0.0 { Coordinates::Log } else { Coordinates::Power(power) };
-        Ok(Self(Belief { coordinates, tau, linear, noise_centre: NOISE_CENTRE }))
+        Ok(Self(Belief { tau, linear, ..hierarchical(coordinates) }))
     }
+}
+
+/// What a process believes that nothing more is said of.
+pub(super) const fn hierarchical(coordinates: Coordinates) -> Belief {
+    Belief { coordinates, tau: 0.8, common: true, linear: true, noise_centre: NOISE_CENTRE }
 }
 
 impl Method for GaussianProcess {
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
-        let groups = check(Self::NAME, 3, runs)?.mixtures;
-        Ok(Box::new(Fitted { groups, process: Process::fit(runs, self.0) }))
+        fit(Self::NAME, self.0, runs)
     }
+}
+
+/// One process that believes `belief`.
+pub(super) fn fit(
+    method: &'static str,
+    belief: Belief,
+    runs: &[Observation],
+) -> Result<Box<dyn Predictor>, FitError> {
+    let groups = check(method, 3, runs)?.mixtures;
+    Ok(Box::new(Fitted { groups, process: Process::fit(runs, belief) }))
 }
 
 struct Fitted {

@@ -10,7 +10,8 @@ use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor,
     algebra::dot,
     average, check, entry,
-    process::{Belief, Coordinates, Found, NOISE_CENTRE, Process},
+    gp::hierarchical,
+    process::{Belief, Coordinates, Found, Process},
     skill,
 };
 use crate::registry::{BuildError, Entry, Named};
@@ -26,7 +27,7 @@ struct Config {}
 /// What the three members believe, where the first two see `share` to this power.
 pub(super) const fn members(power: f64) -> [Belief; 3] {
     const fn member(coordinates: Coordinates, tau: f64) -> Belief {
-        Belief { coordinates, tau, linear: true, noise_centre: NOISE_CENTRE }
+        Belief { tau, ..hierarchical(coordinates) }
     }
     let power = Coordinates::Power(power);
     [member(power, 0.8), member(power, 1.6), member(Coordinates::Log, 1.2)]

@@ -11,6 +11,8 @@ mod extra_trees;
 mod gp;
 mod gp3;
 mod gp3_cube;
+mod gp_ard;
+mod gp_iso;
 mod linear;
 mod log_linear;
 mod mean;
@@ -161,6 +163,8 @@ pub const PREDICTORS: Registry<dyn Method> = Registry {
         power_sum::ENTRY,
         extra_trees::ENTRY,
         boosted_trees::ENTRY,
+        gp_iso::ENTRY,
+        gp_ard::ENTRY,
         gp::ENTRY,
         gp3::ENTRY,
         gp3_cube::ENTRY,

@@ -103,6 +103,22 @@ pub enum Verdict {
     NoSignal,
 }
 
+/// Fewer mixtures than this have so few orders that chance alone reaches the level one time in twenty, whatever is
+/// tried: a signal of them is told with a caution.
+const FEW: usize = 8;
+
+/// What would tell a signal from none.
+enum Settles {
+    /// The score is constant.
+    Nothing,
+    /// So many different mixtures.
+    Mixtures(Option<usize>),
+    /// So many runs of each mixture.
+    Runs(Option<usize>),
+    /// Repeated mixtures, or so many different ones.
+    Noise(Option<usize>),
+}
+
 impl Skill {
     /// One honest sentence.
     pub fn sentence(&self) -> String {
@@ -114,31 +130,70 @@ impl Skill {
             if self.p < 0.001 { "< 0.001".to_owned() } else { format!("{:.3}", self.p) }
         );
         if self.verdict == Verdict::Signal {
-            return format!("the mixture predicts the score: {measured}");
+            let few = if n_mixtures < FEW {
+                format!(
+                    "; of {n_mixtures} mixtures that is weak evidence, as one table in twenty without any effect \
+                     looks so: try more before it is followed"
+                )
+            } else {
+                String::new()
+            };
+            return format!("the mixture predicts the score: {measured}{few}");
         }
-        if self.held_out.windows(2).all(|pair| pair[0].observed.total_cmp(&pair[1].observed).is_eq()) {
-            return format!("no signal: the score is the same in all {n_runs} runs of {n_mixtures} mixtures");
-        }
-        let more = self
-            .mixtures_needed
-            .map(|n| format!("about {n} different mixtures would settle whether there is any"));
-        let advice = match (self.signal, more) {
-            (Signal { p: Some(p), .. }, more) if p <= 0.05 => {
+        let advice = match self.settles() {
+            Settles::Nothing => {
+                return format!(
+                    "no signal: the score is the same in all {n_runs} runs of {n_mixtures} mixtures"
+                );
+            }
+            Settles::Mixtures(more) => {
                 let differ = "mixtures do differ, so try more of them rather than more seeds";
+                let more = more.map(Self::about);
                 more.map_or_else(|| differ.to_owned(), |more| format!("{differ}: {more}"))
             }
-            (Signal { runs_per_mixture_needed: Some(needed), .. }, _) => {
+            Settles::Runs(Some(needed)) => {
                 format!("about {needed} runs per mixture would tell a difference of this size from noise")
             }
-            (Signal { within_sd: None, .. }, Some(more)) => {
-                format!("{more}; repeat some mixtures to learn the noise")
-            }
-            (Signal { within_sd: None, .. }, None) => "repeat some mixtures to learn the noise".to_owned(),
-            (Signal { .. }, _) => {
+            Settles::Runs(None) => {
                 "not even 200 runs per mixture would tell the difference seen from noise".to_owned()
             }
+            Settles::Noise(Some(more)) => {
+                format!("{}; repeat some mixtures to learn the noise", Self::about(more))
+            }
+            Settles::Noise(None) => "repeat some mixtures to learn the noise".to_owned(),
         };
         format!("no signal: {measured}; {advice}")
+    }
+
+    fn about(mixtures: usize) -> String {
+        format!("about {mixtures} different mixtures would settle whether there is any")
+    }
+
+    /// What would settle it, in a word or two for a table; nothing where there is a signal.
+    pub fn needed(&self) -> String {
+        if self.verdict == Verdict::Signal {
+            return String::new();
+        }
+        match self.settles() {
+            Settles::Nothing => "constant".to_owned(),
+            Settles::Mixtures(Some(n)) | Settles::Noise(Some(n)) => format!("{n} mixtures"),
+            Settles::Mixtures(None) => "mixtures".to_owned(),
+            Settles::Runs(Some(n)) => format!("{n} runs each"),
+            Settles::Runs(None) => ">200 runs each".to_owned(),
+            Settles::Noise(None) => "repeats".to_owned(),
+        }
+    }
+
+    fn settles(&self) -> Settles {
+        if self.held_out.windows(2).all(|pair| pair[0].observed.total_cmp(&pair[1].observed).is_eq()) {
+            return Settles::Nothing;
+        }
+        match self.signal {
+            Signal { p: Some(p), .. } if p <= 0.05 => Settles::Mixtures(self.mixtures_needed),
+            Signal { runs_per_mixture_needed: Some(needed), .. } => Settles::Runs(Some(needed)),
+            Signal { within_sd: None, .. } => Settles::Noise(self.mixtures_needed),
+            Signal { .. } => Settles::Runs(None),
+        }
     }
 
     /// Half the width of the two-sided interval that covers `coverage` (0 to 1) for a standard deviation of `sd` as
@@ -151,6 +206,11 @@ impl Skill {
     pub fn chance_above_zero(&self, mean: f64, sd: f64) -> f64 {
         let sd = self.scale * sd;
         if sd > 0.0 { self.student().cdf(mean / sd) } else { 0.5 + 0.5 * f64::from(u8::from(mean > 0.0)) }
+    }
+
+    /// Its standard deviations, rescaled.
+    pub fn calibration(&self) -> Calibration {
+        Calibration { scale: self.scale, n_mixtures: self.signal.n_mixtures }
     }
 
     fn student(&self) -> StudentsT {
@@ -178,14 +238,17 @@ impl Calibration {
     }
 }
 
-/// Settings learnt on all runs have seen the mixture that is left out in closed form. On RegMix and Olmix intervals
-/// without this factor covered 82 to 86 % instead of 90.
-const CLOSED_FORM: f64 = 1.2;
+/// What the scale of the closed form is multiplied with: settings learnt on all runs have seen the mixture that is left
+/// out, which matters the more the fewer mixtures there are for each dataset (`docs/predict.md` has the coverage).
+fn closed_form(n_mixtures: usize, n_datasets: usize) -> f64 {
+    1.0 + (0.75 * n_datasets as f64 / n_mixtures as f64).min(0.5)
+}
 
 /// From what a predictor says about each of `runs` without its mixture ([`super::Predictor::held_out`]).
 pub fn calibrated(runs: &[Observation], held_out: &[Prediction]) -> Calibration {
     let groups = mixtures(runs);
-    Calibration { scale: CLOSED_FORM * scale(runs, held_out, &groups), n_mixtures: groups.len() }
+    let widened = closed_form(groups.len(), runs.first().map_or(1, |run| run.shares.len()));
+    Calibration { scale: widened * scale(runs, held_out, &groups), n_mixtures: groups.len() }
 }
 
 /// Judges `method` on `targets` and on their sum with `weights`.
@@ -604,6 +667,41 @@ mod tests {
             (signal.within_sd, signal.f, signal.p, signal.runs_per_mixture_needed),
             (None, None, None, None)
         );
+    }
+
+    #[test]
+    fn what_would_settle_it_and_the_caution_of_few_mixtures_are_said() {
+        let mut rng = Seed::new(11).rng();
+        let mut noise = || rand::Rng::random_range(&mut rng, -1.0..1.0);
+        let settings = Settings { n_permutations: 99, ..Settings::default() };
+        let judge = |runs: Vec<Observation>| {
+            let method = crate::predict::by_name("ridge").unwrap();
+            assess(method.as_ref(), &[runs], &[1.0], &settings).unwrap().objective
+        };
+        // A line of five points: 120 orders, of which two are as good.
+        let few = judge((0..5).map(|i| run(f64::from(i) / 4.0, f64::from(i))).collect());
+        assert!(few.verdict == Verdict::Signal && few.needed().is_empty(), "{}", few.sentence());
+        assert!(few.sentence().contains("of 5 mixtures that is weak evidence"), "{}", few.sentence());
+        let many = judge((0..20).map(|i| run(f64::from(i) / 19.0, f64::from(i))).collect());
+        assert!(!many.sentence().contains("weak evidence"), "{}", many.sentence());
+        // Of tables without an effect some have a rank correlation that more mixtures could tell from none.
+        let mut chance = (0..20).map(|_| judge((0..20).map(|i| run(f64::from(i) / 19.0, noise())).collect()));
+        let could = |skill: &Skill| skill.verdict == Verdict::NoSignal && skill.mixtures_needed.is_some();
+        let chance = chance.find(could).expect("one of twenty");
+        assert!(chance.needed().ends_with(" mixtures"), "{}", chance.needed());
+        let number = chance.needed().replace(" mixtures", "");
+        assert!(
+            chance.sentence().contains(&format!("about {number} different mixtures")),
+            "{}",
+            chance.sentence()
+        );
+        // Two runs of each mixture lie 2 apart, mixtures .05 up and down.
+        let seed = |i| if i < 5 { 1.0 } else { -1.0 };
+        let two = |i| run(f64::from(i % 5) / 4.0, seed(i) + 0.05 * f64::from(i % 5 % 2));
+        let seeds = judge((0..10).map(two).collect());
+        assert!(seeds.needed().ends_with("runs each"), "{}", seeds.needed());
+        let constant = judge((0..10).map(|i| run(f64::from(i) / 9.0, 0.5)).collect());
+        assert_eq!(constant.needed(), "constant");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use ndarray::{Array1, Array2};
 
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, check, entry,
+    gp::hierarchical,
     linear::{Linear, Penalty, left_out_inverse, rows},
-    process::{Belief, NOISE_CENTRE, Process, ROOT},
+    process::{Belief, Process, ROOT},
 };
 use crate::registry::{BuildError, Entry, Named};
 
@@ -21,7 +22,7 @@ pub(super) struct TrendGp;
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {}
 
-const RESIDUAL: Belief = Belief { coordinates: ROOT, tau: 0.8, linear: true, noise_centre: NOISE_CENTRE };
+const RESIDUAL: Belief = hierarchical(ROOT);
 
 impl Named for TrendGp {
     const NAME: &'static str = "trend_gp";

@@ -6,20 +6,27 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::{
     Difference, FitError, Method, Observation, Prediction, Predictor, check,
+    gp::hierarchical,
     gp3_cube::Gp3Cube,
     process::{Belief, Process, ROOT, Scale},
     skill::rank_correlation,
 };
 
+/// What tables and files call it: it is no entry of the registry, as it needs cheap runs.
+pub const NAME: &str = "two_fidelity";
+
 /// Weight of the prior slope, in runs.
 const PRIOR_RUNS: f64 = 3.0;
 
 /// What is left of the dear runs: smooth, and noisier than a surface of its own would be taken for.
-const RESIDUAL: Belief = Belief { coordinates: ROOT, tau: 0.3, linear: true, noise_centre: 0.5 };
+const RESIDUAL: Belief = Belief { tau: 0.3, noise_centre: 0.5, ..hierarchical(ROOT) };
 
 /// Fits dear runs; knows the cheap ones.
+#[derive(Clone)]
 pub struct TwoFidelity {
     low: Arc<dyn Predictor>,
     low_sd: f64,
@@ -42,7 +49,7 @@ impl TwoFidelity {
 
 impl Method for TwoFidelity {
     fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
-        let groups = check("two_fidelity", 3, runs)?.mixtures;
+        let groups = check(NAME, 3, runs)?.mixtures;
         let low: Vec<f64> = runs.iter().map(|run| self.low.mean(&run.shares)).collect();
         let scores: Vec<f64> = runs.iter().map(|run| run.score).collect();
         let (x, y) = (Scale::of(&low), Scale::of(&scores));
@@ -71,6 +78,41 @@ impl Method for TwoFidelity {
         let process = Process::fit(&rest, RESIDUAL);
         let start = y.mean - slope * x.mean;
         Ok(Box::new(Fitted { low: Arc::clone(&self.low), start, slope, line, groups, process, notes }))
+    }
+}
+
+/// The same of several targets, each with cheap runs of its own.
+#[derive(Clone)]
+pub struct TwoFidelities(Vec<TwoFidelity>);
+
+impl TwoFidelities {
+    /// `low`: the cheap runs of every target.
+    pub fn new(low: &[Vec<Observation>]) -> Result<Self, FitError> {
+        low.par_iter().map(|runs| TwoFidelity::new(runs)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Of some of the targets alone.
+    #[must_use]
+    pub fn only(&self, targets: &[usize]) -> Self {
+        Self(targets.iter().map(|&target| self.0[target].clone()).collect())
+    }
+
+    /// [`TwoFidelity::transfer`] of every target.
+    pub fn transfers(&self, high: &[Vec<Observation>]) -> Vec<f64> {
+        self.0.iter().zip(high).map(|(own, runs)| own.transfer(runs)).collect()
+    }
+}
+
+impl Method for TwoFidelities {
+    /// Where there is one target.
+    fn fit(&self, runs: &[Observation]) -> Result<Box<dyn Predictor>, FitError> {
+        assert_eq!(self.0.len(), 1, "one target is fitted with the cheap runs of one");
+        self.0[0].fit(runs)
+    }
+
+    fn fit_all(&self, targets: &[Vec<Observation>]) -> Result<Vec<Box<dyn Predictor>>, FitError> {
+        assert_eq!(self.0.len(), targets.len(), "every target has cheap runs of its own");
+        targets.par_iter().zip(&self.0).map(|(runs, own)| own.fit(runs)).collect()
     }
 }
 

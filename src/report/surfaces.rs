@@ -55,6 +55,8 @@ pub struct Explore<'a> {
     pub next: Vec<(Vec<f64>, f64, Interval)>,
     /// Aims of the front, as places in `shown`; fewer than two: no front.
     pub aims: Vec<usize>,
+    /// Datasets of maps that were asked for; without any, those that the objective depends on most.
+    pub triples: Vec<[usize; 3]>,
     /// Searches the front.
     pub optimizer: &'a dyn Optimizer,
     /// Of its random starts.
@@ -353,7 +355,8 @@ fn on_map(centre: &[f64], triple: [usize; 3], rest: f64, parts: [f64; 3]) -> Vec
 }
 
 /// Maps of the objective over the three datasets that it depends on most, of its uncertainty, of the other aggregates
-/// there, and of the objective with the fourth dataset for the third; none where the objective cannot be predicted.
+/// there, and of the objective with the fourth dataset for the third; where triples were asked for, of the objective and
+/// its uncertainty over those. None where the objective cannot be predicted.
 fn maps(
     question: &Explore,
     surfaces: &[Surface],
@@ -374,6 +377,10 @@ fn maps(
     let aggregate = |shown: &Shown| matches!(shown.target, Target::In | Target::Out | Target::Overall);
     let others = (1..surfaces.len()).filter(|&i| aggregate(&question.shown[i]) && signal(&question.shown[i]));
     wanted.extend(others.map(|i| (i, false, first)));
+    if !question.triples.is_empty() {
+        wanted =
+            question.triples.iter().flat_map(|&triple| [(0, false, triple), (0, true, triple)]).collect();
+    }
     wanted
         .into_iter()
         .map(|(target, uncertainty, triple)| {

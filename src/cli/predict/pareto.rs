@@ -7,7 +7,7 @@ use crate::{
         printer::{Column, Printer},
         report::surfaces::Fits,
     },
-    decide::Prediction,
+    decide::{Prediction, decimals},
     error::{Error, Result},
     mixture::{brief, constraint::Region, named::Interval},
     optimize::{Objective, Surface, default_optimizer, pareto::front, proposal::COVERAGE},
@@ -88,7 +88,10 @@ pub(super) fn show(
     columns.extend(["1", "2", "3"].iter().take(aims.len()).map(|_| Column::Number("expected (90 %)")));
     columns.push(Column::Text("shares"));
     let row = |(i, shares): (usize, &Vec<f64>)| -> Vec<String> {
-        let value = |of: Interval| format!("{:.4} ±{:.4}", of.mean, of.high - of.mean);
+        let value = |of: Interval| {
+            let digits = decimals(&[of.low, of.high]);
+            format!("{:.digits$} ±{:.digits$}", of.mean, of.high - of.mean)
+        };
         let figures = values(shares).into_iter().map(value);
         let first = std::iter::once((i + 1).to_string());
         first.chain(figures).chain([brief(&prediction.datasets, shares)]).collect()

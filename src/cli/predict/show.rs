@@ -2,7 +2,7 @@
 
 use crate::{
     cli::printer::{self, Column, Printer},
-    decide::{Prediction, Score, word},
+    decide::{Prediction, Score, decimals, word},
     error::Result,
     mixture::named::Interval,
     name::Name,
@@ -44,17 +44,18 @@ pub(super) fn prediction(prediction: &Prediction, printer: &mut Printer) -> Resu
 
 /// Spread between mixtures beside spread between seeds, then skill on mixtures left out.
 pub(super) fn tables(scores: &[&Score], printer: &mut Printer) -> Result<()> {
-    // Scores of other people's tables have neither questions nor a decoding.
+    // Scores of other people's tables have no decoding, and questions where they were given.
     let benchmarks = scores.iter().any(|score| score.decoding.is_some());
+    let known = scores.iter().any(|score| score.n_questions > 0);
     let columns = |counted: bool, figures: &[Column]| -> Vec<Column> {
         let own = benchmarks.then_some(Column::Text("decoding"));
-        let questions = (benchmarks && counted).then_some(Column::Number("questions"));
+        let questions = (known && counted).then_some(Column::Number("questions"));
         let first = [Some(Column::Text("score")), own, questions];
         first.into_iter().flatten().chain(figures.iter().copied()).collect()
     };
     let row = |score: &Score, counted: bool, figures: Vec<String>| -> Vec<String> {
         let own = benchmarks.then(|| decoding(score));
-        let questions = (benchmarks && counted).then(|| score.n_questions.to_string());
+        let questions = (known && counted).then(|| score.n_questions.to_string());
         let first = [Some(score.name.clone()), own, questions];
         first.into_iter().flatten().chain(figures).collect()
     };
@@ -71,9 +72,10 @@ pub(super) fn tables(scores: &[&Score], printer: &mut Printer) -> Result<()> {
         let signal = &score.skill.signal;
         let optional =
             |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "-".to_owned(), show);
+        let digits = decimals(&[signal.between_sd, signal.within_sd.unwrap_or(0.0)]);
         let figures = vec![
-            format!("{:.4}", signal.between_sd),
-            optional(signal.within_sd, |sd| format!("{sd:.4}")),
+            format!("{:.digits$}", signal.between_sd),
+            signal.within_sd.map_or_else(|| "-".to_owned(), |sd| format!("{sd:.digits$}")),
             optional(signal.f, |f| format!("{f:.2}")),
             optional(signal.p, chance),
             signal.n_runs.to_string(),
@@ -89,6 +91,7 @@ pub(super) fn tables(scores: &[&Score], printer: &mut Printer) -> Result<()> {
         Column::Number("p"),
         Column::Number("sd ×"),
         Column::Text("verdict"),
+        Column::Text("to settle"),
     ];
     let skill = |score: &&Score| {
         let skill = &score.skill;
@@ -99,6 +102,7 @@ pub(super) fn tables(scores: &[&Score], printer: &mut Printer) -> Result<()> {
             chance(skill.p),
             format!("{:.2}", skill.scale),
             verdict.to_owned(),
+            skill.needed(),
         ];
         row(score, false, figures)
     };
@@ -138,10 +142,11 @@ fn proposal(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     }
     expected(prediction, printer)?;
     let runs = if best.n_runs == 1 { "run" } else { "runs" };
+    let digits = decimals(&[best.score, best.shrunk]);
     prose(
         printer,
         &format!(
-            "best observed: {} at {:.4} ({} {runs}); {:.4} without the luck of being the best of {}",
+            "best observed: {} at {:.digits$} ({} {runs}); {:.digits$} without the luck of being the best of {}",
             best.label, best.score, best.n_runs, best.shrunk, prediction.n_mixtures
         ),
     )?;
@@ -183,10 +188,10 @@ fn expected(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     prose(
         printer,
         &format!(
-            "expected score {}; of one new run {}; at uniform shares {:.4}",
+            "expected score {}; of one new run {}; at uniform shares {}",
             interval(&proposal.predicted),
             range(&proposal.new_run),
-            proposal.uniform
+            figure(proposal.uniform)
         ),
     )?;
     if prediction.verdict == Verdict::NoSignal {
@@ -216,8 +221,8 @@ fn expected(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
     prose(
         printer,
         &format!(
-            "expected regret {:.4}: what knowing every mixture tried exactly would still gain",
-            proposal.expected_regret
+            "expected regret {}: what knowing every mixture tried exactly would still gain",
+            figure(proposal.expected_regret)
         ),
     )
 }
@@ -242,7 +247,7 @@ fn guardrails(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
             rail.name.clone(),
             rail.than.clone(),
             rail.within.to_string(),
-            format!("{:.4}", rail.gain.mean),
+            figure(rail.gain.mean),
             format!("{:.3}", rail.chance),
             format!("{:.3}", rail.asked),
             if rail.kept { "kept" } else { "broken" }.to_owned(),
@@ -275,7 +280,7 @@ fn heuristics(prediction: &Prediction, printer: &mut Printer) -> Result<()> {
             .collect()
     };
     let mut rows: Vec<Vec<String>> = prediction.datasets.iter().enumerate().map(of_dataset).collect();
-    let scores = rules.iter().map(|rule| format!("{:.4}", rule.predicted.mean));
+    let scores = rules.iter().map(|rule| figure(rule.predicted.mean));
     rows.push(std::iter::once("expected score".to_owned()).chain(scores).collect());
     printer.table(&columns, &rows)
 }
@@ -289,13 +294,20 @@ fn decoding(score: &Score) -> String {
     score.decoding.map_or("-", word).to_owned()
 }
 
+fn figure(of: f64) -> String {
+    let digits = decimals(&[of]);
+    format!("{of:.digits$}")
+}
+
 /// `0.4120 (90 % 0.3950 to 0.4290)`.
 fn interval(of: &Interval) -> String {
-    format!("{:.4} ({})", of.mean, range(of))
+    let digits = decimals(&[of.low, of.high]);
+    format!("{:.digits$} ({})", of.mean, range(of))
 }
 
 fn range(of: &Interval) -> String {
-    format!("90 % {:.4} to {:.4}", of.low, of.high)
+    let digits = decimals(&[of.low, of.high]);
+    format!("90 % {:.digits$} to {:.digits$}", of.low, of.high)
 }
 
 /// Columns that sentences are broken at: tables are no wider where there is no terminal.
@@ -318,4 +330,19 @@ fn prose(printer: &mut Printer, text: &str) -> Result<()> {
         column += length;
     }
     printer.line(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_scores_keep_three_digits() {
+        assert_eq!(figure(0.412), "0.4120");
+        assert_eq!(figure(3.21e-5), "0.0000321");
+        assert_eq!(figure(-0.00412), "-0.00412");
+        assert_eq!(figure(0.0), "0.0000");
+        let of = Interval { mean: 2e-5, low: -1e-6, high: 4.1e-5 };
+        assert_eq!(interval(&of), "0.0000200 (90 % -0.0000010 to 0.0000410)");
+    }
 }

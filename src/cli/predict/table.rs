@@ -14,7 +14,7 @@ use polars::prelude::{
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Args, PERMUTATIONS, only_name, show, words};
+use super::{Args, PERMUTATIONS, PREDICTION, only_name, show, words};
 use crate::{
     cli::{printer::Printer, report},
     decide::{self, LeftOut, Objective, Question, RunPoint, Score, TargetRuns, decide, judge},
@@ -22,9 +22,9 @@ use crate::{
     name::Name,
     optimize::{goal::Rail, hull, proposal::COVERAGE},
     predict::{
-        DEFAULT, Method as _, Observation, PROPOSER, Predictor, mixtures,
-        skill::{self, Verdict},
-        two_fidelity::TwoFidelity,
+        DEFAULT, Method, Observation, PROPOSER, Predictor, mixtures,
+        skill::{self, Calibration, Verdict},
+        two_fidelity::TwoFidelities,
     },
     run::Domain,
     store,
@@ -41,6 +41,9 @@ const FAR_OUTSIDE: f64 = 0.1;
 
 /// Numbers of this size or more are refused: their squares have no place in a float.
 const LARGEST: f64 = 1e100;
+
+/// Endings of tables that are not CSV.
+const BINARY_OR_JSON: [&str; 4] = ["parquet", "jsonl", "ndjson", "json"];
 
 /// More runs than this are more than any predictor here takes: processes need the square of their number in memory.
 const MAX_RUNS: usize = 10_000;
@@ -65,6 +68,7 @@ pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Pri
         wanted: &wanted,
         budget: args.budget.as_deref(),
         without: &args.without,
+        questions: &args.questions,
     };
     let joined = Joined::join(columns, Table::read(mixtures)?, table, printer)?;
     match &args.at {
@@ -83,6 +87,8 @@ pub(in crate::cli) struct Columns<'a> {
     pub(in crate::cli) budget: Option<&'a str>,
     /// Rows to leave out.
     pub(in crate::cli) without: &'a [String],
+    /// Questions behind the scores: `N` or `NAME=N`.
+    pub(in crate::cli) questions: &'a [String],
 }
 
 /// Two tables joined: one row per run.
@@ -95,6 +101,8 @@ pub(in crate::cli) struct Joined {
     shares: Vec<Vec<f64>>,
     /// Column and its `[run]` scores.
     targets: Vec<(String, Vec<f64>)>,
+    /// Questions behind each of them; 0 where it is not known.
+    n_questions: Vec<usize>,
     /// Rows of both tables that are not used.
     left_out: Vec<LeftOut>,
     /// Hash of both files.
@@ -160,7 +168,7 @@ impl Joined {
         let b_rows: Vec<usize> = a_rows.iter().map(|&row| b_row[a_ids[row].as_str()]).collect();
 
         let is_share = |name: &str| !b.has(name) && name != id_column && args.budget != Some(name);
-        let datasets = a.numeric(is_share, &a_ids, &a_rows, Gaps::Zero, printer)?;
+        let datasets = a.numeric(is_share, &a_ids, &a_rows, Cells::Shares, printer)?;
         if datasets.len() < 2 {
             return Err(Error::input(format!(
                 "columns of shares: {}; at least two are needed",
@@ -186,7 +194,7 @@ impl Joined {
                 named.iter().any(|n| *n == name)
             }
         };
-        let targets = b.numeric(wanted, &b_ids, &b_rows, Gaps::Error, printer)?;
+        let targets = b.numeric(wanted, &b_ids, &b_rows, Cells::Scores, printer)?;
         if let Some(words) = named.iter().find(|name| !targets.iter().any(|(target, _)| target == *name)) {
             return Err(Error::input(format!("column `{words}` holds no numbers")).at(&b.place));
         }
@@ -195,21 +203,105 @@ impl Joined {
                 .at(&b.place)
                 .hint("a target is a column of numbers that the table of mixtures does not have"));
         }
+        let n_questions = questions(args.questions, &targets, &ids)?;
         let hash = store::short_hash(format!("{} {}", a.hash, b.hash).as_bytes());
-        Ok(Self { datasets: names, ids, id_column, shares, targets, left_out, hash })
+        Ok(Self { datasets: names, ids, id_column, shares, targets, n_questions, left_out, hash })
     }
 
+    /// Every target's runs. Where the number of questions is known and no mixture was repeated, with the variance of so
+    /// many answers; repetitions tell the noise themselves, as all runs answer the same questions.
     pub(in crate::cli) fn observations(&self) -> Vec<Vec<Observation>> {
-        let of = |(_, scores): &(String, Vec<f64>)| -> Vec<Observation> {
+        let of = |((_, scores), n): (&(String, Vec<f64>), &usize)| -> Vec<Observation> {
             let one = |(shares, score): (&Vec<f64>, &f64)| Observation {
                 shares: shares.clone(),
                 score: *score,
-                noise_variance: None,
+                noise_variance: (*n > 0).then(|| answer_variance(*score, *n)),
             };
-            self.shares.iter().zip(scores).map(one).collect()
+            let mut runs: Vec<Observation> = self.shares.iter().zip(scores).map(one).collect();
+            if mixtures(&runs).len() < runs.len() {
+                for run in &mut runs {
+                    run.noise_variance = None;
+                }
+            }
+            runs
         };
-        self.targets.iter().map(of).collect()
+        self.targets.iter().zip(&self.n_questions).map(of).collect()
     }
+}
+
+impl Joined {
+    /// What cheaper runs of the same datasets, in two tables, say about every target; says how much transfers.
+    pub(in crate::cli) fn low_fidelity(
+        &self,
+        id: Option<&str>,
+        [mixtures, scores]: [&Path; 2],
+        printer: &Printer,
+    ) -> Result<TwoFidelities> {
+        let wanted: Vec<String> = self.targets.iter().map(|(name, _)| name.clone()).collect();
+        let columns = Columns { id, wanted: &wanted, budget: None, without: &[], questions: &[] };
+        let low = Self::read(columns, mixtures, scores, printer)?;
+        if low.datasets != self.datasets {
+            return Err(Error::input("the cheaper runs have other datasets, or in another order")
+                .at(mixtures.display())
+                .hint(format!("the columns of shares must be `{}`", self.datasets.join("`, `"))));
+        }
+        let all = low.observations();
+        let of = |name: &String| {
+            let found = low.targets.iter().position(|(other, _)| other == name);
+            all[found.expect("columns that were asked for are there, or it is an error")].clone()
+        };
+        let two = TwoFidelities::new(&wanted.iter().map(of).collect::<Vec<_>>()).map_err(few)?;
+        for (name, transfer) in wanted.iter().zip(two.transfers(&self.observations())) {
+            let say = format!("{name}: rank correlation of cheap and dear runs {transfer:.2}");
+            if transfer > 0.0 {
+                printer.note(say);
+            } else {
+                printer.warn(format!("{say}: the cheap runs are left out"));
+            }
+        }
+        Ok(two)
+    }
+}
+
+/// Variance of a rate told by `n` answers; half an answer of each kind is added, so that 0 and 1 are not certain.
+fn answer_variance(rate: f64, n: usize) -> f64 {
+    let n = n as f64;
+    let rate = (rate * n + 0.5) / (n + 1.0);
+    rate * (1.0 - rate) / n
+}
+
+/// Questions behind each target, as `--questions` says.
+fn questions(given: &[String], targets: &[(String, Vec<f64>)], ids: &[String]) -> Result<Vec<usize>> {
+    const OPTION: &str = "option `--questions`";
+    let mut all = vec![0; targets.len()];
+    for text in given {
+        let (name, number) = text.rsplit_once('=').map_or((None, text.as_str()), |(a, b)| (Some(a), b));
+        let number: usize = number.trim().parse().ok().filter(|n| *n > 0).ok_or_else(|| {
+            Error::input(format!("`{text}` is no number of questions"))
+                .at(OPTION)
+                .hint("write `500`, or `NAME=500` for each score")
+        })?;
+        match name {
+            None => all.fill(number),
+            Some(name) => {
+                let found = targets.iter().position(|(target, _)| target == name).ok_or_else(|| {
+                    let known: Vec<&str> = targets.iter().take(30).map(|(name, _)| name.as_str()).collect();
+                    Error::input(format!("there is no score `{name}`"))
+                        .at(OPTION)
+                        .hint(format!("there are `{}`", known.join("`, `")))
+                })?;
+                all[found] = number;
+            }
+        }
+    }
+    for ((name, scores), _) in targets.iter().zip(&all).filter(|(_, n)| **n > 0) {
+        if let Some(row) = scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
+            return Err(Error::input(format!("`{name}` is {}, which is no rate from 0 to 1", scores[row]))
+                .at(format!("row `{}`", ids[row]))
+                .hint("`--questions` is for shares of right answers; divide percent by 100"));
+        }
+    }
+    Ok(all)
 }
 
 /// Leaves out of `rows` those that were asked to be, and those of another budget than most; says which and why.
@@ -276,7 +368,7 @@ fn propose(
     // What is only judged is judged with what predicts best; what is proposed, with what may look beyond the runs.
     let default = if aims.is_empty() { DEFAULT } else { PROPOSER };
     let predictor = only_name(args.predictor.as_deref().unwrap_or(default));
-    let target = |((name, _), observations): (&(String, Vec<f64>), Vec<Observation>)| TargetRuns {
+    let target = |(((name, _), n), observations): ((&(String, Vec<f64>), &usize), _)| TargetRuns {
         name: name.clone(),
         domain: match name {
             _ if args.in_score.as_ref() == Some(name) => Some(Domain::InDomain),
@@ -284,10 +376,11 @@ fn propose(
             _ => None,
         },
         decoding: None,
-        n_questions: 0,
+        n_questions: *n,
         observations,
     };
-    let targets: Vec<TargetRuns> = joined.targets.iter().zip(joined.observations()).map(target).collect();
+    let named = joined.targets.iter().zip(&joined.n_questions);
+    let targets: Vec<TargetRuns> = named.zip(joined.observations()).map(target).collect();
     if aims.is_empty() {
         for (given, option) in [(args.report.is_some(), "--report"), (!args.pareto.is_empty(), "--pareto")] {
             if given {
@@ -300,13 +393,17 @@ fn propose(
         }
         let (_, method) = decide::method(&predictor)?;
         let observations = joined.observations();
+        let method: Box<dyn Method> = match low_fidelity(args, joined, printer)? {
+            Some(low) => Box::new(low),
+            None => method,
+        };
         let settings = skill::Settings { n_permutations: PERMUTATIONS, ..skill::Settings::default() };
         let judged = judge(method.as_ref(), &observations, &[], &settings).map_err(few)?;
         let score = |(i, target): (usize, &TargetRuns)| Score {
             name: target.name.clone(),
             domain: None,
             decoding: None,
-            n_questions: 0,
+            n_questions: target.n_questions,
             weight: 0.0,
             skill: judged.target(i),
         };
@@ -328,12 +425,14 @@ fn propose(
     let objective =
         if args.worst { Objective::Worst { words, weights } } else { Objective::Weighted { words, weights } };
     let datasets = names(&joined.datasets);
+    report::surfaces::triples(&args.maps, &datasets)?;
     let runs = joined.ids.iter().zip(&joined.shares).map(|(id, shares)| RunPoint {
         run: id.clone(),
         label: id.clone(),
         shares: shares.clone(),
     });
     let constraints = super::constraints(args.constraints.as_deref())?.unwrap_or_default();
+    let low = low_fidelity(args, joined, printer)?;
     let prediction = decide(&Question {
         datasets: &datasets,
         ledger: joined.hash.clone(),
@@ -345,6 +444,7 @@ fn propose(
         constraints: &constraints,
         supply: None,
         predictor: &predictor,
+        low: low.as_ref(),
         optimizer: args.optimizer()?.as_ref(),
         n_permutations: PERMUTATIONS,
         next: (args.by.into(), usize::from(args.next)),
@@ -356,19 +456,23 @@ fn propose(
         let region = constraints.region(&datasets, constraints.supply().as_ref()).input()?;
         return super::pareto::show(&prediction, &fits, &args.pareto, &region, args.json, printer);
     }
+    let beside = args.out.as_deref().or(args.report.as_deref()).and_then(Path::parent);
+    let beside = beside.unwrap_or(Path::new(""));
+    let decided = beside.join(PREDICTION);
+    store::write_whole(&decided, &store::to_json_pretty(&prediction)).at(decided.display())?;
     if let Some(out) = &args.out {
         store::write_whole(out, &decide::mixture_file(&prediction).to_json()).at(out.display())?;
     }
     if let Some(page) = &args.report {
-        report::table::page(&prediction, &predictor, &constraints, files, page)?;
+        report::table::page(&prediction, &predictor, &constraints, files, &args.maps, page)?;
     }
     if args.json {
         return printer.json(&prediction);
     }
     show::prediction(&prediction, printer)?;
-    let written: Vec<String> =
-        [&args.out, &args.report].into_iter().flatten().map(|path| path.display().to_string()).collect();
-    if written.is_empty() { Ok(()) } else { printer.line(format!("\nwritten: {}", written.join(", "))) }
+    let written = std::iter::once(&decided).chain(&args.out).chain(&args.report);
+    let written: Vec<String> = written.map(|path| path.display().to_string()).collect();
+    printer.line(format!("\nwritten: {}", written.join(", ")))
 }
 
 /// One predicted score, as scripts read it.
@@ -397,7 +501,7 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     }
     let rows: Vec<usize> = (0..ids.len()).collect();
     let is_share = |name: &str| joined.datasets.iter().any(|d| d == name);
-    let columns = table.numeric(is_share, &ids, &rows, Gaps::Zero, printer)?;
+    let columns = table.numeric(is_share, &ids, &rows, Cells::Asked, printer)?;
     let column = |name: &String| {
         let found = columns.iter().find(|(column, _)| column == name).map(|(_, values)| values);
         found.ok_or_else(|| Error::input(format!("column `{name}` holds no numbers")).at(&table.place))
@@ -407,14 +511,12 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
         (0..ids.len()).map(|row| columns.iter().map(|values| values[row]).collect()).collect();
     renormalise(&mut asked, &ids, &joined.datasets, &table.place, printer)?;
 
-    let (_, method) = decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?;
     let observations = joined.observations();
-    let low = low_fidelity(args, joined, printer)?;
-    let predictors = if low.is_empty() {
-        method.fit_all(&observations)
-    } else {
-        observations.par_iter().zip(&low).map(|(runs, low)| low.fit(runs)).collect()
+    let method: Box<dyn Method> = match low_fidelity(args, joined, printer)? {
+        Some(low) => Box::new(low),
+        None => decide::method(&only_name(args.predictor.as_deref().unwrap_or(DEFAULT)))?.1,
     };
+    let predictors = method.fit_all(&observations);
     let calibrated = |(predictor, runs): (Box<dyn Predictor>, &Vec<Observation>)| {
         let held_out = predictor.held_out();
         let calibration = skill::calibrated(runs, &held_out);
@@ -428,9 +530,11 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     // With few runs the closed form flatters: the hyperparameters have seen the run that is left out.
     let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
     let few_mixtures = mixtures(&observations[0]).len() <= settings.refit_up_to;
-    let judged = (few_mixtures && low.is_empty())
-        .then(|| judge(method.as_ref(), &observations, &[], &settings).ok())
-        .flatten();
+    let judged = few_mixtures.then(|| judge(method.as_ref(), &observations, &[], &settings).ok()).flatten();
+    // Refits tell how wide intervals must be; the closed form stands in for them where they would take too long.
+    let calibrations: Vec<Calibration> = (fitted.iter().enumerate())
+        .map(|(i, (_, closed, _))| judged.as_ref().map_or(*closed, |judged| judged.target(i).calibration()))
+        .collect();
     let mut blind = Vec::new();
     for (i, (name, (.., r2))) in named().enumerate() {
         let closed_form = r2.is_nan() || *r2 <= 0.0;
@@ -459,7 +563,8 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     }
     let mut lines = Vec::new();
     for (id, shares) in ids.iter().zip(&asked) {
-        for ((target, _), (predictor, calibration, _)) in joined.targets.iter().zip(&fitted) {
+        let all = joined.targets.iter().zip(&fitted).zip(&calibrations);
+        for (((target, _), (predictor, ..)), calibration) in all {
             let one = predictor.predict(shares);
             let half = calibration.half_width(one.run_sd(), COVERAGE);
             let (mean, sd) = (one.mean, calibration.scale * one.run_sd());
@@ -479,36 +584,10 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     }
 }
 
-/// What cheaper runs say about every target; empty where there are none.
-fn low_fidelity(args: &Args, joined: &Joined, printer: &Printer) -> Result<Vec<TwoFidelity>> {
-    let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) else {
-        return Ok(Vec::new());
-    };
-    let wanted: Vec<String> = joined.targets.iter().map(|(name, _)| name.clone()).collect();
-    let columns = Columns { id: args.id.as_deref(), wanted: &wanted, budget: None, without: &[] };
-    let low = Joined::read(columns, mixtures, scores, printer)?;
-    if low.datasets != joined.datasets {
-        return Err(Error::input("the cheaper runs have other datasets, or in another order")
-            .at(mixtures.display())
-            .hint(format!("the columns of shares must be `{}`", joined.datasets.join("`, `"))));
-    }
-    let observations = low.observations();
-    let of = |(place, (name, _)): (usize, &(String, Vec<f64>))| {
-        let found = low.targets.iter().position(|(other, _)| other == name);
-        let found = found.ok_or_else(|| {
-            Error::input(format!("there is no column `{name}`")).at(scores.display()).hint("name the targets")
-        })?;
-        let two = TwoFidelity::new(&observations[found]).map_err(few)?;
-        let transfer = two.transfer(&joined.observations()[place]);
-        let say = format!("{name}: rank correlation of cheap and dear runs {transfer:.2}");
-        if transfer > 0.0 {
-            printer.note(say);
-        } else {
-            printer.warn(format!("{say}: the cheap runs are left out"));
-        }
-        Ok(two)
-    };
-    joined.targets.iter().enumerate().map(of).collect()
+/// What the options' cheaper runs say about every target; `None` where there are none.
+fn low_fidelity(args: &Args, joined: &Joined, printer: &Printer) -> Result<Option<TwoFidelities>> {
+    let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) else { return Ok(None) };
+    joined.low_fidelity(args.id.as_deref(), [mixtures, scores], printer).map(Some)
 }
 
 fn to_csv(lines: &[Line]) -> Result<Vec<u8>> {
@@ -556,7 +635,11 @@ fn renormalise(
             let more = if columns.len() > 12 { ", …" } else { "" };
             return Err(Error::input(format!("the shares sum to {sum:.4}, not to 1"))
                 .at(format!("{place}, row `{id}`"))
-                .hint(format!("these columns are read as shares: `{}`{more}", shown.join("`, `"))));
+                .hint(if (sum / 100.0 - 1.0).abs() <= SUM_TOLERANCE {
+                    "percent are read where every row sums to 100; here other rows do not".to_owned()
+                } else {
+                    format!("these columns are read as shares: `{}`{more}", shown.join("`, `"))
+                }));
         }
         (low, high) = (low.min(sum), high.max(sum));
         for share in row.iter_mut() {
@@ -614,8 +697,19 @@ impl Table {
             .at(place)
             .hint("a table of runs has one row per run: leave out columns and rows that are not of runs"));
         }
-        let hash = store::short_hash(&fs::read(path).map_err(cannot)?);
+        let bytes = fs::read(path).map_err(cannot)?;
+        let hash = store::short_hash(&bytes);
         let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        // Read as one column it would only be said that columns are missing.
+        let head = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let separator = [(b';', "semicolons"), (b'\t', "tabs")];
+        let separator = separator.iter().find(|(byte, _)| head.contains(byte) && !head.contains(&b','));
+        if let Some((_, name)) = separator.filter(|_| !BINARY_OR_JSON.contains(&kind.as_str())) {
+            return Err(Error::input(format!("the columns are separated by {name}"))
+                .at(place)
+                .hint("write the table with commas between columns, and points in numbers"));
+        }
+        drop(bytes);
         let read = || -> PolarsResult<DataFrame> {
             match kind.as_str() {
                 "parquet" => ParquetReader::new(File::open(path)?).finish(),
@@ -706,7 +800,7 @@ impl Table {
         wanted: impl Fn(&str) -> bool,
         ids: &[String],
         rows: &[usize],
-        gaps: Gaps,
+        cells: Cells,
         printer: &Printer,
     ) -> Result<Vec<(String, Vec<f64>)>> {
         let mut columns = Vec::new();
@@ -723,7 +817,7 @@ impl Table {
                 match &values[row] {
                     // The square of a larger one would be none.
                     Cell::Number(number) if number.abs() < LARGEST => numbers.push(*number),
-                    Cell::Gap if gaps == Gaps::Zero => {
+                    Cell::Gap if cells != Cells::Scores => {
                         numbers.push(0.0);
                         empty.push((name, run));
                     }
@@ -732,7 +826,11 @@ impl Table {
                             "column `{name}` holds {other} where a number is needed"
                         ))
                         .at(format!("{}, row `{}`", self.place, ids[row]))
-                        .hint(format!("mend it, or leave the row out with `--without {}`", ids[row])));
+                        .hint(if cells == Cells::Asked {
+                            "mend it, or take the row out of that table".to_owned()
+                        } else {
+                            format!("mend it, or leave the row out with `--without {}`", ids[row])
+                        }));
                     }
                 }
             }
@@ -780,13 +878,15 @@ impl Table {
     }
 }
 
-/// What an empty cell is.
+/// What columns hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gaps {
-    /// Wrong.
-    Error,
-    /// A share of 0, where the others of its row sum to 1.
-    Zero,
+enum Cells {
+    /// Scores; an empty cell is wrong.
+    Scores,
+    /// Shares of the runs; an empty cell is a share of 0, where the others of its row sum to 1.
+    Shares,
+    /// The same of mixtures that are asked about.
+    Asked,
 }
 
 enum Cell {

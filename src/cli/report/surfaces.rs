@@ -4,8 +4,9 @@ use crate::{
     decide::{self, Prediction, Score},
     error::{Error, Result},
     mixture::constraint::Region,
+    name::Name,
     optimize::default_optimizer,
-    predict::{Method, Observation, mixtures, skill::Verdict},
+    predict::{Method, Observation, mixtures, skill::Verdict, two_fidelity},
     report::{Explore, Interval, Shown, Surfaces, Target, explore},
     seed::Seed,
 };
@@ -29,6 +30,10 @@ pub(in crate::cli) fn fits(
 ) -> Result<Fits> {
     let objective = prediction.aggregates.iter().find(|score| score.weight > 0.0);
     let objective = objective.ok_or_else(|| Error::failed("the prediction names no objective"))?;
+    if prediction.predictor == two_fidelity::NAME {
+        return Err(Error::failed("the prediction was made with cheaper runs, which it does not hold")
+            .hint("`modo predict` without `--low` makes one that can be drawn"));
+    }
     // The mean stands in where there are too few mixtures, and then settings of another predictor say nothing.
     let same = predictor.get("name").and_then(toml::Value::as_str) == Some(prediction.predictor.as_str());
     let own = toml::Table::from_iter([("name".to_owned(), prediction.predictor.as_str().into())]);
@@ -85,11 +90,34 @@ fn observations(prediction: &Prediction, score: &Score) -> Vec<Observation> {
     all
 }
 
-/// See [`Surfaces`]. `aims`: places in the fits' `shown` for the front.
+/// Places of the three datasets of every `--map`.
+pub(in crate::cli) fn triples(maps: &[String], datasets: &[Name]) -> Result<Vec<[usize; 3]>> {
+    let of = |text: &String| {
+        let place = |name: &str| {
+            datasets.iter().position(|dataset| dataset.as_str() == name.trim()).ok_or_else(|| {
+                let known: Vec<&str> = datasets.iter().map(Name::as_str).collect();
+                Error::input(format!("there is no dataset `{}`", name.trim()))
+                    .at("option `--map`")
+                    .hint(format!("there are `{}`", known.join("`, `")))
+            })
+        };
+        let places = text.split(',').map(place).collect::<Result<Vec<usize>>>()?;
+        let triple: Option<[usize; 3]> = places.try_into().ok();
+        triple.filter(|[a, b, c]| a != b && b != c && a != c).ok_or_else(|| {
+            Error::input(format!("`{text}` is no map: it takes three different datasets"))
+                .at("option `--map`")
+                .hint("write `--map A,B,C`")
+        })
+    };
+    maps.iter().map(of).collect()
+}
+
+/// See [`Surfaces`]. `aims`: places in the fits' `shown` for the front; `triples`: [`Explore::triples`].
 pub(in crate::cli) fn surfaces(
     prediction: &Prediction,
     fits: Fits,
     aims: Vec<usize>,
+    triples: Vec<[usize; 3]>,
     region: &Region,
 ) -> Result<Surfaces> {
     let labels: Vec<String> = prediction.runs.iter().map(|run| run.label.clone()).collect();
@@ -110,6 +138,7 @@ pub(in crate::cli) fn surfaces(
         proposal: (prediction.verdict == Verdict::Signal).then_some(proposed),
         next: next.collect(),
         aims,
+        triples,
         optimizer: optimizer.as_ref(),
         seed: Seed::new(0).child("report"),
     })

@@ -19,15 +19,17 @@ const MAX_OBJECTIVE: usize = 40;
 const MIN_NAMES: usize = 3;
 const MIN_COMMON: usize = 4;
 
-/// Writes the page to `out`. `files`: what the table was read from.
+/// Writes the page to `out`. `files`: what the table was read from; `maps`: see [`surfaces::triples`].
 pub(in crate::cli) fn page(
     prediction: &Prediction,
     predictor: &toml::Table,
     constraints: &Constraints,
     files: [&Path; 2],
+    maps: &[String],
     out: &Path,
 ) -> Result<()> {
     let region = constraints.region(&prediction.datasets, constraints.supply().as_ref()).input()?;
+    let triples = surfaces::triples(maps, &prediction.datasets)?;
     let mut shown = prediction.clone();
     let mut notes = shorten(&mut shown);
     notes.extend(prediction.notes.iter().cloned());
@@ -44,7 +46,7 @@ pub(in crate::cli) fn page(
     let fits = surfaces::fits(&shown, predictor, &target)?;
     let aims = surfaces::default_aims(&fits);
     // The datasets of the region have their long names; places are all that counts.
-    let surfaces = surfaces::surfaces(&shown, fits, aims, &region)?;
+    let surfaces = surfaces::surfaces(&shown, fits, aims, triples, &region)?;
     let proposal = proposal(&shown)?;
     let of = |path: &Path| path.display().to_string();
     let report = Report {

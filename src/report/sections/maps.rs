@@ -24,9 +24,9 @@ pub(super) fn section(report: &Report) -> Section {
         return section;
     }
     section.text(
-        "Each triangle is a slice of the simplex over three datasets, those that the objective depends on most: at a \
-         corner one of them has all that the three have together, on the opposite side none. Colour is the expected \
-         score, stronger for higher; the fine lines stand at quarters.",
+        "Each triangle is a slice of the simplex over three datasets, those that the objective depends on most unless \
+         others were asked for: at a corner one of them has all that the three have together, on the opposite side none. \
+         Colour is the expected score, stronger for higher; the fine lines stand at quarters.",
     );
     let figures = surfaces.maps.iter().filter_map(|map| figure(report, surfaces, map)).collect();
     section.figures(false, None, figures);
