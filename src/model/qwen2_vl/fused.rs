@@ -176,7 +176,7 @@ fn attend_parts(query: &Float, parts: Vec<[Float; 3]>) -> (Float, Vec<Part>) {
         .map(|(scores, bias)| {
             let (keys, dims) = (last(scores), bias.shape());
             let bias = Bias { values: slice(bias), dims: [dims[0], dims[1], dims[2], dims[3]] };
-            Scores { scores: scores.storage_mut(), keys, bias }
+            Scores { values: scores.storage_mut(), keys, bias }
         })
         .collect();
     kernels::softmax(&mut blocks, place);

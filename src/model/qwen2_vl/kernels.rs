@@ -2,6 +2,10 @@
 //! of which one is chosen when the program runs; each gives the same bits, because sums have a fixed number of partial sums.
 //! What a loop calls must be inlined into it: a function of its own would be compiled for the oldest processor.
 
+#![expect(clippy::inline_always, reason = "see above")]
+#![expect(clippy::extra_unused_type_parameters, reason = "the macro's name for an instruction set")]
+#![expect(clippy::elidable_lifetime_names, reason = "the macro elides none but those of references")]
+
 use macerator::Simd;
 
 /// Partial sums of a row: as many as the widest registers hold.
@@ -247,7 +251,7 @@ pub(super) fn log_probabilities_backward<S: Simd>(
 
 /// A block of scores `[n, rows, queries, keys]` and what is added to them, which broadcasts to it.
 pub(super) struct Scores<'a> {
-    pub(super) scores: &'a mut [f32],
+    pub(super) values: &'a mut [f32],
     pub(super) keys: usize,
     pub(super) bias: Bias<'a>,
 }
@@ -278,7 +282,7 @@ pub(super) fn softmax<'a, S: Simd>(parts: &mut [Scores<'a>], shared: [usize; 3])
         let place = [at / (rows * queries), at / queries % rows, at % queries];
         let mut top = f32::NEG_INFINITY;
         for part in parts.iter_mut() {
-            let scores = &mut part.scores[at * part.keys..(at + 1) * part.keys];
+            let scores = &mut part.values[at * part.keys..(at + 1) * part.keys];
             let bias = part.bias.row(place);
             if bias.len() == scores.len() {
                 for (score, bias) in scores.iter_mut().zip(bias) {
@@ -294,7 +298,7 @@ pub(super) fn softmax<'a, S: Simd>(parts: &mut [Scores<'a>], shared: [usize; 3])
         }
         let mut total = 0.0;
         for part in parts.iter_mut() {
-            let scores = &mut part.scores[at * part.keys..(at + 1) * part.keys];
+            let scores = &mut part.values[at * part.keys..(at + 1) * part.keys];
             for score in scores.iter_mut() {
                 *score = exp(*score - top);
             }
@@ -302,7 +306,7 @@ pub(super) fn softmax<'a, S: Simd>(parts: &mut [Scores<'a>], shared: [usize; 3])
         }
         let scale = 1.0 / total;
         for part in parts.iter_mut() {
-            for score in &mut part.scores[at * part.keys..(at + 1) * part.keys] {
+            for score in &mut part.values[at * part.keys..(at + 1) * part.keys] {
                 *score *= scale;
             }
         }

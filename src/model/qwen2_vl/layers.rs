@@ -396,7 +396,11 @@ mod tests {
                 Linear { weight: of(numbers([3, 17], 7)), bias: biased.then_some(bias) }
             };
             let (plain, x) = (layer(false), numbers([9, 17], 1));
-            check(&[x.clone()], |x| plain.forward(x[0].clone()), |x| plain.composed(x[0].clone()));
+            check(
+                std::slice::from_ref(&x),
+                |x| plain.forward(x[0].clone()),
+                |x| plain.composed(x[0].clone()),
+            );
             let of = |f: &dyn Fn(&Linear, Tensor<2>) -> Tensor<2>| {
                 let layer = layer(true);
                 let tape = (f(&layer, x.clone()) * numbers([9, 3], 9)).sum().backward();
