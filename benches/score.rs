@@ -110,10 +110,13 @@ fn main() {
     println!("load after: {}", load());
 }
 
+/// Name of a rule, and what it does with a completion.
+type Rule = (String, Box<dyn Fn(&str)>);
+
 /// The ten that take longest, by processor time, the least of up to five rounds each.
 fn hardest() {
     let expression = |text: &str| Answer::Expression(text.to_owned());
-    let mut rules: Vec<(String, Box<dyn Fn(&str)>)> = Vec::new();
+    let mut rules: Vec<Rule> = Vec::new();
     for answer in [
         Answer::Choice('B'),
         Answer::Number(12.5),

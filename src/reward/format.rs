@@ -93,6 +93,8 @@ impl Verifier for Format {
     }
 }
 
+/// Tags that are looked at; a text with more is made of them, and has no answer.
+const MAX_TAGS: usize = 4096;
 const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
 
 /// A completion in the right format.
@@ -124,7 +126,10 @@ fn tags(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
 /// What stands between the answer tags of a completion in the right format, else why it is not.
 pub(super) fn answer_region(completion: &str) -> Result<&str, Reason> {
     let (mut at, mut count) = ([0; 4], [0_usize; 4]);
-    for (place, tag) in tags(completion) {
+    for (n, (place, tag)) in tags(completion).enumerate() {
+        if n == MAX_TAGS {
+            return Err(Reason::RepeatedTag);
+        }
         if count[tag] == 0 {
             at[tag] = place;
         }
@@ -164,7 +169,10 @@ pub(super) enum Lenient<'t> {
 /// The last `<answer>` after the last `</think>`; without one, all that follows `</think>`; without that, everything.
 pub(super) fn lenient_region(completion: &str) -> Lenient<'_> {
     let (mut body, mut answer, mut end) = (0, None, None);
-    for (at, tag) in tags(completion) {
+    for (n, (at, tag)) in tags(completion).enumerate() {
+        if n == MAX_TAGS {
+            return Lenient::Tagged("");
+        }
         match tag {
             1 => (body, answer, end) = (at + TAGS[1].len(), None, None),
             2 => (answer, end) = (Some(at + TAGS[2].len()), None),
@@ -204,7 +212,10 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
     let (mut start, mut thinks) = (0, false);
     // Places of `<answer>` and `</answer>` after the reasoning, and how often they stand there.
     let (mut at, mut count) = ([0; 2], [0_usize; 2]);
-    for (place, tag) in tags(completion) {
+    for (n, (place, tag)) in tags(completion).enumerate() {
+        if n == MAX_TAGS {
+            return Err(Reason::RepeatedTag);
+        }
         match tag {
             0 => thinks = true,
             1 => (start, thinks, count) = (place + TAGS[1].len(), false, [0; 2]),
@@ -259,12 +270,12 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
 
 /// Whether what stands before and after a box is marks and words that announce an answer.
 fn only_announces([before, after]: [&str; 2]) -> bool {
+    const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "*"];
     const MOST: usize = 200;
     let [before, after] = [before.trim(), after.trim()];
     if before.len() > MOST || after.len() > MOST {
         return false;
     }
-    const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "*"];
     let plain = |text: &str| MARKS.iter().fold(text.to_owned(), |text, mark| text.replace(mark, ""));
     let before = plain(before).to_ascii_lowercase();
     let lead = before.trim();

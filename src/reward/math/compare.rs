@@ -286,11 +286,8 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
             if !args.iter().all(|arg| evaluated(arg, work)) {
                 return false;
             }
-            let simple = match *name {
-                // |-5| states 5; |2-7| leaves it to be worked out, which its argument says already.
-                "factorial" | "abs" => true,
-                _ => false,
-            };
+            // |-5| states 5; |2-7| leaves it to be worked out, which its argument says already.
+            let simple = *name == "abs";
             simple || expr.has_symbols() || scalar(expr, work).is_none_or(|form| form.rational().is_none())
         }
         Expr::PlusMinus(before, after) => {

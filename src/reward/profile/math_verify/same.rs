@@ -649,7 +649,7 @@ impl Coefficients {
         }
         for (monomial, value) in &form.num {
             match monomial.as_slice() {
-                [] => out.constant = value.clone(),
+                [] => out.constant.clone_from(value),
                 [(Atom::Symbol(_), e)] if (e.num, e.den) == (1, 1) => out.linear = Some(value.clone()),
                 [(Atom::Symbol(_), e)] if (e.num, e.den) == (2, 1) => out.square = Some(value.clone()),
                 [(Atom::Function(name, args), e)] if &**name == "abs" && (e.num, e.den) == (1, 1) => {
