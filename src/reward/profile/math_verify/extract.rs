@@ -167,7 +167,7 @@ fn environment(text: &str, at: usize, boxed: bool, looks: &Looks) -> Option<Envi
     let escaped = before == Some('\\');
     // Where the text that follows has an end mark, from a place in it on.
     let end_mark = |inside: &str, from: usize, mark: &str| {
-        let end = inside[from..].find(mark);
+        let end = memchr::memmem::find(&inside.as_bytes()[from..], mark.as_bytes());
         looks.at(end.unwrap_or(inside.len() - from))?;
         end.map(|end| from + end)
     };
@@ -520,7 +520,7 @@ fn anchored_expression(text: &str, at: usize, looks: &Looks) -> Option<(usize, u
         }
         let begin = text.len() - head.len();
         let run: Vec<(usize, char)> = head.char_indices().take_while(|(_, c)| inner(*c)).take(400).collect();
-        looks.at(2 * run.len())?;
+        looks.at(6 * run.len())?;
         // Greedy, giving back until an operator and something after it stand inside and the end fits.
         for last in (0..run.len()).rev() {
             let end = begin + run[last].0 + run[last].1.len_utf8();
