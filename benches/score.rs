@@ -1,5 +1,6 @@
 //! Answers per CPU-second, beside the packages where their Python is given:
-//! `cargo bench --bench score -- --peers venv/bin/python` (venv as in tests/oracles/packages.py).
+//! `cargo bench --bench score -- --peers venv/bin/python` (venv as in tests/oracles/packages.py); with `bombs` instead of peers the
+//! longest that any verifier and any profile takes for one of the completions that are made to take long.
 //!
 //! modo and the packages take turns, round by round, on the same gold and text. Each line: what, CPU microseconds per answer as
 //! the median of the rounds with the least and the most, answers per CPU-second, and how many times slower a package is.
@@ -14,8 +15,11 @@ use std::{
 
 use modo::{
     reward::{Gold, Reward, profile},
-    sample::Answer,
+    sample::{Answer, Rect},
 };
+
+#[path = "../tests/fixtures/bombs.rs"]
+mod bombs;
 
 const ROUNDS: usize = 5;
 
@@ -43,6 +47,9 @@ struct Case {
 }
 
 fn main() {
+    if std::env::args().any(|arg| arg == "bombs") {
+        return hardest();
+    }
     let mut args = std::env::args().skip(1).skip_while(|arg| arg != "--peers");
     let mut peers = args.nth(1).map(|python| Peers::start(&python));
     println!("load before: {}", load());
@@ -101,6 +108,74 @@ fn main() {
         );
     }
     println!("load after: {}", load());
+}
+
+/// Name of a rule, and what it does with a completion.
+type Rule = (String, Box<dyn Fn(&str)>);
+
+/// The ten that take longest, by processor time, the least of up to five rounds each.
+fn hardest() {
+    let expression = |text: &str| Answer::Expression(text.to_owned());
+    let mut rules: Vec<Rule> = Vec::new();
+    for answer in [
+        Answer::Choice('B'),
+        Answer::Number(12.5),
+        Answer::Text(vec!["Central Station".to_owned()]),
+        Answer::Boxes(vec![Rect { x1: 1.0, y1: 2.5, x2: 30.0, y2: 40.0 }]),
+        expression("3"),
+        expression(r"x^2+2\sqrt{x}+1"),
+        expression(r"\sin x+\ln 2"),
+        expression(r"\{1,2,3\}"),
+        expression(r"(-\infty,3)\cup[4,5)"),
+    ] {
+        let table =
+            "repetition = { n = 3 }\nlanguage = { charges = 'cjk' }\noverlong = { limit = 100, buffer = 10 }";
+        let table = table.parse().expect("a table");
+        for verifier in [answer.kind(), "anls"] {
+            let reward = Reward::from_tables(&verifier.into(), Some(&table)).expect("its own verifier");
+            let answer = answer.clone();
+            if reward.accepts(&Gold { answer: &answer, options: &[], picture_size: None }).is_err() {
+                continue;
+            }
+            let name = format!("{verifier} {}", answer.written());
+            let judge = move |text: &str| {
+                let gold = Gold { answer: &answer, options: &[], picture_size: None };
+                _ = black_box(reward.judge(&gold, text));
+            };
+            rules.push((name, Box::new(judge)));
+        }
+    }
+    for profile in profile::PROFILES {
+        for gold in ["3", "x<3", r"\sqrt{2}+\sin 1"] {
+            let golds = [gold.to_owned()];
+            let score = move |text: &str| {
+                let asked = profile::Asked { golds: &golds, completion: text, options: &[] };
+                _ = black_box((profile.score)(&asked));
+            };
+            rules.push((format!("profile {} {gold}", profile.name), Box::new(score)));
+        }
+    }
+    let inside = |bomb: &String| [format!("<answer>{bomb}</answer>"), format!("$\\boxed{{{bomb}}}$")];
+    let texts: Vec<String> = bombs::answers().iter().flat_map(inside).chain(bombs::completions()).collect();
+    let mut all: Vec<(f64, &str, &str)> = Vec::new();
+    for text in &texts {
+        for (name, score) in &rules {
+            let mut least = f64::MAX;
+            for _ in 0..ROUNDS {
+                least = least.min(cpu(1, || score(text)));
+                if least < 0.002 {
+                    break;
+                }
+            }
+            all.push((least, name, text));
+        }
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let over = all.iter().filter(|(seconds, ..)| *seconds >= 0.01).count();
+    println!("{} texts by {} rules, {over} over 10 ms; load {}", texts.len(), rules.len(), load());
+    for (seconds, name, text) in all.iter().take(10) {
+        println!("  {:.2} ms  {name}: {text:.60?}, {} bytes", seconds * 1e3, text.len());
+    }
 }
 
 /// Rewards as training asks for them, with the format.

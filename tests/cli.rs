@@ -359,8 +359,25 @@ fn tables_fit_eighty_columns_and_json_has_every_dataset() {
 #[test]
 fn everything_that_has_a_name_is_listed() {
     let all = lines(&modo(&["list", "--json"]));
-    for (kind, name) in [("verifiers", "anls"), ("tasks", "detect"), ("kl", "k3"), ("algorithms", "grpo")] {
+    for (kind, name) in [
+        ("verifiers", "anls"),
+        ("rewards", "overlong"),
+        ("tasks", "detect"),
+        ("kl", "k3"),
+        ("algorithms", "grpo"),
+    ] {
         assert!(all.iter().any(|one| one["kind"] == kind && one["name"] == name), "{kind} {name}");
+    }
+    let verifiers = String::from_utf8(modo(&["list", "verifiers"]).stdout).unwrap();
+    for part in [
+        "format:",
+        "overlong, a part",
+        "as a filter",
+        "length, a part",
+        "repetition, a part",
+        "language, a part",
+    ] {
+        assert!(verifiers.contains(part), "{part}");
     }
     check_refusal(&modo(&["list", "verifers"]), "nothing is listed as `verifers`");
 }

@@ -14,7 +14,7 @@ use crate::{
     optimize::OPTIMIZERS,
     predict::PREDICTORS,
     registry::Registry,
-    reward::{Example, VERIFIERS, profile::PROFILES},
+    reward::{Example, PARTS, RewardPart, VERIFIERS, profile::PROFILES},
     rl::{advantage::ADVANTAGES, algorithm::ALGORITHMS, kl::KLS},
     tasks::TASKS,
 };
@@ -48,6 +48,7 @@ const KINDS: &[(&str, Lister)] = &[
     ("formats", |_| Ok(entries(&READERS))),
     ("tasks", |_| Ok(entries(&TASKS))),
     ("verifiers", |_| Ok(entries(&VERIFIERS))),
+    ("rewards", |_| Ok(rewards())),
     ("profiles", |_| Ok(profiles())),
     ("mixtures", mixtures),
     ("designs", |_| Ok(entries(&DESIGNS))),
@@ -78,7 +79,10 @@ struct Shown {
 }
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
-    let asked = |kind: &str| args.kind.as_ref().is_none_or(|asked| asked == kind);
+    // What verifies an answer is listed with what else a reward is made of.
+    let asked = |kind: &str| {
+        args.kind.as_ref().is_none_or(|asked| asked == kind || asked == "verifiers" && kind == "rewards")
+    };
     if let Some(kind) = &args.kind
         && !KINDS.iter().any(|(known, _)| known == kind)
     {
@@ -113,8 +117,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         printer.note("there are none here");
         return Ok(());
     }
-    if args.kind.as_deref() == Some("verifiers") {
-        return verifiers(printer);
+    match args.kind.as_deref() {
+        Some("verifiers") => {
+            verifiers(printer)?;
+            return parts(printer);
+        }
+        Some("rewards") => return parts(printer),
+        _ => (),
     }
     let columns = [Column::Text("kind"), Column::Text("name"), Column::Text("what it is")];
     printer.table(if args.kind.is_some() { &columns[1..] } else { &columns }, &rows)
@@ -122,6 +131,11 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
 
 fn entries<T: ?Sized>(registry: &Registry<T>) -> Listed {
     registry.entries.iter().map(|entry| (entry.name.to_owned(), entry.summary.to_owned())).collect()
+}
+
+/// Parts of a reward besides accuracy, the verifier's score, and `format`, which is a verifier too.
+fn rewards() -> Listed {
+    PARTS.iter().map(|part| (part.name.to_owned(), part.summary.to_owned())).collect()
 }
 
 fn profiles() -> Listed {
@@ -191,6 +205,28 @@ fn verifiers(printer: &mut Printer) -> Result<()> {
                     printer.line(line)?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Each part of a reward with what it gives.
+fn parts(printer: &mut Printer) -> Result<()> {
+    for RewardPart { name, summary, settings, examples } in PARTS {
+        for line in filled(&format!("{name}, a part of a reward: {summary}"), 0, 2) {
+            printer.line(line)?;
+        }
+        for line in filled(&format!("reward.{name} = {settings}"), 2, 7) {
+            printer.line(line)?;
+        }
+        for example in *examples {
+            let answer = if example.right { "right" } else { "wrong" };
+            let of = if example.completion.is_empty() {
+                format!("{} tokens, {answer}", example.tokens)
+            } else {
+                format!("`{}`", visible(example.completion))
+            };
+            printer.line(format!("    {:>5}  {of}", example.value))?;
         }
     }
     Ok(())

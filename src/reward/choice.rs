@@ -1,8 +1,8 @@
 //! One option out of several, by its letter or by its text.
 //!
-//! Read as the option B: `B`, `(B)`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, "the answer is B", and the text of
-//! option B where the options are known and no other has that text. A letter with a text counts only if that is the
-//! option's own text (unknown options: if the text names no other letter). Several letters are no answer; lower case and
+//! Read as the option B: `B`, `(B)`, `{B}`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, "the answer is B", and the
+//! text of option B where the options are known and no other has that text. A letter with a text counts only if that is the
+//! option's own text (unknown options: if the text names no other letter); with a space between (`B dog`) the options must be known. Several letters are no answer; lower case and
 //! look-alike letters are not letters: a model that is free to vary them learns to.
 
 use serde::Deserialize;
@@ -68,6 +68,7 @@ impl Verifier for Choice {
             &[
                 "B",
                 "(B)",
+                "{B}",
                 "B.",
                 "B)",
                 "B. dog",
@@ -81,6 +82,7 @@ impl Verifier for Choice {
                 "The answer is B",
                 "Answer: (B)",
                 "B - dog",
+                "B dog",
                 "The correct option is B: dog",
             ],
             &[
@@ -95,6 +97,8 @@ impl Verifier for Choice {
                 "B, C",
                 "B. cat",
                 "B - cat",
+                "B cat",
+                "{A}{B}",
                 "cat",
                 "cat dog",
                 "(A)(B)(C)",
@@ -110,7 +114,7 @@ impl Verifier for Choice {
         let unknown = Example::new(
             Answer::Choice('A'),
             &["A", "A) 5", "A. a small dog", "(A): 12 cm"],
-            &["", "B", "5", "A. B. C. D.", "A) or B)", "A. or C"],
+            &["", "B", "5", "A 5", "A. B. C. D.", "A) or B)", "A. or C"],
         );
         vec![known, unknown]
     }
@@ -145,7 +149,7 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     if text.is_empty() {
         return Err(Reason::Empty);
     }
-    if let Some((letter, rest)) = label(text) {
+    if let Some((letter, rest)) = label(text).or_else(|| spaced_label(text, options)) {
         let agrees = match options.get(position(letter)) {
             _ if rest.is_empty() => true,
             _ if options.is_empty() => lone_letters(rest).next().is_none(),
@@ -166,13 +170,20 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     }
 }
 
-/// The letter and what follows, of `B`, `B. …`, `B) …`, `B: …`, `B - …`, `(B) …`, `[B] …`.
+/// The letter and what follows of `B …`, which is a label only before an option's text: `A cow` may be a text of its own.
+fn spaced_label<'t>(text: &'t str, options: &[String]) -> Option<(char, &'t str)> {
+    let (letter, rest) = text.split_once(' ')?;
+    let &[letter @ b'A'..=b'Z'] = letter.as_bytes() else { return None };
+    (!options.is_empty()).then_some((char::from(letter), rest.trim_start()))
+}
+
+/// The letter and what follows, of `B`, `B. …`, `B) …`, `B: …`, `B - …`, `(B) …`, `[B] …`, `{B} …`.
 fn label(text: &str) -> Option<(char, &str)> {
-    let inside = text.strip_prefix(['(', '[']);
+    let inside = text.strip_prefix(['(', '[', '{']);
     let letter = inside.unwrap_or(text).chars().next().filter(char::is_ascii_uppercase)?;
     let rest = &inside.unwrap_or(text)[1..];
     let rest = match inside {
-        Some(_) => rest.strip_prefix([')', ']'])?.trim_start_matches(['.', ':']),
+        Some(_) => rest.strip_prefix([')', ']', '}'])?.trim_start_matches(['.', ':']),
         None if rest.is_empty() => rest,
         None => rest
             .strip_prefix(['.', ')', ':'])

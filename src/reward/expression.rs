@@ -15,14 +15,14 @@
 use serde::Deserialize;
 
 use super::{
-    BadGold, Example, Gold, MAX_EXTRACTED, Reason, Verdict, Verifier, entry,
+    BadGold, Example, Gold, MAX_ANSWER, MAX_EXTRACTED, Reason, Verdict, Verifier, entry,
     math::{
         compare::{Outcome, ROUNDED, compare},
         flaw::flaw,
         read::read,
     },
     number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, without_name},
-    text::{unwrapped, without_lead_in},
+    text::{is_missing, unwrapped, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -60,11 +60,15 @@ impl Verifier for Expression {
         if notation(text).is_empty() {
             return Err(BadGold::Empty);
         }
+        if is_missing(gold_text(gold)?) {
+            return Err(BadGold::Missing(text.to_owned()));
+        }
         malformed(text, self.reading).map_or(Ok(()), |what| Err(BadGold::Unreadable(what)))
     }
 
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
         let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
+        // One that is longer is right only where it is the gold to the letter.
         if answer.len() > MAX_ANSWER {
             let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
             return if same {
@@ -73,10 +77,18 @@ impl Verifier for Expression {
                 Verdict::zero(Reason::Unparsed)
             };
         }
+        if is_missing(gold) {
+            return Verdict::zero(Reason::BadGold);
+        }
         let (gold, answer) = (stated(gold), stated(answer));
         let written = notation(answer);
         if written.is_empty() {
             return Verdict::zero(Reason::Empty);
+        }
+        // In front of a value a tilde is no space but "about".
+        let about = |text: &str| text.starts_with('~');
+        if about(answer) && !about(gold) {
+            return Verdict::zero(Reason::Unparsed);
         }
         let wanted = notation(gold);
         if wanted == written {
@@ -183,9 +195,6 @@ fn gold_text<'a>(gold: &Gold<'a>) -> Result<&'a str, BadGold> {
     }
 }
 
-/// Longest answer that is read, in bytes; a longer one is right only where it is the gold to the letter.
-const MAX_ANSWER: usize = 16 * 1024;
-
 /// `num/den · √root · π^pi` in lowest terms: `den > 0`, `root` without square factors; zero has root 1 and no π. Equal
 /// values have equal fields, since √root and powers of π are independent over the rationals.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -282,24 +291,43 @@ fn readable(text: &str) -> String {
     if text.contains('$') { text.replace("\\$", "").replace('$', "") } else { text.to_owned() }
 }
 
-/// Whether the names before the equals signs do not contradict each other: `x = 3` is not `y = 3`. Words may say the same thing.
+/// Whether the names before the equals signs do not contradict each other: `x = 3` is not `y = 3`, `AB = 3` is `BA = 3` and not
+/// `CD = 3`. Words may say the same thing.
 fn same_name(gold: &str, answer: &str) -> bool {
-    let letter = |text| {
-        let name = unwrapped(text).split_once('=')?.0.trim();
-        let command = name.strip_prefix('\\').is_some_and(|c| c.bytes().all(|b| b.is_ascii_alphabetic()));
-        (name.len() == 1 && name.as_bytes()[0].is_ascii_alphabetic() || command).then_some(name)
-    };
-    match (letter(gold), letter(answer)) {
-        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+    match (name(gold), name(answer)) {
+        (Some(a), Some(b)) => a == b,
         _ => true,
     }
 }
 
+/// The mathematical name before an equals sign: a letter in any case, with an index or without, a command, points in capitals.
+fn name(text: &str) -> Option<String> {
+    let name = unwrapped(text).split_once('=')?.0;
+    let plain = name.replace("\\angle", "").replace("\\triangle", "");
+    let plain: String = plain.chars().filter(|c| !c.is_whitespace() && !matches!(c, '{' | '}')).collect();
+    let command = plain.strip_prefix('\\');
+    let (stem, index) = plain.split_once('_').unwrap_or((&plain, ""));
+    let letters = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic());
+    if stem.len() == 1 && letters(stem) || command.is_some_and(letters) {
+        return Some(format!("{}_{index}", stem.to_ascii_lowercase()));
+    }
+    if (2..=5).contains(&plain.len()) && plain.bytes().all(|b| b.is_ascii_uppercase()) {
+        // A line or a triangle has no first point.
+        let mut points = plain.into_bytes();
+        points.sort_unstable();
+        return String::from_utf8(points).ok();
+    }
+    None
+}
+
 /// Why a gold is neither mathematics that can be read nor words.
 fn malformed(gold: &str, reading: Reading) -> Option<String> {
-    // What has no flaw need not be read.
+    // What has no flaw need not be read, unless there is no word in it either.
+    let nothing =
+        || Some("nothing in it can be compared".to_owned()).filter(|_| !gold.contains(char::is_alphanumeric));
     flaw(&readable(gold))
         .or_else(|| flaw(gold))
+        .or_else(nothing)
         .filter(|_| value(gold, reading).is_none() && read(&readable(gold)).is_none())
 }
 
@@ -334,7 +362,7 @@ const SAME_UNITS: [&[&str]; 34] = [
     &["s", "sec", "second"], &["min", "minute"], &["h", "hr", "hour"], &["d", "day"], &["yr", "year"],
     &["l", "liter", "litre"], &["ml", "milliliter", "millilitre"], &["gal", "gallon"],
     &["°", "deg", "degree"], &["rad", "radian"], &["$", "us$", "dollar", "usd"], &["¢", "cent"], &["€", "euro", "eur"],
-    &["£", "pound", "gbp"], &["¥", "yen", "jpy"], &["¥", "yuan", "rmb", "cny"], &["₹", "rupee", "inr"],
+    &["£", "pound", "gbp"], &["¥", "yen", "jpy"], &["¥", "yuan", "rmb", "cny"], &["₹", "rupee", "inr", "rs"],
     &["mph", "milesperhour", "mile/hour", "mi/h"], &["km/h", "kmh", "kph"], &["m/s", "meter/second"], &["person", "people"],
 ];
 
@@ -665,6 +693,45 @@ mod tests {
         check("£5", "5 pounds", true);
         check("5 lb", "5 pounds", true);
         check("x=3", "y=3", false);
+        check("CD=5", "AB=5", false);
+        check("CD=5", "DC=5", true);
+        check("CD=5", "Length = 5", true);
+        check("x_1=5", "x_2=5", false);
+        check(r"\angle A=30", r"\angle B=30", false);
+        check(r"\frac{1}{2}", "~1/2", false);
+        check(r"5\text{ cm}", r"5~\text{cm}", true);
+        check(r"\sqrt{x^2}", "x", false);
+        check(r"\sqrt{x^2}", "|x|", true);
+        check(r"\sqrt{x^4}", "x^2", true);
+        check(r"\sqrt{8x^2y}", r"2\cdot|x|\cdot\sqrt{2y}", true);
+        check(r"\sqrt{8x^2y}", r"2x\sqrt{2y}", false);
+        check(r"\sqrt{x^3}", r"x\sqrt{x}", true);
+        check(r"\sqrt{e^{2x}}", "e^x", true);
+        check("-1", r"e^{i\pi}", true);
+        check("3^x", r"e^{x\ln 3}", true);
+        check("3", r"e^{\ln 3}", false);
+        check(r"\frac{1}{2}+\frac{\sqrt{3}}{2}i", r"e^{i\pi/3}", true);
+        check(r"e^{\frac{2\pi i}{3}}", r"-\frac12+\frac{\sqrt3}{2}i", true);
+        check(r"\$12.50", "USD 12.50", true);
+        check(r"\$12.50", "EUR 12.50", false);
+        check("(1,2)", "P(1,2)", true);
+        check("P(1,2)", "(1,2)", true);
+        check("P(1,2)", "Q(1,2)", false);
+        check("A(1,2),B(3,4)", "B(3,4), A(1,2)", true);
+        check("A(1,2),B(3,4)", "A(3,4), B(1,2)", false);
+        check("10", "C(5,2)", false);
+        check("6", "3!", false);
+        check("[1,3]", r"[1,2]\cup(2,3]", true);
+        check(r"[1,2]\cup[2,3]", "[1,3]", true);
+        check("[1,3]", r"[1,2)\cup(2,3]", false);
+        check(r"x<1 \text{ or } x>2", r"(-\infty,1)\cup(2,\infty)", true);
+        check(r"x<1 \text{ or } x>2", "x>2 or x<1", true);
+        check(r"x<1 \text{ or } x>2", r"x<1 \text{ and } x>2", false);
+        check(r"x>1 \text{ and } x\le 2", "(1,2]", true);
+        check(r"x>1 \text{ and } x\le 2", r"1<x\le 2", true);
+        check(r"1<x\le 2", r"x>1 \text{ and } x\le 2", true);
+        check("x<1 or x>2", r"y<1 \text{ or } y>2", false);
+        check(r"(-\infty,1)\cup(2,\infty)", r"x<1 \text{ or } x>2", false);
         check("A=3", "Area = 3", true);
         check("10", "Answer: 10", true);
         check("10", r"{\bf 10}", true);

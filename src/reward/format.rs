@@ -4,10 +4,16 @@
 //! not blank. Nested and repeated tags fail. The lax form of R1-V's pattern (arXiv:2505.24871 leaves open which form was
 //! used), without its holes: a pattern with `.*?` also takes repeated tags and blank answers.
 
+mod denial;
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::denial::denied;
 use super::{
-    BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, entry,
+    BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, around, entry,
     text::{last_line, without_lead_in},
 };
 use crate::{
@@ -87,6 +93,8 @@ impl Verifier for Format {
     }
 }
 
+/// Tags that are looked at; a text with more is made of them, and has no answer.
+const MAX_TAGS: usize = 4096;
 const TAGS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
 
 /// A completion in the right format.
@@ -94,22 +102,38 @@ pub(super) fn tagged(reasoning: &str, answer: &str) -> String {
     format!("<think>{reasoning}</think><answer>{answer}</answer>")
 }
 
+/// Every tag of `text` with its place, in order, as its number in [`TAGS`].
+fn tags(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
+    static ENDS: LazyLock<[Finder; 2]> = LazyLock::new(|| ["think>", "answer>"].map(Finder::new));
+    let bytes = text.as_bytes();
+    // By their ends, which are rarer than what they begin with; those of both kinds in the order in which they stand.
+    let named = |kind: usize| {
+        let tag = move |at: usize| match bytes[..at] {
+            [.., b'<'] => Some((at - 1, 2 * kind)),
+            [.., b'<', b'/'] => Some((at - 2, 2 * kind + 1)),
+            _ => None,
+        };
+        ENDS[kind].find_iter(bytes).filter_map(tag).peekable()
+    };
+    let (mut thinks, mut answers) = (named(0), named(1));
+    std::iter::from_fn(move || match (thinks.peek(), answers.peek()) {
+        (Some(think), Some(answer)) if answer < think => answers.next(),
+        (Some(_), _) => thinks.next(),
+        (None, _) => answers.next(),
+    })
+}
+
 /// What stands between the answer tags of a completion in the right format, else why it is not.
 pub(super) fn answer_region(completion: &str) -> Result<&str, Reason> {
-    // One pass: only an opening bracket can begin a tag.
     let (mut at, mut count) = ([0; 4], [0_usize; 4]);
-    let mut from = 0;
-    while let Some(next) = completion[from..].find('<') {
-        let place = from + next;
-        from = place + 1;
-        if let Some(tag) =
-            TAGS.iter().position(|tag| completion.as_bytes()[place..].starts_with(tag.as_bytes()))
-        {
-            if count[tag] == 0 {
-                at[tag] = place;
-            }
-            count[tag] += 1;
+    for (n, (place, tag)) in tags(completion).enumerate() {
+        if n == MAX_TAGS {
+            return Err(Reason::RepeatedTag);
         }
+        if count[tag] == 0 {
+            at[tag] = place;
+        }
+        count[tag] += 1;
     }
     for n in count {
         match n {
@@ -144,13 +168,21 @@ pub(super) enum Lenient<'t> {
 
 /// The last `<answer>` after the last `</think>`; without one, all that follows `</think>`; without that, everything.
 pub(super) fn lenient_region(completion: &str) -> Lenient<'_> {
-    let body = completion.rfind(TAGS[1]).map_or(completion, |at| &completion[at + TAGS[1].len()..]);
-    match body.rfind(TAGS[2]) {
-        Some(at) => {
-            let inside = &body[at + TAGS[2].len()..];
-            Lenient::Tagged(inside.find(TAGS[3]).map_or(inside, |end| &inside[..end]).trim())
+    let (mut body, mut answer, mut end) = (0, None, None);
+    for (n, (at, tag)) in tags(completion).enumerate() {
+        if n == MAX_TAGS {
+            return Lenient::Tagged("");
         }
-        None => Lenient::Untagged(body.trim()),
+        match tag {
+            1 => (body, answer, end) = (at + TAGS[1].len(), None, None),
+            2 => (answer, end) = (Some(at + TAGS[2].len()), None),
+            3 if answer.is_some() => end = end.or(Some(at)),
+            _ => (),
+        }
+    }
+    match answer {
+        Some(start) => Lenient::Tagged(completion[start..end.unwrap_or(completion.len())].trim()),
+        None => Lenient::Untagged(completion[body..].trim()),
     }
 }
 
@@ -175,29 +207,42 @@ const MAX_WHOLE: usize = 200;
 /// else after the announcement on the last line, else the text itself if that is one line.
 ///
 /// Reasoning that is not closed has no answer after it; two answers are none, and so are several boxes side by side. Inside
-/// `<answer>` a box stands alone or is announced.
+/// `<answer>` a box stands alone or is announced; outside what is taken back ([`denied`]) is none.
 pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> {
-    let body = match completion.rfind(TAGS[1]) {
-        Some(at) => &completion[at + TAGS[1].len()..],
-        None if completion.contains(TAGS[0]) => return Err(Reason::NoAnswerRegion),
-        None => completion,
-    };
-    if body.contains(TAGS[0]) {
-        return Err(Reason::TagOrder);
+    let (mut start, mut thinks) = (0, false);
+    // Places of `<answer>` and `</answer>` after the reasoning, and how often they stand there.
+    let (mut at, mut count) = ([0; 2], [0_usize; 2]);
+    for (n, (place, tag)) in tags(completion).enumerate() {
+        if n == MAX_TAGS {
+            return Err(Reason::RepeatedTag);
+        }
+        match tag {
+            0 => thinks = true,
+            1 => (start, thinks, count) = (place + TAGS[1].len(), false, [0; 2]),
+            tag => {
+                at[tag - 2] = place;
+                count[tag - 2] += 1;
+            }
+        }
     }
+    if thinks {
+        return Err(if start == 0 { Reason::NoAnswerRegion } else { Reason::TagOrder });
+    }
+    let body = &completion[start..];
     let full = |region: &str| if region.trim().is_empty() { Err(Reason::Empty) } else { Ok(()) };
-    if body.contains(TAGS[2]) || body.contains(TAGS[3]) {
-        let (open, close) = (body.matches(TAGS[2]).count(), body.matches(TAGS[3]).count());
+    if count != [0; 2] {
+        let [open, close] = count;
         if open > 1 || close > 1 {
             return Err(Reason::RepeatedTag);
         }
-        let (Some(start), Some(end)) = (body.find(TAGS[2]), body.find(TAGS[3])) else {
+        if open + close < 2 {
             return Err(Reason::MissingTag);
-        };
-        if end < start {
+        }
+        let [open, close] = at;
+        if close < open {
             return Err(Reason::TagOrder);
         }
-        let inside = body[start + TAGS[2].len()..end].trim();
+        let inside = completion[open + TAGS[2].len()..close].trim();
         full(inside)?;
         // A box inside the tags is the answer where nothing beside it says otherwise: `4 or \boxed{3}`.
         return match last_box(inside)? {
@@ -206,15 +251,16 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
             None => Ok((inside, Region::AnswerTag)),
         };
     }
-    if let Some((boxed, _)) = last_box(body)? {
-        return Ok((boxed, Region::Box));
+    if let Some((boxed, [before, after])) = last_box(body)? {
+        return if denied(before, after) { Err(Reason::Denied) } else { Ok((boxed, Region::Box)) };
     }
     let body = body.trim();
     full(body)?;
     let line = body.lines().next_back().unwrap_or("").trim();
     let announced = last_line(line);
     if announced.len() < line.len() {
-        return Ok((announced, Region::Announced));
+        let before = around(line, announced).map_or("", |(before, _)| before);
+        return if denied(before, "") { Err(Reason::Denied) } else { Ok((announced, Region::Announced)) };
     }
     if line.len() == body.len() && line.len() <= MAX_WHOLE {
         return Ok((line, Region::Whole));
@@ -225,6 +271,11 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
 /// Whether what stands before and after a box is marks and words that announce an answer.
 fn only_announces([before, after]: [&str; 2]) -> bool {
     const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "*"];
+    const MOST: usize = 200;
+    let [before, after] = [before.trim(), after.trim()];
+    if before.len() > MOST || after.len() > MOST {
+        return false;
+    }
     let plain = |text: &str| MARKS.iter().fold(text.to_owned(), |text, mark| text.replace(mark, ""));
     let before = plain(before).to_ascii_lowercase();
     let lead = before.trim();
@@ -237,27 +288,38 @@ fn only_announces([before, after]: [&str; 2]) -> bool {
 
 /// Boxes within boxes that are looked into.
 const MAX_LAYERS: usize = 8;
+/// Longest box, in bytes; one that does not close within these is not closed.
+const MAX_BOX: usize = 64 * 1024;
+/// Longest word that is a box of its own, in characters.
+const MAX_WORD: usize = 1000;
+
+/// Places of boxes, the last first.
+fn boxes(text: &str) -> impl Iterator<Item = usize> {
+    static COMMANDS: LazyLock<[Finder; 2]> = LazyLock::new(|| ["\\boxed", "\\fbox"].map(Finder::new));
+    let mut places: Vec<usize> =
+        COMMANDS.iter().flat_map(|command| command.find_iter(text.as_bytes())).collect();
+    places.sort_unstable();
+    places.into_iter().rev()
+}
 
 /// The content of the last box, and what stands before and after it; `None` where there is no box, an error where it is empty,
 /// not closed, or one of several that stand side by side with different contents.
 fn last_box(text: &str) -> Result<Option<(&str, [&str; 2])>, Reason> {
-    let Some(at) = text.rfind("\\boxed").max(text.rfind("\\fbox")) else { return Ok(None) };
+    let mut places = boxes(text);
+    let Some(at) = places.next() else { return Ok(None) };
     let (inside, length) = open_box(&text[at..]).ok_or(Reason::MissingTag)?;
     // `\boxed{\boxed{3}}` is one answer in two boxes; the outer may hold more than the inner.
     let mut content = inside;
     let mut start = at;
     let mut after = &text[at + length..];
-    let mut rest = &text[..at];
-    // Each look at a box may read on to the end, so that only so many are looked at.
-    for _ in 0..MAX_LAYERS {
-        let Some(before) = rest.rfind("\\boxed").max(rest.rfind("\\fbox")) else { break };
+    // Each look at a box reads on, so that only so many are looked at.
+    for before in places.take(MAX_LAYERS) {
         let Some((outer, length)) = open_box(&text[before..]) else { break };
         let end = before + length;
         if end > start {
             content = outer;
             start = before;
             after = &text[end..];
-            rest = &text[..before];
             continue;
         }
         // Two boxes with nothing between them but "or", commas and signs are two answers.
@@ -281,7 +343,7 @@ fn open_box(text: &str) -> Option<(&str, usize)> {
     let start = text.len() - trimmed.len();
     if let Some(inside) = trimmed.strip_prefix('{') {
         let mut depth = 1_i64;
-        for (i, byte) in inside.bytes().enumerate() {
+        for (i, byte) in inside.bytes().take(MAX_BOX).enumerate() {
             match byte {
                 b'{' => depth += 1,
                 b'}' => depth -= 1,
@@ -296,7 +358,9 @@ fn open_box(text: &str) -> Option<(&str, usize)> {
     if trimmed.len() == after.len() {
         return None;
     }
-    let end = trimmed.find(|c: char| c.is_whitespace() || c == '$').unwrap_or(trimmed.len());
+    let ends = |(_, c): &(usize, char)| c.is_whitespace() || *c == '$';
+    let end = trimmed.char_indices().take(MAX_WORD).find(ends).map(|(at, _)| at);
+    let end = end.or((trimmed.len() <= MAX_WORD).then_some(trimmed.len()))?;
     let word = trimmed[..end].trim_end_matches(['.', ',']);
     Some((word, start + end))
 }
@@ -353,6 +417,26 @@ mod tests {
         ] {
             let region = strict_region_of(inside).map(|region| region.replace("\\boxed", ""));
             assert!(region.as_ref().is_ok_and(|region| region.trim_matches(['{', '}']) == "3"), "{inside}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_taken_back_is_none() {
+        for text in [
+            r"Not \boxed{3}",
+            r"\boxed{3} is not the answer",
+            r"<think>x</think> $\boxed{3}$ is wrong.",
+            "I do not think the answer is B",
+            "We get 4.\nIt is not true that the answer is $\\boxed{3}$.",
+        ] {
+            assert_eq!(strict_region(text), Err(Reason::Denied), "{text}");
+        }
+        for (text, region) in [
+            (r"0 is not possible, so \boxed{3}", Region::Box),
+            ("Not A. The answer is B", Region::Announced),
+            (r"\boxed{2} is wrong. Wait, \boxed{3}", Region::Box),
+        ] {
+            assert_eq!(strict_region(text).map(|(_, region)| region), Ok(region), "{text}");
         }
     }
 

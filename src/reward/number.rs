@@ -195,6 +195,10 @@ impl Verifier for Number {
             "12 km/h",
             "12 miles per hour",
             "US$12",
+            "$ 12",
+            "USD 12",
+            "Rs. 12",
+            "12 USD",
         ];
         let never = [
             "12 or 13",
@@ -294,7 +298,10 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
 
 pub(super) const FRACTIONS: [&str; 3] = [r"\frac", r"\dfrac", r"\tfrac"];
 const MINUS: [&str; 3] = ["-", "−", "–"];
-const CURRENCIES: [&str; 8] = [r"\$", "$", r"US\$", "US$", "€", "£", "¥", "₹"];
+const CURRENCIES: [&str; 17] = [
+    r"\$", "$", r"US\$", "US$", "€", "£", "¥", "₹", r"\pounds", "USD", "EUR", "GBP", "JPY", "CNY", "INR",
+    "Rs.", "Rs",
+];
 /// Fractions that are one character, with what they are.
 const VULGAR: [(&str, f64); 8] = [
     ("½", 1.0 / 2.0),
@@ -387,6 +394,7 @@ impl<'t> Scan<'t> {
             if units == Units::Refuse {
                 return None;
             }
+            self.spaces();
             negative = negative || (!signed && self.eat_any(&MINUS));
         }
         Some((negative, currency))

@@ -93,9 +93,19 @@ pub(super) fn golds<'a>(gold: &Gold<'a>) -> Result<&'a [String], BadGold> {
     match gold.answer {
         Answer::Text(texts) if texts.is_empty() => Err(BadGold::Empty),
         Answer::Text(texts) if texts.iter().any(|t| collapsed(t).is_empty()) => Err(BadGold::Empty),
+        Answer::Text(texts) if texts.iter().all(|text| is_missing(text)) => {
+            Err(BadGold::Missing(texts[0].trim().to_owned()))
+        }
         Answer::Text(texts) => Ok(texts),
         other => Err(BadGold::Kind { wants: "text", has: other.kind() }),
     }
+}
+
+/// What programs write where there is no value, and marks that stand for one. Where one is the answer, a text command says so.
+pub(super) fn is_missing(text: &str) -> bool {
+    const MISSING: [&str; 9] = ["None", "NaN", "nan", "NULL", "Null", "null", "<NA>", "NaT", "N/A"];
+    let text = text.trim();
+    MISSING.contains(&text) || !text.is_empty() && text.chars().all(|c| matches!(c, '?' | '？'))
 }
 
 /// Text without wrapping, with single spaces, lower case, without a final full stop.
@@ -205,14 +215,27 @@ fn balanced(text: &str) -> bool {
 /// What the prompt of Minerva (arXiv:2206.14858) teaches models to end with.
 const FAREWELL: &str = "I hope it is correct.";
 
+/// Longest answer that is looked for behind its announcement, in bytes.
+const MAX_ANNOUNCED: usize = 4096;
+
+/// The last `most` bytes of a text, or a few less where a character would be cut.
+pub(super) fn end_of(text: &str, most: usize) -> &str {
+    let mut at = text.len().saturating_sub(most);
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    &text[at..]
+}
+
 /// The last line that is not blank, without "the answer is" before it and "I hope it is correct." after it: where an answer without tags is looked for.
 pub(super) fn last_line(text: &str) -> &str {
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
     let line = line.strip_suffix(FAREWELL).map_or(line, str::trim_end);
-    let lower = line.to_ascii_lowercase(); // same length, so positions carry over
+    let end = end_of(line, MAX_ANNOUNCED);
+    let lower = end.to_ascii_lowercase(); // same length, so positions carry over
     let after =
         ["answer is", "answer:"].iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max();
-    match after.map(|at| line[at..].trim_start_matches([':', '*', ' ']).trim()) {
+    match after.map(|at| end[at..].trim_start_matches([':', '*', ' ']).trim()) {
         Some(rest) if !rest.is_empty() => rest,
         _ => line,
     }

@@ -6,6 +6,8 @@ gives other pairs; nothing here knows what any scorer says.
 import math
 import random
 
+from wider import Wider
+
 
 def signed(n):
     return f"+{n}" if n >= 0 else str(n)
@@ -16,7 +18,7 @@ def times(n):
     return "" if n == 1 else "-" if n == -1 else str(n)
 
 
-class Pairs:
+class Pairs(Wider):
     """One stream of pairs for each seed."""
 
     def __init__(self, seed):
@@ -289,7 +291,7 @@ class Pairs:
                               w.replace(" ", r"\ "), w.replace(" ", "~"), f"'{w}'", rf"\textit{{{w}}}", f"{w}, {w}", f"{w} and {w}", w + "s", rf"\mathbf{{{w}}}", rf"{w}\text{{ }}", "yes", "no", "A", str(n), rf"\text{{answer: }}{w}", rf"\boxed{{{w}}}", rf"\text{{{w}.}}", rf"\operatorname{{{w}}}", w + r"\\")
 
     TYPES = {"integer": integers, "decimal": decimals, "fraction": fractions, "surd": surds, "constant": constant, "polynomial": polynomials, "expression": expressions, "collection": collections, "interval": intervals, "matrix": matrices,
-             "word": words}
+             "word": words, **Wider.WIDER}
 
     # ---- Completions around an answer ----
 
@@ -326,7 +328,7 @@ class Pairs:
     def math(self):
         kind = self.r.choice(list(self.TYPES))
         gold, answer = self.TYPES[kind](self)
-        return kind, [gold], self.completion(answer), []
+        return kind, [gold], self.framed(answer) if self.r.random() < 0.3 else self.completion(answer), []
 
     # ---- Benchmarks of pictures ----
 
@@ -400,7 +402,7 @@ class Pairs:
             gold, text = self.words()
         return kind, [gold], text, []
 
-    STREAMS = {"chartqa": "chart", "chartqa_vlmeval": "chart", "anls": "edits", "mmmu_vlmeval": "choices", "scienceqa": "choices", "mathvista": "vista", "mmmu": "mmmu"}
+    STREAMS = {"chartqa": "chart", "chartqa_vlmeval": "chart", "anls": "edits", "mmmu_vlmeval": "choices", "scienceqa": "choices", "mathvista": "vista", "mmmu": "mmmu", "gsm8k": "gsm"}
 
     def mmmu(self):
         return self.r.choice([self.choices, self.opens])()

@@ -105,6 +105,14 @@ fn distinct<'p>(parts: &'p [Part]) -> BTreeSet<&'p str> {
 
 /// Where the gold names several values, an answer without names keeps their order and one with names has the same.
 fn naming(gold: &Expr, answer: &Expr) -> Naming {
+    let relates = |e: &Expr| matches!(e, Expr::Relation(..) | Expr::Conditions(..) | Expr::Such(_));
+    let may_name = |e: &Expr| match e {
+        Expr::List(all) | Expr::Set(all) => all.iter().any(relates),
+        one => relates(one),
+    };
+    if !may_name(gold) && !may_name(answer) {
+        return Naming::Free;
+    }
     let (wanted, given) = (parts(gold), parts(answer));
     let (golds, answers) = (distinct(&wanted), distinct(&given));
     if golds.is_empty() {
@@ -268,17 +276,18 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
         }
         Expr::Power(base, exponent) => {
             let nested = matches!(**base, Expr::Power(..)) && !base.has_symbols();
-            evaluated(base, work) && evaluated(exponent, work) && !nested
+            // `e^{\ln 3}` leaves the 3 to be worked out.
+            let undone = **base == Expr::E
+                && !exponent.has_symbols()
+                && exponent.any(&mut |e| matches!(e, Expr::Function("ln" | "log", _)));
+            evaluated(base, work) && evaluated(exponent, work) && !nested && !undone
         }
         Expr::Function(name, args) => {
             if !args.iter().all(|arg| evaluated(arg, work)) {
                 return false;
             }
-            let simple = match *name {
-                // |-5| states 5; |2-7| leaves it to be worked out, which its argument says already.
-                "factorial" | "abs" => true,
-                _ => false,
-            };
+            // |-5| states 5; |2-7| leaves it to be worked out, which its argument says already.
+            let simple = *name == "abs";
             simple || expr.has_symbols() || scalar(expr, work).is_none_or(|form| form.rational().is_none())
         }
         Expr::PlusMinus(before, after) => {
@@ -294,7 +303,7 @@ fn evaluated(expr: &Expr, work: &mut Work) -> bool {
             evaluated(value, work)
         }),
         Expr::Matrix(rows) => rows.iter().flatten().all(|e| evaluated(e, work)),
-        Expr::Relation(sides, _) => sides.iter().all(|e| evaluated(e, work)),
+        Expr::Relation(sides, _) | Expr::Conditions(_, sides) => sides.iter().all(|e| evaluated(e, work)),
         Expr::SetOperation(_, a, b) => evaluated(a, work) && evaluated(b, work),
         _ => true,
     }
@@ -357,9 +366,34 @@ fn same_members(gold: &[Expr], answer: &[Expr], work: &mut Work) -> bool {
     })
 }
 
-/// Whether it is all numbers but some.
-fn is_complement(expr: &Expr) -> bool {
-    matches!(expr, Expr::SetOperation('∖', ..))
+/// Whether it is put together from several sets or conditions.
+fn is_combined(expr: &Expr) -> bool {
+    matches!(expr, Expr::SetOperation(..) | Expr::Conditions(..))
+}
+
+fn is_set(expr: &Expr) -> bool {
+    matches!(expr, Expr::SetOperation(..) | Expr::Tuple(..) | Expr::NamedSet(_) | Expr::Set(_))
+}
+
+/// Whether all conditions in both speak of the same name; sets have none.
+fn in_one_name(gold: &Expr, answer: &Expr) -> bool {
+    let mut names = BTreeSet::new();
+    for expr in [gold, answer] {
+        let conditions = match expr {
+            Expr::Conditions(_, all) => all.as_slice(),
+            relation @ Expr::Relation(..) => std::slice::from_ref(relation),
+            _ => &[],
+        };
+        for condition in conditions {
+            condition.any(&mut |e| {
+                if let Expr::Symbol(name) = e {
+                    names.insert(name.clone());
+                }
+                false
+            });
+        }
+    }
+    names.len() <= 1
 }
 
 fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
@@ -381,6 +415,7 @@ fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         (Expr::Relation(left, signs), Expr::Relation(right, others)) => {
             return same_relations(left, signs, right, others, work);
         }
+        (Expr::Relation(..), Expr::Conditions(..)) | (Expr::Conditions(..), Expr::Relation(..)) => (),
         (Expr::Relation(sides, signs), answer) => {
             if signs == &[Relation::Equal] && is_name(&sides[0]) {
                 return same(&sides[1], answer, work);
@@ -391,7 +426,24 @@ fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         (Expr::Set(a), Expr::Set(b)) if a.is_empty() || b.is_empty() => return a.is_empty() && b.is_empty(),
         _ => (),
     }
-    if (is_complement(gold) || is_complement(answer))
+    match (gold, answer) {
+        (Expr::Conditions(a, left), Expr::Conditions(b, right))
+            if a == b && same_members(left, right, work) =>
+        {
+            return true;
+        }
+        // A comma joins them either way.
+        (Expr::Conditions(_, left), Expr::List(right)) | (Expr::List(left), Expr::Conditions(_, right)) => {
+            return same_members(left, right, work);
+        }
+        _ => (),
+    }
+    // As for one inequality: an interval is what conditions in one name say, and not the other way around.
+    if matches!(answer, Expr::Conditions(..)) && is_set(gold) {
+        return false;
+    }
+    if (is_combined(gold) || is_combined(answer))
+        && in_one_name(gold, answer)
         && let (Some(a), Some(b)) = (sets::real(gold, work), sets::real(answer, work))
     {
         return sets::same(&a, &b, work);
@@ -556,7 +608,7 @@ fn such(relation: &Expr) -> Expr {
 }
 
 /// The interval that an inequality or a chain of two in one name is.
-fn interval_of(sides: &[Expr], signs: &[Relation]) -> Option<Expr> {
+pub(super) fn interval_of(sides: &[Expr], signs: &[Relation]) -> Option<Expr> {
     use Relation::{Greater, GreaterEqual, Less, LessEqual, Unequal};
     let minus_infinity = || Expr::Negative(Expr::Infinity.into());
     let open = |strict: bool| if strict { '(' } else { '[' };

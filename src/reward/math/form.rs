@@ -20,9 +20,14 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Room for one answer: some thousand products of terms and as much again for bounding them, together below 10 ms.
+    /// Room for one answer: some thousand products of terms and as much again for bounding them, a unit about a microsecond.
     pub(crate) fn new() -> Self {
-        Self { left: 6000, bounds: 8000 }
+        Self { left: 4000, bounds: 4500 }
+    }
+
+    /// Room for what is worked out while an answer is read.
+    pub(crate) fn small() -> Self {
+        Self { left: 1000, bounds: 1000 }
     }
 
     pub(crate) fn spend(&mut self, amount: usize) -> Option<()> {
@@ -122,6 +127,20 @@ pub(crate) enum Atom {
     Function(Box<str>, Vec<Form>),
 }
 
+impl Atom {
+    /// Whether it is known to be a positive number; i has no sign that a root could lose.
+    fn is_positive(&self) -> bool {
+        match self {
+            Self::Prime(_) | Self::I | Self::Pi | Self::E => true,
+            Self::Function(name, _) => &**name == "abs",
+            Self::Power(base, _) => base
+                .single()
+                .is_some_and(|(m, value)| !is_negative(value) && m.iter().all(|(a, _)| a.is_positive())),
+            Self::Symbol(_) | Self::Sum(_) => false,
+        }
+    }
+}
+
 /// A product of atoms with exponents, none 0, in order.
 pub(crate) type Monomial = Vec<(Atom, Exponent)>;
 /// Terms with their coefficients, none 0.
@@ -212,14 +231,29 @@ impl Form {
 
     pub(crate) fn plus(&self, other: &Self, work: &mut Work) -> Option<Self> {
         if self.den == other.den {
-            let mut num = self.num.clone();
-            work.spend(other.num.len())?;
-            add_to(&mut num, &other.num)?;
-            return Self::quotient(num, self.den.clone());
+            work.spend(weight(&self.num) / 8)?;
+            return self.clone().and(other.clone(), work);
         }
         let mut num = product(&self.num, &other.den, work)?;
         add_to(&mut num, &product(&other.num, &self.den, work)?)?;
         Self::quotient(num, product(&self.den, &other.den, work)?)
+    }
+
+    /// [`Form::plus`] without copies where the denominators are the same.
+    pub(crate) fn and(mut self, other: Self, work: &mut Work) -> Option<Self> {
+        if self.den != other.den {
+            return self.plus(&other, work);
+        }
+        work.spend((weight(&other.num) / 4).max(other.num.len()))?;
+        for (monomial, value) in other.num {
+            insert(&mut self.num, monomial, value)?;
+        }
+        Self::quotient(self.num, self.den)
+    }
+
+    /// Terms and all that stands in them.
+    pub(crate) fn weight(&self) -> usize {
+        weight(&self.num) + weight(&self.den)
     }
 
     pub(crate) fn times(&self, other: &Self, work: &mut Work) -> Option<Self> {
@@ -333,6 +367,10 @@ impl Form {
         for (monomial, factor) in &exponent.num {
             let step = if monomial.is_empty() {
                 self.to_rational(factor, work)?
+            } else if let Some(turn) = self.turned(monomial, factor, work) {
+                turn?
+            } else if let Some((base, exponent)) = self.of_logarithm(monomial, factor) {
+                base.to(&exponent, work)?
             } else {
                 let unit = Self { num: Poly::from([(monomial.clone(), RBig::ONE)]), den: one() };
                 self.to_unit(&unit, small(factor)?, work)?
@@ -340,6 +378,34 @@ impl Form {
             out = out.times(&step, work)?;
         }
         Some(out)
+    }
+
+    /// `e^{iπq}`, where that is a point whose coordinates are exact.
+    #[expect(clippy::option_option, reason = "another power and one that takes too much work are different")]
+    fn turned(&self, unit: &Monomial, q: &RBig, work: &mut Work) -> Option<Option<Self>> {
+        let half_turn = matches!(unit.as_slice(), [(Atom::I, a), (Atom::Pi, b)] if *a == Exponent::ONE && *b == Exponent::ONE);
+        let twelfths = q * RBig::from(12);
+        if !half_turn || *self != Self::atom(Atom::E) || !twelfths.is_int() {
+            return None;
+        }
+        let k = i64::try_from(twelfths.numerator() % IBig::from(24)).ok()?;
+        let mut point = || {
+            let (cos, sin) = (super::sine(k + 6, work)?, super::sine(k, work)?);
+            cos.plus(&sin.times(&Self::atom(Atom::I), work)?, work)
+        };
+        Some(point())
+    }
+
+    /// Base and exponent of `e^{u q ln b}`, which is `b^{u q}`.
+    fn of_logarithm<'u>(&self, unit: &'u Monomial, q: &RBig) -> Option<(&'u Self, Self)> {
+        let logarithm = |(atom, e): &(Atom, Exponent)| {
+            matches!(atom, Atom::Function(name, _) if &**name == "ln") && *e == Exponent::ONE
+        };
+        let at = unit.iter().position(logarithm).filter(|_| *self == Self::atom(Atom::E))?;
+        let Atom::Function(_, args) = &unit[at].0 else { return None };
+        let mut rest = unit.clone();
+        rest.remove(at);
+        Some((args.first()?, Self { num: Poly::from([(rest, q.clone())]), den: one() }))
     }
 
     /// `(self ^ unit) ^ factor`, for each atom of a term on its own.
@@ -353,7 +419,7 @@ impl Form {
             return whole(self, Exponent::ONE);
         };
         let mut out = Self::int(1);
-        for (prime, e) in factors(value) {
+        for (prime, e) in factors(value, work)? {
             out = out.times(&whole(&Self::constant(RBig::from(prime)), Exponent::new(e, 1)?)?, work)?;
         }
         for (atom, e) in monomial {
@@ -424,7 +490,7 @@ impl Form {
             } else {
                 value.clone()
             };
-            for (prime, e) in factors(&magnitude) {
+            for (prime, e) in factors(&magnitude, work)? {
                 let e = Exponent::new(e, 1)?.times(q)?;
                 let (factor, m) = monomial_product(&Vec::new(), &vec![(Atom::Prime(prime), e)])?;
                 out = out.times(&Self { num: Poly::from([(m, factor)]), den: one() }, work)?;
@@ -432,10 +498,21 @@ impl Form {
             out
         };
         if !monomial.is_empty() {
-            let raised: Option<Monomial> =
-                monomial.iter().map(|(atom, e)| Some((atom.clone(), e.times(q)?))).collect();
+            let mut raised = Monomial::with_capacity(monomial.len());
+            for (atom, e) in monomial {
+                let power = e.times(q)?;
+                // `√x²` is |x|, which an even power of it takes off again.
+                let sign_is_lost = q.den % 2 == 0 && e.den % 2 == 1 && e.num % 2 == 0;
+                if sign_is_lost && !(power.den % 2 == 1 && power.num % 2 == 0) && !atom.is_positive() {
+                    let size = super::function("abs", vec![Self::atom(atom.clone())], work)?;
+                    let power = RBig::from_parts_signed(power.num.into(), power.den.into());
+                    out = out.times(&size.to_rational(&power, work)?, work)?;
+                } else {
+                    raised.push((atom.clone(), power));
+                }
+            }
             // Roots to a whole power are numbers and sums again.
-            let raised = multiplied(&one(), &Poly::from([(raised?, RBig::ONE)]), work)?;
+            let raised = multiplied(&one(), &Poly::from([(raised, RBig::ONE)]), work)?;
             out = out.times(&Self { num: raised, den: one() }, work)?;
         }
         Some(out)
@@ -531,12 +608,11 @@ fn multiplied(a: &Poly, b: &Poly, work: &mut Work) -> Option<Poly> {
 
 /// Terms and all that stands in them.
 fn weight(poly: &Poly) -> usize {
-    let form = |form: &Form| weight(&form.num) + weight(&form.den);
     let atom = |atom: &Atom| match atom {
         Atom::Prime(_) | Atom::I | Atom::Pi | Atom::E | Atom::Symbol(_) => 1,
         Atom::Sum(inner) => 1 + weight(inner),
-        Atom::Power(base, exponent) => 1 + form(base) + form(exponent),
-        Atom::Function(_, args) => 1 + args.iter().map(form).sum::<usize>(),
+        Atom::Power(base, exponent) => 1 + base.weight() + exponent.weight(),
+        Atom::Function(_, args) => 1 + args.iter().map(Form::weight).sum::<usize>(),
     };
     poly.keys().map(|monomial| 1 + monomial.iter().map(|(a, _)| atom(a)).sum::<usize>()).sum()
 }
@@ -586,7 +662,9 @@ fn monomial_product(a: &Monomial, b: &Monomial) -> Option<(RBig, Monomial)> {
 }
 
 /// Primes with exponents whose product is this positive number; a factor too large to split stands for itself.
-pub(crate) fn factors(value: &RBig) -> Vec<(UBig, i64)> {
+pub(crate) fn factors(value: &RBig, work: &mut Work) -> Option<Vec<(UBig, i64)>> {
+    // Up to 2048 divisions of a short number; of a long one few, and its roots.
+    work.spend(if bits(value) > 32 { 8 + bits(value) / 64 } else { 1 })?;
     let mut out = Vec::new();
     for (number, sign) in [(value.numerator().clone().into_parts().1, 1), (value.denominator().clone(), -1)] {
         if let Ok(mut small) = u64::try_from(&number) {
@@ -623,7 +701,7 @@ pub(crate) fn factors(value: &RBig) -> Vec<(UBig, i64)> {
             }
         }
     }
-    out
+    Some(out)
 }
 
 /// A number without small factors, as the square or cube that it may be.

@@ -154,7 +154,8 @@ pub(crate) fn read(text: &str) -> Option<Expr> {
     if text.len() > MAX_TEXT || text.trim().is_empty() {
         return None;
     }
-    let mut lexed = Lexed { tokens: Vec::new(), spaced: Vec::new() };
+    let room = text.len().min(64);
+    let mut lexed = Lexed { tokens: Vec::with_capacity(room), spaced: Vec::with_capacity(room) };
     lexed.lex(text, 0)?;
     let mut reader = Reader { lexed, at: 0, depth: 0, angles: 0 };
     let expr = reader.list()?;
@@ -334,7 +335,8 @@ impl Lexed {
         let sign = match run {
             "pi" | "Pi" => Some('π'),
             "inf" | "infinity" | "Infinity" | "oo" => Some('∞'),
-            "and" | "or" => Some(','),
+            "and" => Some('∧'),
+            "or" => Some('∨'),
             "U" if spaced => Some('∪'),
             _ => None,
         };
@@ -443,7 +445,7 @@ impl Lexed {
                 let (inside, rest) = braced(rest)?;
                 let inside = inside.trim();
                 if inside == "and" || inside == "or" {
-                    self.push(Token::Sign(','), before)?;
+                    self.push(Token::Sign(if inside == "and" { '∧' } else { '∨' }), before)?;
                 } else if inside != "." {
                     self.lex(inside, nested + 1)?;
                 }
@@ -532,19 +534,33 @@ impl Reader {
     /// One value, or several side by side.
     fn list(&mut self) -> Option<Expr> {
         let first = self.relation()?;
-        if !matches!(self.sign(), Some(',' | ';')) {
-            return Some(first);
-        }
         let mut all = vec![first];
-        while matches!(self.sign(), Some(',' | ';')) {
+        let (mut joined, mut alike) = (None, true);
+        while let Some(mut separator @ (',' | ';' | '∧' | '∨')) = self.sign() {
             self.at += 1;
             // "1, 2, and 3"
-            if self.sign() == Some(',') {
+            if let Some(word @ (',' | '∧' | '∨')) = self.sign() {
+                separator = word;
                 self.at += 1;
             }
+            alike &= *joined.get_or_insert(separator) == separator;
             all.push(self.relation()?);
         }
-        Some(Expr::List(all))
+        if all.len() == 1 {
+            return all.pop();
+        }
+        let inequality =
+            |e: &Expr| matches!(e, Expr::Relation(_, signs) if !signs.contains(&Relation::Equal));
+        let operation = match joined {
+            Some('∨') => '∪',
+            Some('∧') => '∩',
+            _ => return Some(Expr::List(all)),
+        };
+        Some(if alike && all.iter().all(inequality) {
+            Expr::Conditions(operation, all)
+        } else {
+            Expr::List(all)
+        })
     }
 
     fn relation(&mut self) -> Option<Expr> {
@@ -564,7 +580,11 @@ impl Reader {
                 this.at += 1;
                 sides.push(this.union()?);
             }
-            Some(if signs.is_empty() { sides.pop().expect("one") } else { Expr::Relation(sides, signs) })
+            Some(if signs.is_empty() {
+                named_point(sides.pop().expect("one"))
+            } else {
+                Expr::Relation(sides, signs)
+            })
         })
     }
 
@@ -623,7 +643,7 @@ impl Reader {
             // It closes `]0,1[` where nothing follows that it could hold.
             Some(Token::Sign('[')) => match self.lexed.tokens.get(self.at + 1) {
                 None => false,
-                Some(Token::Sign(next)) => !",;)]}⦄∪∩∖=<>≤≥≠".contains(*next),
+                Some(Token::Sign(next)) => !",;∧∨)]}⦄∪∩∖=<>≤≥≠".contains(*next),
                 Some(_) => true,
             },
             Some(Token::Sign(c)) => {
@@ -720,19 +740,25 @@ impl Reader {
     fn factor(&mut self) -> Option<Expr> {
         self.deeper(|this| {
             let base = this.primary()?;
-            let mut base = this.postfix(base);
+            let mut base = this.postfix(base)?;
             if this.eat('^') {
                 let exponent = this.exponent()?;
                 let Some(exponent) = exponent else { return Some(this.in_degrees(base)) };
                 base = Expr::Power(base.into(), exponent.into());
-                base = this.postfix(base);
+                base = this.postfix(base)?;
             }
             Some(base)
         })
     }
 
-    fn postfix(&mut self, mut base: Expr) -> Expr {
+    fn postfix(&mut self, mut base: Expr) -> Option<Expr> {
+        // What is within each other costs, in brackets or not.
+        let mut layers = self.depth;
         loop {
+            layers += 1;
+            if layers > MAX_DEPTH {
+                return None;
+            }
             if self.eat('!') {
                 base = Expr::Function("factorial", vec![base]);
             } else if self.eat('%') {
@@ -740,7 +766,7 @@ impl Reader {
             } else if self.eat('°') {
                 base = self.in_degrees(base);
             } else {
-                return base;
+                return Some(base);
             }
         }
     }
@@ -1060,6 +1086,18 @@ impl Reader {
             Some(exponent) if !inverse => Expr::Power(value.into(), exponent.into()),
             _ => value,
         })
+    }
+}
+
+/// `P(1,2)` is the point P = (1,2): a capital before coordinates names them.
+fn named_point(expr: Expr) -> Expr {
+    match expr {
+        Expr::Product(mut factors) if matches!(factors.as_slice(), [Expr::Symbol(name), Expr::Tuple('(', _, ')')] if name.starts_with(|c: char| c.is_ascii_uppercase())) =>
+        {
+            let place = factors.pop().expect("two factors");
+            Expr::Relation(vec![factors.pop().expect("two factors"), place], vec![Relation::Equal])
+        }
+        other => other,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use super::{
-    Expr, equal,
+    Expr,
+    compare::interval_of,
+    equal,
     form::{Form, Work},
     interval::Interval,
 };
@@ -79,10 +81,6 @@ pub(crate) fn real(expr: &Expr, work: &mut Work) -> Option<RealSet> {
                 Some(right) => right,
                 None => vec![point(b, work)?],
             };
-            let union = |mut a: RealSet, b: RealSet, work: &mut Work| {
-                a.extend(b);
-                joined(a, work)
-            };
             match sign {
                 '∪' => union(left, right, work),
                 '∩' => Some(complement(union(complement(left), complement(right), work)?)),
@@ -90,8 +88,22 @@ pub(crate) fn real(expr: &Expr, work: &mut Work) -> Option<RealSet> {
                 _ => None,
             }
         }
+        Expr::Relation(sides, signs) => real(&interval_of(sides, signs)?, work),
+        Expr::Conditions(sign, all) => {
+            let mut sets = all.iter().map(|one| real(one, work)).collect::<Option<Vec<_>>>()?.into_iter();
+            let first = sets.next()?;
+            sets.try_fold(first, |a, b| match sign {
+                '∪' => union(a, b, work),
+                _ => Some(complement(union(complement(a), complement(b), work)?)),
+            })
+        }
         _ => None,
     }
+}
+
+fn union(mut a: RealSet, b: RealSet, work: &mut Work) -> Option<RealSet> {
+    a.extend(b);
+    joined(a, work)
 }
 
 /// Whether two sets are the same.

@@ -1,9 +1,9 @@
 //! ANLS as lmms-eval and VLMEvalKit compute it: the edit distance of normalised texts over the length of the texts as they
 //! came, so that white space around a wrong answer raises its score; a similarity of exactly 0.5 counts.
 
-use super::{super::anls::distance, Asked, Score};
+use super::{super::anls::distance, Asked, MAX_TEXT, Score};
 
-/// Longest text that is compared, in characters; more is cut off and counts as wrong letters.
+/// Longest text that is compared, in characters; more is cut off and counts as wrong letters. Beyond [`MAX_TEXT`] nothing is near.
 const MAX: usize = 2000;
 
 pub(super) fn score(asked: &Asked) -> Score {
@@ -13,6 +13,9 @@ pub(super) fn score(asked: &Asked) -> Score {
     };
     // `upper` may lengthen a text: ß becomes SS.
     let length = |text: &str| text.chars().flat_map(char::to_uppercase).count();
+    if asked.completion.len() > MAX_TEXT {
+        return Score::graded(0.0, asked.completion.to_owned());
+    }
     let answer = normal(asked.completion);
     let mut best: f64 = 0.0;
     for gold in asked.golds {

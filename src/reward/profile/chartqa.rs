@@ -1,7 +1,7 @@
 //! Relaxed accuracy as lmms-eval and VLMEvalKit compute it, oddities included: a percent sign divides by 100, a gold of 0
 //! is compared as text, nothing else is understood (no separators, units, currency).
 
-use super::{Asked, Score, python};
+use super::{Asked, MAX_TEXT, Score, python};
 
 /// lmms-eval: the completion as it stands, the first gold only.
 pub(super) fn score(asked: &Asked) -> Score {
@@ -25,6 +25,9 @@ fn number(text: &str) -> Option<f64> {
 }
 
 fn relaxed(answer: &str, gold: &str) -> bool {
+    if answer.len() > MAX_TEXT {
+        return answer == gold;
+    }
     match (number(answer), number(gold)) {
         (Some(given), Some(wanted)) if wanted != 0.0 => (given - wanted).abs() / wanted.abs() <= 0.05,
         _ => answer.to_lowercase() == gold.to_lowercase(),

@@ -3,12 +3,18 @@
 
 use super::{Asked, Score, python};
 
+/// Longest text that is normalised, in bytes; the original has no bound.
+const MAX_TEXT: usize = 20_000;
+
 pub(super) fn score(asked: &Asked) -> Score {
     let Some(answer) = last_boxed(asked.completion) else { return Score::missing() };
+    // A long text is compared as it stands: normalised it is gone through a score of times.
+    let short = |text: &str| text.len() <= MAX_TEXT;
     let same = |gold: &str| match (stripped(&answer, false), stripped(gold, false)) {
         (Some(a), Some(b)) => a == b,
         _ => answer == gold,
     };
+    let same = |gold: &str| if short(&answer) && short(gold) { same(gold) } else { answer == gold };
     let right = asked.golds.iter().any(|gold| same(gold));
     Score::all_or_nothing(right, answer)
 }

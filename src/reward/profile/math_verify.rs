@@ -9,9 +9,12 @@
 
 mod extract;
 mod latex;
+mod lex;
+mod normalise;
+mod plain;
 mod same;
 
-use super::{Asked, Score, python};
+use super::{super::math::form::Work, Asked, Score, python};
 
 /// What was read from a text: an expression where one could be read, and the text itself.
 #[derive(Debug)]
@@ -29,15 +32,32 @@ pub(super) enum Mode {
     Trl,
 }
 
+/// What may be done to read all places of one text, counted: rules of the grammar that are tried, and arithmetic for the ends of
+/// intervals.
+pub(super) struct Budget {
+    attempts: usize,
+    work: Work,
+}
+
+/// Rules that are tried for one text; brackets within brackets ask for many more than a text has places.
+const MAX_ATTEMPTS: usize = 20_000;
+
+impl Budget {
+    fn new() -> Self {
+        Self { attempts: MAX_ATTEMPTS, work: Work::small() }
+    }
+}
+
+/// Longest LaTeX that is read; the original's grammar takes seconds there.
+const MAX_LATEX: usize = 2048;
+/// Brackets within brackets that are followed.
+const MAX_DEPTH: usize = 30;
+
 /// Of a longer text the end is looked through; the original takes minutes there.
 const MAX_TEXT: usize = 16 * 1024;
 
 fn end_of(text: &str) -> &str {
-    let mut at = text.len().saturating_sub(MAX_TEXT);
-    while !text.is_char_boundary(at) {
-        at += 1;
-    }
-    &text[at..]
+    super::super::text::end_of(text, MAX_TEXT)
 }
 
 pub(super) fn score(asked: &Asked) -> Score {
@@ -92,20 +112,19 @@ pub(super) fn score_r1v(asked: &Asked) -> Score {
     if verified(&answer, &extract::parse(end_of(gold), Mode::Default)) {
         return Score::all_or_nothing(true, answer.text.unwrap_or_default());
     }
-    let inside = |text: &'_ str| -> String {
-        let found = text.find("<answer>").and_then(|at| {
-            let mut rest = &text[at + "<answer>".len()..];
-            loop {
-                let line = rest.find('\n').unwrap_or(rest.len());
-                let end = rest.find("</answer>")?;
-                if end < line {
-                    return Some(rest[..end].to_owned());
-                }
-                rest = rest[line..].split_once("<answer>")?.1;
-            }
-        });
-        found.unwrap_or_else(|| text.to_owned()).trim_matches(python::is_space).to_owned()
-    };
-    let own = inside(asked.completion);
-    Score::all_or_nothing(own == inside(gold), own)
+    let own = tagged(asked.completion);
+    Score::all_or_nothing(own == tagged(gold), own.to_owned())
+}
+
+/// What stands in the first `<answer>…</answer>` on one line, else all.
+fn tagged(text: &str) -> &str {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once("<answer>") {
+        let (line, others) = after.split_once('\n').unwrap_or((after, ""));
+        if let Some((inside, _)) = line.split_once("</answer>") {
+            return inside.trim_matches(python::is_space);
+        }
+        rest = others;
+    }
+    text.trim_matches(python::is_space)
 }

@@ -76,6 +76,8 @@ fn grade(answer: &str, gold: &str) -> bool {
     if golds.len() > 1 && ends(&gold) != ends(&answer) || golds.len() != answers.len() {
         return false;
     }
+    // One budget for all of a long list.
+    let work = &mut Work::new();
     !golds.is_empty()
         && golds.iter().zip(&answers).all(|(gold, answer)| {
             if is_fraction(gold) && is_fraction(answer) {
@@ -83,7 +85,7 @@ fn grade(answer: &str, gold: &str) -> bool {
             } else if is_int(gold) != is_int(answer) {
                 false
             } else {
-                equal_under_sympy(gold, answer)
+                equal_under_sympy(gold, answer, work)
             }
         })
 }
@@ -323,14 +325,14 @@ fn elements(text: &str) -> Vec<String> {
     vec![text]
 }
 
-fn equal_under_sympy(gold: &str, answer: &str) -> bool {
+fn equal_under_sympy(gold: &str, answer: &str, work: &mut Work) -> bool {
     let both = format!("({gold})-({answer})");
     if !may_evaluate(&both) {
         return false;
     }
     let (Some(gold), Some(answer)) = (sympy(gold), sympy(answer)) else { return false };
     // A root of a float is rounded, and so is what it is a part of.
-    if rounded_root(&gold) != rounded_root(&answer) {
+    if rounded_root(&gold, work) != rounded_root(&answer, work) {
         return false;
     }
     let floats = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
@@ -338,11 +340,11 @@ fn equal_under_sympy(gold: &str, answer: &str) -> bool {
     let long = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(value) if significant(value) > 15));
     if !(long(&gold) || long(&answer))
         && (floats(&gold) || floats(&answer))
-        && let (Some(a), Some(b)) = (in_floats(&gold, Division::Direct), in_floats(&answer, Division::Direct))
+        && let (Some(a), Some(b)) =
+            (in_floats(&gold, Division::Direct, work), in_floats(&answer, Division::Direct, work))
     {
         return a == b;
     }
-    let work = &mut Work::new();
     let (Some(a), Some(b)) = (gold.form(work), answer.form(work)) else { return false };
     // A float is as precise as it has digits, so that 1.3333333333333333 is not 4/3.
     equal(&a, &b, work)
@@ -446,7 +448,12 @@ impl Sympy<'_> {
 
     /// The base with what stands behind it: factorials, an exponent.
     fn powered(&mut self, mut base: Expr) -> Option<Expr> {
+        let mut signs = 0;
         while self.eat("!") {
+            signs += 1;
+            if signs > 8 {
+                return None;
+            }
             base = Expr::Function("factorial", vec![base]);
         }
         if self.eat("**") || self.eat("^") {

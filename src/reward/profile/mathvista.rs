@@ -5,10 +5,10 @@
 //! With options the question is a choice, and what names none is taken for the most similar option (a wrong answer is always
 //! some option); without, `precision` decimals are compared for numbers, text for the rest.
 
-use super::{super::anls::distance, Asked, Score, python};
+use super::{super::anls::distance, Asked, Score, python, start_of};
 
 pub(super) fn score(asked: &Asked) -> Score {
-    let response = asked.completion.trim_matches(python::is_space);
+    let response = start_of(asked.completion).trim_matches(python::is_space);
     let Some(gold) = asked.golds.first() else { return Score::unparsed() };
     let quoted = response.find("The answer is \"").and_then(|at| {
         let rest = &response[at + "The answer is \"".len()..];

@@ -5,11 +5,16 @@
 
 use super::{Asked, Score, python};
 
+/// Of a longer text the end is looked at: where several answers stand the last counts.
+fn end_of(text: &str) -> &str {
+    super::super::text::end_of(text, super::MAX_TEXT)
+}
+
 pub(super) fn score(asked: &Asked) -> Score {
     if asked.options.is_empty() {
         return open(asked);
     }
-    let mut response = asked.completion;
+    let mut response = end_of(asked.completion);
     for c in [',', '.', '!', '?', ';', ':', '\''] {
         response = response.trim_matches(c);
     }
@@ -81,7 +86,7 @@ const INDICATORS: [&str; 9] =
     ["could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ", "="];
 
 fn open(asked: &Asked) -> Score {
-    let response = asked.completion.trim_matches(python::is_space).trim_matches('.').to_lowercase();
+    let response = end_of(asked.completion).trim_matches(python::is_space).trim_matches('.').to_lowercase();
     // Sentences never split, since the text is in lower case when the original looks for a capital.
     let lines: Vec<&str> = response.split('\n').collect();
     let mut keys: Vec<&str> = Vec::new();
@@ -225,15 +230,16 @@ const REFUSALS: [&str; 4] = [
 
 /// VLMEvalKit's `can_infer`.
 pub(super) fn score_vlmeval(asked: &Asked) -> Score {
+    let completion = end_of(asked.completion);
     let spaced: String =
-        asked.completion.chars().map(|c| if ".()[],:;!*#{}".contains(c) { ' ' } else { c }).collect();
+        completion.chars().map(|c| if ".()[],:;!*#{}".contains(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split(python::is_space).filter(|w| !w.is_empty()).collect();
     let letters: Vec<String> = ('A'..='Z').take(asked.options.len()).map(String::from).collect();
     let present: Vec<&String> = letters.iter().filter(|l| words.contains(&l.as_str())).collect();
-    let refusal = REFUSALS.iter().any(|refusal| asked.completion.contains(refusal));
+    let refusal = REFUSALS.iter().any(|refusal| completion.contains(refusal));
     let by_letter = match present.as_slice() {
         // A failed request is looked through for texts only.
-        _ if asked.completion.contains("Failed to obtain answer via API") => None,
+        _ if completion.contains("Failed to obtain answer via API") => None,
         // `Z` stands for no option.
         _ if refusal => Some("Z".to_owned()),
         [] if words.contains(&"Z") => Some("Z".to_owned()),
@@ -244,7 +250,7 @@ pub(super) fn score_vlmeval(asked: &Asked) -> Score {
         _ => None,
     };
     let by_text = || {
-        let lower = asked.completion.to_lowercase();
+        let lower = completion.to_lowercase();
         let total: usize = asked.options.iter().map(|o| o.chars().count()).sum();
         if lower.chars().count() > 2 * total {
             return None;

@@ -82,6 +82,18 @@ impl Score {
     }
 }
 
+/// Bytes of a completion that benchmarks of short answers look at; their sources have no bound.
+const MAX_TEXT: usize = 32 * 1024;
+
+/// The first [`MAX_TEXT`] bytes, or a few less where a character would be cut.
+fn start_of(text: &str) -> &str {
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// One profile.
 pub struct Profile {
     /// As `--profile` says it.

@@ -1,6 +1,6 @@
 //! ScienceQA as lmms-eval scores it: the letter in any case, or an upper-case letter and a full stop in front.
 
-use super::{Asked, Score, python};
+use super::{Asked, MAX_TEXT, Score, python};
 
 pub(super) fn score(asked: &Asked) -> Score {
     let answer = asked.completion.trim_matches(python::is_space);
@@ -8,7 +8,7 @@ pub(super) fn score(asked: &Asked) -> Score {
     let (first, second) = (chars.next(), chars.next());
     let right = asked.golds.first().is_some_and(|gold| {
         let gold = gold.trim_matches(python::is_space).to_lowercase();
-        if answer.to_lowercase() == gold {
+        if answer.len() <= MAX_TEXT && answer.to_lowercase() == gold {
             return true;
         }
         match (first, second) {

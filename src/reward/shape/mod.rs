@@ -7,6 +7,83 @@ use std::{collections::HashSet, f64::consts::PI};
 
 use serde::Deserialize;
 
+/// A part as lists show it.
+pub struct Part {
+    /// The name of its table and of its column in logs.
+    pub name: &'static str,
+    /// One line, with the source.
+    pub summary: &'static str,
+    /// A table of settings.
+    pub settings: &'static str,
+    /// What it gives under these settings.
+    pub examples: &'static [Example],
+}
+
+/// What a part gives for one completion.
+pub struct Example {
+    /// Words of the completion for parts that look at its words, else a length in tokens.
+    pub completion: &'static str,
+    /// Length in tokens.
+    pub tokens: usize,
+    /// Whether its answer is right.
+    pub right: bool,
+    /// The part's value, before its weight.
+    pub value: f64,
+}
+
+const fn of_length(tokens: usize, right: bool, value: f64) -> Example {
+    Example { completion: "", tokens, right, value }
+}
+
+const fn of_words(completion: &'static str, value: f64) -> Example {
+    Example { completion, tokens: 0, right: true, value }
+}
+
+/// Every part of a reward besides accuracy and format. `overlong` stands twice: as a soft punishment and as a filter.
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "overlong",
+        summary: "0 up to a length, then falling to -1 at the limit and beyond (DAPO, arXiv:2503.14476, eq. 13)",
+        settings: "{ limit = 100, buffer = 20 }",
+        examples: &[
+            of_length(80, true, 0.0),
+            of_length(90, true, -0.5),
+            of_length(100, true, -1.0),
+            of_length(101, true, -1.0),
+        ],
+    },
+    Part {
+        name: "overlong",
+        summary: "as a filter: beyond the limit the whole reward is 0, for trainers that cannot mask a completion",
+        settings: "{ limit = 100, buffer = 20, filter = true }",
+        examples: &[of_length(100, true, -1.0), of_length(101, true, -1.0)],
+    },
+    Part {
+        name: "length",
+        summary: "along a cosine from one bound at length 0 to another at the limit, for right and wrong answers (arXiv:2502.03373, C.1)",
+        settings: "{ limit = 100, right = [1.0, 0.5], wrong = [-1.0, -0.5] }",
+        examples: &[
+            of_length(0, true, 1.0),
+            of_length(50, true, 0.75),
+            of_length(200, true, 0.5),
+            of_length(0, false, -1.0),
+            of_length(50, false, -0.75),
+        ],
+    },
+    Part {
+        name: "repetition",
+        summary: "minus the share of n-grams of words that stood before (arXiv:2502.03373, C.2)",
+        settings: "{ n = 2 }",
+        examples: &[of_words("a b c d", 0.0), of_words("x x x x X", -0.75)],
+    },
+    Part {
+        name: "language",
+        summary: "minus the share of characters outside the script: `cjk` (MAYE's code) or `not_latin` (its paper, arXiv:2504.02587)",
+        settings: "{ charges = \"cjk\" }",
+        examples: &[of_words("ab", 0.0), of_words("ab\u{4e2d}\u{6587}", -0.5)],
+    },
+];
+
 /// The tables that were given.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Shape {
@@ -87,7 +164,8 @@ impl Length {
     }
 }
 
-/// Share of n-grams that repeat earlier ones, negative (arXiv:2502.03373, appendix C.2), over words in lower case.
+/// Share of n-grams that repeat earlier ones, negative (arXiv:2502.03373, appendix C.2), over words in lower case, of which the
+/// last 128 KiB count: longer completions than any model writes would take long.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Repetition {
@@ -98,6 +176,9 @@ pub(super) struct Repetition {
     pub(super) weight: f64,
 }
 
+/// Bytes in which repetitions are looked for.
+const MAX_REPEATED: usize = 128 * 1024;
+
 fn three() -> usize {
     3
 }
@@ -105,7 +186,7 @@ fn three() -> usize {
 impl Repetition {
     /// In (-1, 0].
     pub(super) fn value(&self, text: &str) -> f64 {
-        let lower = text.to_lowercase();
+        let lower = super::text::end_of(text, MAX_REPEATED).to_lowercase();
         let words: Vec<&str> = lower.split_whitespace().collect();
         let all = words.windows(self.n).len();
         if all == 0 {
@@ -205,6 +286,34 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        reward::{Gold, Reward},
+        sample::Answer,
+    };
+
+    #[test]
+    fn every_part_gives_what_it_says() {
+        for part in PARTS {
+            let table: toml::Table = format!("{} = {}", part.name, part.settings).parse().unwrap();
+            let reward = Reward::from_tables(&"choice".into(), Some(&table)).unwrap();
+            let gold = Gold { answer: &Answer::Choice('B'), options: &[], picture_size: None };
+            for example in part.examples {
+                let value = if example.completion.is_empty() {
+                    let letter = if example.right { 'B' } else { 'C' };
+                    let text = format!("<think>x</think><answer>{letter}</answer>");
+                    let scored = reward.score_of_length(&gold, &text, example.tokens);
+                    if part.settings.contains("filter") {
+                        assert_eq!(scored.total == 0.0, example.tokens > 100, "{}", example.tokens);
+                    }
+                    scored.parts.iter().find(|p| p.name == part.name).unwrap().value
+                } else {
+                    let scored = reward.score(&gold, example.completion);
+                    scored.parts.iter().find(|p| p.name == part.name).unwrap().value
+                };
+                assert!((value - example.value).abs() < 1e-12, "{} {value}", part.name);
+            }
+        }
+    }
 
     #[test]
     fn overlong_completions_are_punished_from_the_buffer_on() {

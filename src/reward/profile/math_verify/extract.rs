@@ -1,8 +1,8 @@
 //! Where an answer stands in a text, by math-verify's patterns and their priorities.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::cell::{Cell, RefCell};
 
-use super::{Mode, Parsed, latex};
+use super::{Budget, Mode, Parsed, latex, normalise, plain};
 use crate::reward::{
     math::{Expr, form::decimal},
     profile::python,
@@ -24,7 +24,25 @@ enum What {
     Expression(String),
 }
 
+/// What may still be looked at in one text, in bytes: patterns that begin at many places and find no end would look at each to
+/// the end of the text. Counted, so that every machine finds the same.
+struct Looks(Cell<usize>);
+
+/// A hundred times the longest text.
+const MAX_LOOKS: usize = 100 * super::MAX_TEXT;
+
+impl Looks {
+    /// `None` where nothing is left.
+    fn at(&self, bytes: usize) -> Option<()> {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(0));
+        left.map(|_| ())
+    }
+}
+
 pub(super) fn parse(text: &str, mode: Mode) -> Parsed {
+    let looks = &Looks(Cell::new(MAX_LOOKS));
+    let budget = &mut Budget::new();
     let mut fallback = None;
     for priority in [0, 50, 100, 200, 300] {
         if priority == 300 && mode == Mode::Trl {
@@ -32,17 +50,17 @@ pub(super) fn parse(text: &str, mode: Mode) -> Parsed {
         }
         let mut matches = Vec::new();
         let boxes = if mode == Mode::Trl { 0 } else { 50 };
-        latex_matches(text, priority, &mut matches);
+        latex_matches(text, priority, looks, &mut matches);
         if priority == boxes {
-            boxed_matches(text, &mut matches);
+            boxed_matches(text, looks, &mut matches);
         }
         if mode == Mode::Default {
-            expression_matches(text, priority, &mut matches);
+            expression_matches(text, priority, looks, &mut matches);
         }
         matches.sort_by(|a, b| b.end.cmp(&a.end).then(a.start.cmp(&b.start)));
         let any = !matches.is_empty();
         for found in matches.into_iter().take(64) {
-            let (expr, string) = read(found.what, mode);
+            let (expr, string) = read(found.what, mode, budget);
             if fallback.is_none() && !string.is_empty() {
                 fallback = Some(string);
             }
@@ -60,14 +78,14 @@ pub(super) fn parse(text: &str, mode: Mode) -> Parsed {
     Parsed { expr: None, text: fallback }
 }
 
-fn read(what: What, mode: Mode) -> (Option<Expr>, String) {
+fn read(what: What, mode: Mode, budget: &mut Budget) -> (Option<Expr>, String) {
     match what {
         What::Latex(contents, bare_box) => {
             let mut exprs = Vec::new();
             let mut strings = Vec::new();
             for (content, percent) in contents {
-                let normal = latex::normalise(&content, mode, bare_box);
-                let mut expr = latex::read(&normal);
+                let normal = normalise::normalise(&content, mode, bare_box);
+                let mut expr = latex::read(&normal, budget);
                 if percent {
                     expr = expr.map(|e| Expr::Percent(e.into()));
                 }
@@ -103,7 +121,7 @@ fn read(what: What, mode: Mode) -> (Option<Expr>, String) {
             let value = if percent { value.map(|v| Expr::Percent(v.into())) } else { value };
             (value, string)
         }
-        What::Expression(text) => (latex::read_plain(&text), text),
+        What::Expression(text) => (plain::read(&text), text),
     }
 }
 
@@ -140,12 +158,21 @@ struct Environment {
 }
 
 /// The environment that begins at `at`; `boxed`: only one with a box in it.
-fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
+fn environment(text: &str, at: usize, boxed: bool, looks: &Looks) -> Option<Environment> {
     let rest = &text[at..];
+    if !rest.starts_with(|c: char| matches!(c, '$' | '\\' | '-') || c.is_whitespace()) {
+        return None;
+    }
     let before = text[..at].chars().next_back();
     let escaped = before == Some('\\');
+    // Where the text that follows has an end mark, from a place in it on.
+    let end_mark = |inside: &str, from: usize, mark: &str| {
+        let end = memchr::memmem::find(&inside.as_bytes()[from..], mark.as_bytes());
+        looks.at(end.unwrap_or(inside.len() - from))?;
+        end.map(|end| from + end)
+    };
     let accept = |content: &str| -> bool {
-        if content.is_empty() {
+        if content.is_empty() || boxed && looks.at(content.len()).is_none() {
             return false;
         }
         !boxed || content.find("\\boxed{").is_some_and(|i| content[i + 7..].chars().skip(1).any(|c| c == '}'))
@@ -153,7 +180,7 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
     let found = if let Some(inside) = rest.strip_prefix("$$").filter(|_| !escaped) {
         let mut from = 0;
         loop {
-            let Some(end) = inside[from..].find("$$").map(|e| e + from) else { break None };
+            let Some(end) = end_mark(inside, from, "$$") else { break None };
             if end > 0 && !inside[..end].ends_with('\\') && accept(&inside[..end]) {
                 break Some((2, end, 2));
             }
@@ -167,11 +194,11 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
     };
     let found = found.or_else(|| {
         if let Some(inside) = rest.strip_prefix("\\[").filter(|_| !escaped) {
-            let end = inside.find("\\]")?;
+            let end = end_mark(inside, 0, "\\]")?;
             return accept(&inside[..end]).then_some((2, end, 2));
         }
         if let Some(inside) = rest.strip_prefix("\\(").filter(|_| !escaped) {
-            let end = inside.find("\\)")?;
+            let end = end_mark(inside, 0, "\\)")?;
             return (accept(&inside[..end]) && !inside[..end].contains('\n')).then_some((2, end, 2));
         }
         if let Some(inside) =
@@ -179,7 +206,9 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
         {
             let mut from = 0;
             loop {
-                let end = inside[from..].find(['$', '\n'])? + from;
+                let end = inside[from..].find(['$', '\n']);
+                looks.at(end.unwrap_or(inside.len() - from))?;
+                let end = end? + from;
                 if inside[end..].starts_with('\n') {
                     return None;
                 }
@@ -194,7 +223,9 @@ fn environment(text: &str, at: usize, boxed: bool) -> Option<Environment> {
         if first.is_whitespace() && rest[first.len_utf8()..].starts_with('[') {
             let open = first.len_utf8() + 1;
             let inside = &rest[open..];
-            let end = inside.find(['[', ']', '\n'])?;
+            let end = inside.find(['[', ']', '\n']);
+            looks.at(end.unwrap_or(inside.len()))?;
+            let end = end?;
             let closed = inside[end..].strip_prefix(']')?;
             let space = closed.chars().next().filter(|c| c.is_whitespace())?;
             return accept(&inside[..end]).then_some((open, end, 1 + space.len_utf8()));
@@ -258,8 +289,8 @@ fn percent_after(text: &str) -> Option<usize> {
 }
 
 /// An environment and up to five more joined by "and", "or" and commas.
-fn environments(text: &str, at: usize, boxed: bool) -> Option<(usize, Vec<(String, bool)>)> {
-    let first = environment(text, at, boxed)?;
+fn environments(text: &str, at: usize, boxed: bool, looks: &Looks) -> Option<(usize, Vec<(String, bool)>)> {
+    let first = environment(text, at, boxed, looks)?;
     let mut end = first.end;
     let mut all = vec![(first.content, first.percent)];
     for _ in 0..5 {
@@ -272,7 +303,7 @@ fn environments(text: &str, at: usize, boxed: bool) -> Option<(usize, Vec<(Strin
         let next = (0..=spaces)
             .rev()
             .filter(|s| text.is_char_boundary(base + s))
-            .find_map(|s| environment(text, base + s, boxed));
+            .find_map(|s| environment(text, base + s, boxed, looks));
         let Some(next) = next else { break };
         end = next.end;
         all.push((next.content, next.percent));
@@ -332,20 +363,22 @@ fn leads(text: &str, priority: usize) -> Vec<(usize, usize)> {
     out
 }
 
-fn latex_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
+fn latex_matches(text: &str, priority: usize, looks: &Looks, out: &mut Vec<Match>) {
     if priority == 300 {
         let mut at = 0;
         for start in starts(text) {
             if start < at {
                 continue;
             }
-            if let Some((end, all)) = environments(text, start, false) {
+            if let Some((end, all)) = environments(text, start, false, looks) {
                 out.push(Match { start, end, what: What::Latex(all, false) });
                 at = end;
             }
         }
         return;
     }
+    // Windows overlap: where nothing began before this place nothing does for another lead.
+    let mut looked = 0;
     let mut done = 0;
     for (start, from) in leads(text, priority) {
         if start < done {
@@ -357,13 +390,14 @@ fn latex_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
             (0..=spaces)
                 .rev()
                 .filter(|s| text.is_char_boundary(from + s))
-                .find_map(|s| environments(text, from + s, false))
+                .find_map(|s| environments(text, from + s, false, looks))
         } else {
-            text[from..]
-                .char_indices()
-                .take(51)
-                .map(|(i, _)| from + i)
-                .find_map(|at| environments(text, at, false))
+            let places = text[from..].char_indices().take(51).map(|(i, _)| from + i);
+            let new = looked;
+            places.filter(|at| *at >= new).find_map(|at| {
+                looked = at + 1;
+                environments(text, at, false, looks)
+            })
         };
         let Some((mut end, all)) = found else { continue };
         if priority == 0 {
@@ -378,7 +412,7 @@ fn latex_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
     }
 }
 
-fn boxed_matches(text: &str, out: &mut Vec<Match>) {
+fn boxed_matches(text: &str, looks: &Looks, out: &mut Vec<Match>) {
     if !text.contains("\\boxed{") {
         return;
     }
@@ -387,7 +421,7 @@ fn boxed_matches(text: &str, out: &mut Vec<Match>) {
         if start < at {
             continue;
         }
-        if let Some((end, all)) = environments(text, start, true) {
+        if let Some((end, all)) = environments(text, start, true, looks) {
             out.push(Match { start, end, what: What::Latex(all, false) });
             at = end;
         }
@@ -465,7 +499,7 @@ fn anchored_number(text: &str, at: usize) -> Option<(usize, usize, bool, usize)>
 }
 
 /// An expression of numbers and operators with what must stand around it.
-fn anchored_expression(text: &str, at: usize) -> Option<(usize, usize, usize)> {
+fn anchored_expression(text: &str, at: usize, looks: &Looks) -> Option<(usize, usize, usize)> {
     let mut options = Vec::new();
     if at == 0 {
         options.push(0);
@@ -486,6 +520,7 @@ fn anchored_expression(text: &str, at: usize) -> Option<(usize, usize, usize)> {
         }
         let begin = text.len() - head.len();
         let run: Vec<(usize, char)> = head.char_indices().take_while(|(_, c)| inner(*c)).take(400).collect();
+        looks.at(6 * run.len())?;
         // Greedy, giving back until an operator and something after it stand inside and the end fits.
         for last in (0..run.len()).rev() {
             let end = begin + run[last].0 + run[last].1.len_utf8();
@@ -541,12 +576,12 @@ fn number_ends(text: &str, start: usize) -> impl Iterator<Item = usize> {
     ends.into_iter()
 }
 
-fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
+fn expression_matches(text: &str, priority: usize, looks: &Looks, out: &mut Vec<Match>) {
     if priority == 300 {
         let mut done = 0;
         for at in anchors(text) {
             if at >= done
-                && let Some((start, end, full)) = anchored_expression(text, at)
+                && let Some((start, end, full)) = anchored_expression(text, at, looks)
             {
                 out.push(Match { start: at, end: full, what: What::Expression(text[start..end].to_owned()) });
                 done = full;
@@ -569,7 +604,7 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
     }
     // White space starts most anchors; a match may begin anywhere in the window that is allowed.
     let either = |at: usize| -> Option<(usize, What)> {
-        if let Some((start, end, full)) = anchored_expression(text, at).filter(|_| at > 0) {
+        if let Some((start, end, full)) = anchored_expression(text, at, looks).filter(|_| at > 0) {
             return Some((full, What::Expression(text[start..end].to_owned())));
         }
         let (start, end, percent, full) = anchored_number(text, at).filter(|_| at > 0)?;
@@ -586,15 +621,13 @@ fn expression_matches(text: &str, priority: usize, out: &mut Vec<Match>) {
         Some((end, What::Number(text[start..end].to_owned(), false)))
     };
     // Windows overlap: where nothing stands is looked at once.
-    let nothing = RefCell::new(BTreeSet::new());
+    let nothing = RefCell::new(vec![false; text.len() + 1]);
     let settled = |at: usize| {
-        if nothing.borrow().contains(&at) {
+        if nothing.borrow()[at] {
             return None;
         }
         let found = settled(at);
-        if found.is_none() {
-            nothing.borrow_mut().insert(at);
-        }
+        nothing.borrow_mut()[at] = found.is_none();
         found
     };
     let mut done = 0;

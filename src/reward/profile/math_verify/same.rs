@@ -1,11 +1,12 @@
 //! What math-verify calls equal.
 
+use dashu_int::UBig;
 use dashu_ratio::RBig;
 
 use super::latex::COMPLEX;
 use crate::reward::math::{
     Division, Expr, Relation, equal,
-    form::{Atom, Form, Work},
+    form::{Atom, Exponent, Form, Work},
     in_floats,
     interval::Interval,
     rounded_root,
@@ -24,8 +25,7 @@ pub(super) fn is_name(expr: &Expr) -> bool {
 }
 
 /// An interval as sympy makes it: of one point a set, of none the empty set, backwards and open a pair.
-pub(super) fn interval(open: char, left: Expr, right: Expr, close: char) -> Expr {
-    let work = &mut Work::new();
+pub(super) fn interval(open: char, left: Expr, right: Expr, close: char, work: &mut Work) -> Expr {
     let order = match (infinite(&left), infinite(&right)) {
         (None, None) => left.form(work).zip(right.form(work)).and_then(|(a, b)| order(&a, &b, work)),
         (a, b) => Some(a.unwrap_or(0).cmp(&b.unwrap_or(0))),
@@ -102,13 +102,13 @@ fn multiplied(expr: &Expr) -> Option<Expr> {
 }
 
 /// The value of a root of a decimal, alone or as a factor: sympy takes it at once, where it leaves those inside of fractions exact.
-fn rounded_factor(expr: &Expr) -> Option<f64> {
-    let root = |e: &Expr| matches!(e, Expr::Root(2, _)) && rounded_root(e);
-    match expr {
-        Expr::Product(factors) if factors.iter().any(root) => in_floats(expr, Division::ByReciprocal),
-        one if root(one) => in_floats(one, Division::ByReciprocal),
-        _ => None,
-    }
+fn rounded_factor(expr: &Expr, work: &mut Work) -> Option<f64> {
+    let mut root = |e: &Expr| matches!(e, Expr::Root(2, _)) && rounded_root(e, work);
+    let rounded = match expr {
+        Expr::Product(factors) => factors.iter().any(root),
+        one => root(one),
+    };
+    if rounded { in_floats(expr, Division::ByReciprocal, work) } else { None }
 }
 
 fn is_equation(expr: &Expr) -> bool {
@@ -158,7 +158,7 @@ fn compare(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     if matches!(&gold, Expr::Relation(..))
         && is_set(&answer)
         && !matches!(answer, Expr::Tuple('t', ..))
-        && let Some(set) = as_set(&gold)
+        && let Some(set) = as_set(&gold, work)
     {
         gold = set;
     }
@@ -241,8 +241,8 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     let any_float = |e: &Expr| e.any(&mut |e| matches!(e, Expr::Decimal(_)));
     if !float(gold) && !float(answer) {
         for (rounded, exact) in [(gold, answer), (answer, gold)] {
-            if let Some(value) = rounded_factor(rounded)
-                && !rounded_root(exact)
+            if let Some(value) = rounded_factor(rounded, work)
+                && !rounded_root(exact, work)
                 && let (Some(exact), Ok(value)) = (form(exact, work), RBig::try_from(value))
             {
                 // What the difference is chopped at: 2^-54.
@@ -253,14 +253,26 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             }
         }
         for (exact, other) in [(gold, answer), (answer, gold)] {
-            if matches!(exact, Expr::Number(_))
+            if matches!(exact, Expr::Number(_) | Expr::Product(_) | Expr::Power(..) | Expr::Negative(_))
+                && !any_float(exact)
                 && any_float(other)
-                && let (Some(a), Some(b)) =
-                    (in_floats(exact, Division::ByReciprocal), in_floats(other, Division::ByReciprocal))
+                && let (Some(a), Some(b)) = (
+                    in_floats(exact, Division::ByReciprocal, work),
+                    in_floats(other, Division::ByReciprocal, work),
+                )
             {
                 return a == b;
             }
         }
+    }
+    // Products of floats are worked out as they are written, and rounded on the way.
+    if let (Expr::Product(_), Expr::Product(_)) = (gold, answer)
+        && any_float(gold)
+        && any_float(answer)
+        && let (Some(a), Some(b)) =
+            (in_floats(gold, Division::ByReciprocal, work), in_floats(answer, Division::ByReciprocal, work))
+    {
+        return a == b;
     }
     let (Some(a), Some(b)) = (form(gold, work), form(answer, work)) else { return false };
     if float(gold) || float(answer) {
@@ -286,7 +298,7 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             // As precise as the longer of both is written, and fifteen digits at least.
             let digits =
                 [&x, &y].map(|v| v.numerator().to_string().len()).into_iter().max().unwrap_or(0).max(15);
-            let bound = RBig::from_parts(1.into(), dashu_int::UBig::from(10_u8).pow(digits));
+            let bound = RBig::from_parts(1.into(), UBig::from(10_u8).pow(digits));
             let size = |value: RBig| if value < RBig::ZERO { -value } else { value };
             return size(&x - &y) <= bound * size(x).max(size(y));
         }
@@ -310,10 +322,25 @@ fn form(expr: &Expr, work: &mut Work) -> Option<Form> {
             && let (Some(base), Some(exponent)) = (base.rational(), exponent.rational())
             && base < RBig::ZERO
             && !exponent.is_int()
-            && *exponent.denominator() != dashu_int::UBig::from(2_u8)
+            && *exponent.denominator() != UBig::from(2_u8)
         {
             complex = true;
         }
+        // To sympy `√s³` is neither s√s nor s^{3/2} where s may be negative; only of even powers an even root is simpler.
+        let (base, index) = match e {
+            Expr::Root(n, base) => (base, UBig::from(*n)),
+            Expr::Power(base, exponent) => {
+                let exponent = exponent.form(work).and_then(|exponent| exponent.rational());
+                (base, exponent.map_or(UBig::ONE, |exponent| exponent.denominator().clone()))
+            }
+            _ => return false,
+        };
+        let even = &index % UBig::from(2_u8) == UBig::ZERO;
+        let stays = |(atom, e): &(Atom, Exponent)| {
+            matches!(atom, Atom::Symbol(_)) && e.den == 1 && e.num.abs() > 1 && !(even && e.num % 2 == 0)
+        };
+        complex |= index != UBig::ONE
+            && base.form(work).is_some_and(|base| base.single().is_some_and(|(m, _)| m.iter().any(stays)));
         false
     });
     if complex {
@@ -406,12 +433,14 @@ fn sets(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     }
 }
 
-/// Whether two sets of which one is put together are the same: sympy works out unions, and what is left of the reals.
+/// Whether two sets of which one is put together are the same: sympy works out unions, and what is left of an interval.
 fn same_reals(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
     fn worked_out(expr: &Expr) -> bool {
         match expr {
             Expr::SetOperation('∪', a, b) => worked_out(a) && worked_out(b),
-            Expr::SetOperation('∖', a, b) => matches!(**a, Expr::NamedSet('ℝ')) && worked_out(b),
+            Expr::SetOperation('∖', a, b) => {
+                matches!(**a, Expr::NamedSet('ℝ') | Expr::Tuple('(' | '[', ..)) && worked_out(b)
+            }
             Expr::SetOperation(..) => false,
             _ => true,
         }
@@ -457,7 +486,7 @@ fn operands(expr: &Expr, out: &mut Vec<Expr>) {
 }
 
 /// The set that an inequality describes.
-fn as_set(relation: &Expr) -> Option<Expr> {
+fn as_set(relation: &Expr, work: &mut Work) -> Option<Expr> {
     use Relation::{Equal, Greater, GreaterEqual, Less, LessEqual};
     let Expr::Relation(sides, signs) = relation else { return None };
     let minus = || Expr::Negative(Expr::Infinity.into());
@@ -472,9 +501,11 @@ fn as_set(relation: &Expr) -> Option<Expr> {
         ([a, b], [sign]) if symbol(a) != symbol(b) && (!a.has_symbols() || !b.has_symbols()) => {
             let (bound, sign) = if symbol(a) { (b, *sign) } else { (a, sign.turned()) };
             match sign {
-                Less | LessEqual => Some(interval('(', minus(), bound.clone(), bracket(sign == Less, false))),
+                Less | LessEqual => {
+                    Some(interval('(', minus(), bound.clone(), bracket(sign == Less, false), work))
+                }
                 Greater | GreaterEqual => {
-                    Some(interval(bracket(sign == Greater, true), bound.clone(), Expr::Infinity, ')'))
+                    Some(interval(bracket(sign == Greater, true), bound.clone(), Expr::Infinity, ')', work))
                 }
                 Equal => Some(Expr::Set(vec![bound.clone()])),
                 Relation::Unequal => Some(Expr::SetOperation(
@@ -491,17 +522,143 @@ fn as_set(relation: &Expr) -> Option<Expr> {
                     low.clone(),
                     high.clone(),
                     bracket(*t == Less, false),
+                    work,
                 )),
                 (Greater | GreaterEqual, Greater | GreaterEqual) => Some(interval(
                     bracket(*t == Greater, true),
                     high.clone(),
                     low.clone(),
                     bracket(*s == Greater, false),
+                    work,
                 )),
                 _ => None,
             }
         }
+        _ => solved(sides, signs, work),
+    }
+}
+
+/// The numbers that fulfil an inequality in one name: linear, quadratic, of the absolute value of something linear, or a chain with
+/// something linear in the middle; with rational coefficients.
+fn solved(sides: &[Expr], signs: &[Relation], work: &mut Work) -> Option<Expr> {
+    use Relation::{Greater, GreaterEqual, Less, LessEqual};
+    let number = |value: RBig| Expr::Number(value);
+    // Between two ends, or outside of them.
+    let between = |low: Expr, high: Expr, sign: Relation, work: &mut Work| {
+        let minus = || Expr::Negative(Expr::Infinity.into());
+        match sign {
+            Less => Some(interval('(', low, high, ')', work)),
+            LessEqual => Some(interval('[', low, high, ']', work)),
+            Greater | GreaterEqual => {
+                let (open, close) = if sign == Greater { ('(', ')') } else { ('[', ']') };
+                let below = interval('(', minus(), low, close, work);
+                let above = interval(open, high, Expr::Infinity, ')', work);
+                Some(Expr::SetOperation('∪', below.into(), above.into()))
+            }
+            _ => None,
+        }
+    };
+    match (sides, signs) {
+        ([left, right], [sign]) => {
+            let difference = form(left, work)?.plus(&form(right, work)?.negated(), work)?;
+            let Coefficients { square, linear, constant, size } = Coefficients::of(&difference)?;
+            if let Some((factor, inside)) = size {
+                let Coefficients { square: None, linear: Some(slope), constant: at, size: None } =
+                    Coefficients::of(&inside)?
+                else {
+                    return None;
+                };
+                let sign = if factor < RBig::ZERO { sign.turned() } else { *sign };
+                let bound = -constant / factor;
+                if square.is_some() || linear.is_some() || bound <= RBig::ZERO {
+                    return None;
+                }
+                let ends = [(-bound.clone() - &at) / &slope, (bound - at) / slope];
+                let [low, high] = if ends[0] < ends[1] {
+                    ends
+                } else {
+                    let [a, b] = ends;
+                    [b, a]
+                };
+                return between(number(low), number(high), sign, work);
+            }
+            let Some(square) = square else {
+                let slope = linear?;
+                let sign = if slope < RBig::ZERO { sign.turned() } else { *sign };
+                let name = Expr::Symbol("x".into());
+                return as_set(&Expr::Relation(vec![name, number(-constant / slope)], vec![sign]), work);
+            };
+            let linear = linear.unwrap_or(RBig::ZERO);
+            let below_root = &linear * &linear - RBig::from(4) * &square * constant;
+            if below_root <= RBig::ZERO {
+                return None;
+            }
+            let root = Expr::Root(2, number(below_root).into());
+            let sign = if square < RBig::ZERO { sign.turned() } else { *sign };
+            let (twice, middle) = if square < RBig::ZERO {
+                (RBig::from(-2) * square, linear)
+            } else {
+                (RBig::from(2) * square, -linear)
+            };
+            let end = |root: Expr| {
+                Expr::Quotient(
+                    Expr::Sum(vec![number(middle.clone()), root]).into(),
+                    number(twice.clone()).into(),
+                )
+            };
+            between(end(Expr::Negative(root.clone().into())), end(root), sign, work)
+        }
+        ([low, middle, high], [a, b]) => {
+            let upwards = matches!((a, b), (Less | LessEqual, Less | LessEqual));
+            if !upwards && !matches!((a, b), (Greater | GreaterEqual, Greater | GreaterEqual)) {
+                return None;
+            }
+            let inside = form(middle, work)?;
+            let Coefficients { square: None, linear: Some(slope), constant, size: None } =
+                Coefficients::of(&inside)?
+            else {
+                return None;
+            };
+            let mut end = |side: &Expr| Some((form(side, work)?.rational()? - &constant) / &slope);
+            let (first, last) = ((end(low)?, *a), (end(high)?, *b));
+            let ((low, a), (high, b)) = if first.0 < last.0 { (first, last) } else { (last, first) };
+            let strict = |sign| matches!(sign, Less | Greater);
+            let (open, close) = (if strict(a) { '(' } else { '[' }, if strict(b) { ')' } else { ']' });
+            Some(interval(open, number(low), number(high), close, work))
+        }
         _ => None,
+    }
+}
+
+/// A polynomial in one name to its square, with the absolute value of a form as one more term.
+struct Coefficients {
+    square: Option<RBig>,
+    linear: Option<RBig>,
+    constant: RBig,
+    size: Option<(RBig, Form)>,
+}
+
+impl Coefficients {
+    fn of(form: &Form) -> Option<Self> {
+        let mut out = Self { square: None, linear: None, constant: RBig::ZERO, size: None };
+        let mut names = None;
+        let mut several = false;
+        form.symbols(&mut |name| several |= *names.get_or_insert(name) != name);
+        if several || names.is_none() || !crate::reward::math::form::is_one(&form.den) {
+            return None;
+        }
+        for (monomial, value) in &form.num {
+            match monomial.as_slice() {
+                [] => out.constant.clone_from(value),
+                [(Atom::Symbol(_), e)] if (e.num, e.den) == (1, 1) => out.linear = Some(value.clone()),
+                [(Atom::Symbol(_), e)] if (e.num, e.den) == (2, 1) => out.square = Some(value.clone()),
+                [(Atom::Function(name, args), e)] if &**name == "abs" && (e.num, e.den) == (1, 1) => {
+                    out.size = Some((value.clone(), args.first()?.clone()));
+                }
+                _ => return None,
+            }
+        }
+        Some(out)
     }
 }
 
@@ -515,7 +672,11 @@ fn relations(a: &[Expr], s: &[Relation], b: &[Expr], t: &[Relation], work: &mut 
 fn relation(a: &[Expr], s: Relation, b: &[Expr], t: Relation, work: &mut Work) -> bool {
     // Equations between a name and a set compare sides.
     if is_set(&a[1]) || is_set(&b[1]) {
-        return s == t && compare(&a[0], &b[0], work) && compare(&a[1], &b[1], work);
+        // A name that is a set is none that is its only member.
+        return s == t
+            && is_set(&a[1]) == is_set(&b[1])
+            && compare(&a[0], &b[0], work)
+            && compare(&a[1], &b[1], work);
     }
     let difference = |sides: &[Expr], work: &mut Work| {
         let (left, right) = (form(&sides[0], work)?, form(&sides[1], work)?);
