@@ -2,7 +2,7 @@
 //! of which one is chosen when the program runs; each gives the same bits, because sums have a fixed number of partial sums.
 //! What a loop calls must be inlined into it: a function of its own would be compiled for the oldest processor.
 
-#![expect(clippy::inline_always, reason = "see above")]
+#![expect(clippy::inline_always, reason = "what a loop calls is compiled with it")]
 #![expect(clippy::extra_unused_type_parameters, reason = "the macro's name for an instruction set")]
 #![expect(clippy::elidable_lifetime_names, reason = "the macro elides none but those of references")]
 

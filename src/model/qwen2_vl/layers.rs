@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn one_pass_norms_are_those_of_tensor_operations() {
-        let norm = RmsNorm { weight: numbers([21], 5).require_grad(), epsilon: 1e-6 };
+        let norm = RmsNorm { weight: numbers([21], 5), epsilon: 1e-6 };
         check(&[numbers([7, 21], 1)], |x| norm.forward(x[0].clone()), |x| norm.composed(x[0].clone()));
         // The weight's own gradient.
         let of = |f: &dyn Fn(&RmsNorm, Tensor<2>) -> Tensor<2>| {

@@ -253,7 +253,9 @@ fn scalars(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
             }
         }
         for (exact, other) in [(gold, answer), (answer, gold)] {
-            if matches!(exact, Expr::Number(_) | Expr::Product(_) | Expr::Power(..) | Expr::Negative(_))
+            let in_parts = matches!(exact, Expr::Product(_) | Expr::Power(..) | Expr::Negative(_));
+            let whole = |form: Form| form.rational().is_some_and(|value| value.is_int());
+            if (matches!(exact, Expr::Number(_)) || in_parts && form(exact, work).is_some_and(whole))
                 && !any_float(exact)
                 && any_float(other)
                 && let (Some(a), Some(b)) = (
