@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A training step makes and drops thousands of tensors.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match modo::cli::run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -145,7 +145,7 @@ fn a_list_of_excluded_rows_that_matches_none_is_warned_of() {
     let (table, hash) = (table("many", "many.jsonl"), "0".repeat(32));
     fs::write(folder.path().join("datasets.toml"), format!("{table}exclude = ['{hash}']\n")).unwrap();
     let (code, _, stderr) = draw(folder.path(), &["--mixture", "many=1"]);
-    let expected = "dataset `many`: none of the 1 rows in `exclude` is there; have they changed since the list was made?";
+    let expected = "dataset `many`: none of the 1 rows in `exclude` is there; they have changed since the list was made, or it is for other datasets";
     assert!(code == Some(0) && stderr.contains(expected), "{stderr}");
 }
 

@@ -12,7 +12,7 @@ use modo::{
     data::Catalog,
     ledger::RunFolder,
     name::Name,
-    run::{BenchmarkScore, Cost, Decoding, Domain, Part, RunRecord, RunSpec, SCHEMA},
+    run::{BenchmarkScore, Cost, Decoding, Domain, MixtureChange, Part, RunRecord, RunSpec, SCHEMA},
     score::Score,
     seed::Seed,
     sweep::{Plan, Sources, points, specs},
@@ -464,7 +464,7 @@ fn runs_stay_when_a_dataset_joins_and_those_of_another_kind_are_left_out_by_name
     let folder = tempfile::tempdir().unwrap();
     let lift = |shares: &BTreeMap<String, f64>| 0.2 * shares["science"].sqrt();
     let experiment = experiment(folder.path(), lift);
-    // Two runs of another budget, and one that was never finished.
+    // Two runs of another budget, one whose shares changed on the way, and one that was never finished.
     let two = PLAN
         .replace("steps            = 10", "steps            = 20")
         .replace("[\"uniform\", \"single\", \"exclude_one\"]", "[\"uniform\"]");
@@ -472,11 +472,16 @@ fn runs_stay_when_a_dataset_joins_and_those_of_another_kind_are_left_out_by_name
     fs::write(experiment.join("plan.toml"), PLAN).unwrap();
     let spec = RunSpec { seed: 7, ..specs_of(&experiment).remove(0) };
     let _attempt = RunFolder::create(&experiment, &spec).unwrap().claim().unwrap();
+    let changes = vec![MixtureChange { after: 5, mixture: spec.mixture.clone() }];
+    let changed = RunSpec { changes, seed: 8, ..spec };
+    let finished = record(&changed, 0.3, &mut Seed::new(3).rng());
+    RunFolder::create(&experiment, &changed).unwrap().claim().unwrap().commit(&finished).unwrap();
     let (before, _) = predicted(folder.path(), &[]);
     assert_eq!(before["runs"].as_array().unwrap().len(), 14);
     let why: Vec<&str> =
         before["left_out"].as_array().unwrap().iter().map(|one| one["why"].as_str().unwrap()).collect();
-    assert_eq!(why.len(), 3, "{why:?}");
+    assert_eq!(why.len(), 4, "{why:?}");
+    assert!(why.contains(&"another plan of changes than the plan's"), "{why:?}");
     let other = "another budget, 20 steps of 8 prompt groups; the plan has 10 of 8";
     assert_eq!(why.iter().filter(|why| **why == other).count(), 2, "{why:?}");
     assert!(why.iter().any(|why| why.starts_with("it is still running at step 0 of 10")), "{why:?}");

@@ -111,10 +111,11 @@ pub(super) struct Args {
     at: Option<PathBuf>,
     /// Another experiment with cheaper runs (a smaller model, fewer steps) on the same datasets and benchmarks, to learn
     /// from as far as they go along with those of this one.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "mixtures")]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["mixtures", "predictor", "pareto"])]
     low: Option<PathBuf>,
     /// Shares of cheaper runs of the same datasets, the same for tables.
-    #[arg(long, value_name = "FILE", requires = "low_scores", requires = "mixtures", conflicts_with_all = ["report", "pareto"])]
+    #[arg(long, value_name = "FILE", requires = "low_scores", requires = "mixtures",
+        conflicts_with_all = ["report", "pareto", "predictor"])]
     low_mixtures: Option<PathBuf>,
     /// Their scores, with the same columns.
     #[arg(long, value_name = "FILE", requires = "low_mixtures")]
@@ -440,8 +441,10 @@ fn low_fidelity(
 ) -> Result<TwoFidelities> {
     const OPTION: &str = "option `--low`";
     experiment::check_experiment(folder).map_err(|error| error.at(OPTION))?;
-    let (ledger, _) = Ledger::from_runs(folder).failed()?;
+    let (ledger, damaged) = Ledger::from_runs(folder).failed()?;
     let low = decide::from_ledger(&ledger, &plan.train, Part::Selection, None);
+    let lost = damaged.iter().map(|one| format!("a run is left out: {}", one.reason));
+    notes.extend(low.notes.iter().cloned().chain(lost).map(|note| format!("cheaper runs: {note}")));
     let of = |target: &TargetRuns| {
         let same = |other: &&TargetRuns| (&other.name, other.decoding) == (&target.name, target.decoding);
         let found = low.targets.iter().find(same).filter(|found| !found.observations.is_empty());

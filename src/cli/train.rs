@@ -51,7 +51,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Do the run of this file; what a sweep calls.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["mixture", "changes", "experiment", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mixture", "changes", "unit", "experiment", "out"])]
     spec: Option<PathBuf>,
     /// Print the run's record as JSON.
     #[arg(long)]
@@ -87,7 +87,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     };
     let mut spec = experiment.train_spec(&args.unit.in_groups(&mixture, &means)?)?;
     for (after, text) in &args.changes {
-        let mixture = args.unit.in_groups(&mixtures::load(text, &experiment.catalog)?, &means)?;
+        let mixture = mixtures::load(text, &experiment.catalog)
+            .map_err(|error| error.at(format!("option `--change {after}:{text}`")))?;
+        let mixture = args.unit.in_groups(&mixture, &means)?;
         spec.changes.push(MixtureChange { after: *after, mixture: experiment.of_plan(&mixture)? });
     }
     check_changes(&mut spec)?;

@@ -70,7 +70,7 @@ fn jpeg(bytes: &[u8]) -> Option<Header> {
     let usual = |(i, component): (usize, &[u8])| {
         // Its number, its sampling, and which quantization table it has.
         usize::from(component[0]) == i + 1
-            && matches!(component[1], 0x11 | 0x12 | 0x21 | 0x22)
+            && (component[1] == 0x11 || i == 0 && matches!(component[1], 0x12 | 0x21 | 0x22))
             && component[2] < 4
     };
     if components.len() != 3 * usize::from(*count) || !components.chunks_exact(3).enumerate().all(usual) {

@@ -186,10 +186,10 @@ pub(super) fn open(
         return Err(at(Error::input("the files hold no rows")));
     }
     let left_out = rows.choose(split, &excluded, source.pictures);
-    // One list may be for several datasets, and a row of the other half is none of this one.
+    // A row of the other half is none of this one; of a list for several datasets each must have one, or it is said.
     if portion == Portion::All && left_out == 0 && !excluded.is_empty() {
         tracing::warn!(
-            "dataset `{name}`: none of the {} rows in `exclude` is there; have they changed since the list was made?",
+            "dataset `{name}`: none of the {} rows in `exclude` is there; they have changed since the list was made, or it is for other datasets",
             excluded.len()
         );
     }

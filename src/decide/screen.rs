@@ -150,6 +150,7 @@ fn difference(run: &RunSpec, plan: &RunSpec) -> Option<String> {
         ("base", (&run.base, &run.base_hash) != (&plan.base, &plan.base_hash)),
         ("algorithm", run.algorithm != plan.algorithm),
         ("rule of draws", run.draw != plan.draw),
+        ("plan of changes", run.changes != plan.changes),
         ("set of benchmarks", run.benchmarks != plan.benchmarks),
         ("number of questions", run.evaluation != plan.evaluation),
     ];

@@ -753,7 +753,7 @@ fn root(excess: impl Fn(f64) -> (f64, f64), shares: &[f64], start: f64) -> f64 {
     // Beyond these every share is at its lower or upper bound.
     let (mut low, mut high) = (smallest - 1.0, largest);
     let mut at = if start > low && start < high { start } else { 0.5 * (low + high) };
-    for _ in 0..100 {
+    for turn in 0..120 {
         let (value, fall) = excess(at);
         let newton = at + value / fall;
         if value == 0.0 || (newton - at).abs() <= f64::EPSILON * (1.0 + at.abs()) {
@@ -764,8 +764,8 @@ fn root(excess: impl Fn(f64) -> (f64, f64), shares: &[f64], start: f64) -> f64 {
         } else {
             high = at;
         }
-        // On a flat piece, or where a step leaves the bracket, it is halved.
-        at = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
+        // On a flat piece, where a step leaves the bracket, or after many short steps, it is halved.
+        at = if turn < 50 && newton > low && newton < high { newton } else { 0.5 * (low + high) };
     }
     at
 }

@@ -475,7 +475,9 @@ fn refine(data: &Data, prior: &Prior, z: Array1<f64>, curvature: &Singular) -> (
         let at = Conditioned::new(data, prior.settings(z))?;
         Some((at.value(data, prior, z)?, at))
     };
-    let (mut value, mut at) = condition(&z).expect("fewer runs could be factored there");
+    let (mut value, mut at) = condition(&z).expect(
+        "a covariance with noise of 1e-6 at least and jitter up to 1e-4 of its diagonal can be factored",
+    );
     let mut z = z;
     for _ in 0..FULL_STEPS {
         let step = newton_step(curvature, &at.gradient(data, prior, &z));

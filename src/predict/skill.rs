@@ -103,8 +103,8 @@ pub enum Verdict {
     NoSignal,
 }
 
-/// Fewer mixtures than this have so few orders that chance alone reaches the level one time in twenty, whatever is
-/// tried: a signal of them is told with a caution.
+/// With fewer mixtures than this a rank correlation rests on a handful of points, and below six on so few orders that p
+/// cannot fall far below .05: a signal of them is told with a caution.
 const FEW: usize = 8;
 
 /// What would tell a signal from none.
@@ -131,10 +131,7 @@ impl Skill {
         );
         if self.verdict == Verdict::Signal {
             let few = if n_mixtures < FEW {
-                format!(
-                    "; of {n_mixtures} mixtures that is weak evidence, as one table in twenty without any effect \
-                     looks so: try more before it is followed"
-                )
+                format!("; of {n_mixtures} mixtures that is weak evidence: try more before it is followed")
             } else {
                 String::new()
             };

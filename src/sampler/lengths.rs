@@ -30,7 +30,7 @@ pub fn read(cache: &Path, content: &blake3::Hash, counter: Option<&str>) -> Opti
     Some(MeanLength { tokens, pixels: kept.pixels })
 }
 
-/// Keeps what was measured, beside what others have counted. `tokens`: their mean number and how they were counted.
+/// Keeps what was measured, beside what others have counted; of two processes at once the later one's stands. `tokens`: their mean number and how they were counted.
 pub fn write(
     cache: &Path,
     content: &blake3::Hash,

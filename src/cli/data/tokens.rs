@@ -58,7 +58,7 @@ impl Counter {
             }
             train::UNTRAINED => {
                 return Err(Error::input("an untrained base has no tokenizer before it is made")
-                    .hint("give a model that has one with `--model`"));
+                    .hint("shares of tokens need a model that has one: `modo draw` and `modo data check` take it as `--model`"));
             }
             folder => Path::new(folder),
         };

@@ -433,6 +433,18 @@ fn propose(
     });
     let constraints = super::constraints(args.constraints.as_deref())?.unwrap_or_default();
     let low = low_fidelity(args, joined, printer)?;
+    let beside = args.out.as_deref().or(args.report.as_deref()).and_then(Path::parent);
+    let beside = beside.unwrap_or(Path::new(""));
+    let decided = beside.join(PREDICTION);
+    if [&args.out, &args.report].into_iter().flatten().any(|path| *path == decided)
+        || beside.join("plan.toml").is_file()
+    {
+        return Err(Error::input(format!(
+            "{} is where an experiment or this table keeps what was decided",
+            decided.display()
+        ))
+        .hint("give `--out` and `--report` another name, or a folder that is no experiment"));
+    }
     let prediction = decide(&Question {
         datasets: &datasets,
         ledger: joined.hash.clone(),
@@ -456,9 +468,6 @@ fn propose(
         let region = constraints.region(&datasets, constraints.supply().as_ref()).input()?;
         return super::pareto::show(&prediction, &fits, &args.pareto, &region, args.json, printer);
     }
-    let beside = args.out.as_deref().or(args.report.as_deref()).and_then(Path::parent);
-    let beside = beside.unwrap_or(Path::new(""));
-    let decided = beside.join(PREDICTION);
     store::write_whole(&decided, &store::to_json_pretty(&prediction)).at(decided.display())?;
     if let Some(out) = &args.out {
         store::write_whole(out, &decide::mixture_file(&prediction).to_json()).at(out.display())?;

@@ -257,10 +257,10 @@ pub(crate) fn attend(query: Tensor<4>, parts: Vec<Seen>) -> Tensor<4> {
     }
     let none = || Tensor::zeros([1; 4], &query.device().inner());
     let mut parts = parts.into_iter().map(|part| [part.key, part.value, part.bias.unwrap_or_else(none)]);
-    match (parts.next(), parts.next()) {
-        (Some(first), Some(second)) => fused::attend_two(query, [first, second]),
-        (Some(first), None) => fused::attend(query, [first]),
-        (None, _) => unreachable!("a block sees its own tokens at least"),
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(first), Some(second), None) => fused::attend_two(query, [first, second]),
+        (Some(first), None, _) => fused::attend(query, [first]),
+        _ => unreachable!("a block sees its own tokens, and a prompt at most"),
     }
 }
 
