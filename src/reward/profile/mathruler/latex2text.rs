@@ -6,6 +6,8 @@ use super::super::python;
 
 /// Groups within groups that are followed; the original follows as many as its stack holds.
 const MAX_DEPTH: usize = 40;
+/// Longest text of an argument, in bytes: an accent stands behind every character, and each accent around it doubles the text.
+const MAX_TEXT: usize = 40_000;
 
 /// Arguments and text of a macro.
 #[derive(Clone, Copy)]
@@ -28,7 +30,7 @@ fn macros() -> &'static HashMap<&'static str, Macro> {
     })
 }
 
-/// Appends the text of `latex` to `out`; none where groups are nested too deeply.
+/// Appends the text of `latex` to `out`; none where groups are nested too deeply or a text becomes too long.
 pub(super) fn convert(latex: &str, out: &mut String, depth: usize) -> Option<()> {
     if depth > MAX_DEPTH {
         return None;
@@ -168,6 +170,9 @@ fn command<'t>(text: &'t str, out: &mut String, depth: usize) -> Option<&'t str>
             }
             // What the original makes of a macro without its arguments is an error that it passes over.
             _ => rest = argument(rest, &mut text, depth)?,
+        }
+        if text.len() > MAX_TEXT {
+            return None;
         }
         given.push(text);
     }
