@@ -38,6 +38,10 @@ impl Looks {
         self.0.set(left.unwrap_or(0));
         left.map(|_| ())
     }
+
+    fn spent(&self) -> bool {
+        self.0.get() == 0
+    }
 }
 
 pub(super) fn parse(text: &str, mode: Mode) -> Parsed {
@@ -478,15 +482,7 @@ fn number_at(text: &str, at: usize) -> Option<(usize, usize, bool)> {
 
 /// After a prefix (start, white space or `=`, two stars) and perhaps a currency sign: start of the number, if one is there.
 fn anchored_number(text: &str, at: usize) -> Option<(usize, usize, bool, usize)> {
-    // `at` is where the prefix begins: at the start of the text, or at white space or an equals sign.
-    let mut options = Vec::new();
-    if at == 0 {
-        options.push(0);
-    }
-    if let Some(c) = text[at..].chars().next().filter(|c| c.is_whitespace() || *c == '=') {
-        options.push(at + c.len_utf8());
-    }
-    for from in options {
+    for from in after_anchor(text, at) {
         let from = if text[from..].starts_with("**") { from + 2 } else { from };
         let rest = &text[from..];
         let currency = rest.chars().next().filter(|c| "$€£¥₹₽₪₩₫฿₡₢₣₤₥₦₧₨₭₮₯₰₱₲₳₴₵₶₷₸₺₻₼₾₿".contains(*c));
@@ -500,16 +496,12 @@ fn anchored_number(text: &str, at: usize) -> Option<(usize, usize, bool, usize)>
 
 /// An expression of numbers and operators with what must stand around it.
 fn anchored_expression(text: &str, at: usize, looks: &Looks) -> Option<(usize, usize, usize)> {
-    let mut options = Vec::new();
-    if at == 0 {
-        options.push(0);
-    }
-    if let Some(c) = text[at..].chars().next().filter(|c| c.is_whitespace() || *c == '=') {
-        options.push(at + c.len_utf8());
+    if looks.spent() {
+        return None;
     }
     let operator = |c: char| "+-*×/^()÷".contains(c);
     let inner = |c: char| c.is_ascii_digit() || c == '.' || c.is_whitespace() || operator(c);
-    for from in options {
+    for from in after_anchor(text, at) {
         let start = if text[from..].starts_with("**") { from + 2 } else { from };
         let rest = &text[start..];
         let mut head = rest.strip_prefix('-').unwrap_or(rest);
@@ -539,6 +531,13 @@ fn anchored_expression(text: &str, at: usize, looks: &Looks) -> Option<(usize, u
         }
     }
     None
+}
+
+/// Where a number or an expression may begin for an anchor at `at`: at the start of the text itself, or behind white space or an
+/// equals sign.
+fn after_anchor(text: &str, at: usize) -> impl Iterator<Item = usize> {
+    let sign = text[at..].chars().next().filter(|c| c.is_whitespace() || *c == '=');
+    (at == 0).then_some(0).into_iter().chain(sign.map(|c| at + c.len_utf8()))
 }
 
 fn anchors(text: &str) -> impl Iterator<Item = usize> + '_ {
@@ -640,10 +639,9 @@ fn expression_matches(text: &str, priority: usize, looks: &Looks, out: &mut Vec<
             let spaces = text[from..].len() - rest.len();
             (0..=spaces).filter(|s| text.is_char_boundary(from + s)).find_map(|s| either(from + s))
         } else {
-            let line = text[from..].find('\n').map_or(text.len(), |n| from + n);
-            // The last `=` within a hundred characters, then an answer right after it; else the first within fifty.
-            let window: Vec<usize> =
-                text[from..line].char_indices().take(102).map(|(i, _)| from + i).collect();
+            // The last `=` of the line within a hundred characters, then an answer right after it; else the first within fifty.
+            let line = text[from..].char_indices().take_while(|(_, c)| *c != '\n');
+            let window: Vec<usize> = line.take(102).map(|(i, _)| from + i).collect();
             let after_equals = window.iter().rev().filter(|i| text[**i..].starts_with('=')).find_map(|i| {
                 let rest = text[i + 1..].trim_start();
                 let spaces = text[i + 1..].len() - rest.len();
@@ -653,11 +651,9 @@ fn expression_matches(text: &str, priority: usize, looks: &Looks, out: &mut Vec<
                     .find_map(|s| settled(i + 1 + s))
             });
             after_equals.or_else(|| {
-                let mut places: Vec<usize> = window.iter().copied().take(51).collect();
-                if line < text.len() && places.len() < 51 {
-                    places.push(line);
-                }
-                places.into_iter().find_map(settled)
+                // The end of the line may be the anchor itself.
+                let places = text[from..].char_indices().take(51).map(|(i, _)| from + i);
+                places.take(window.len() + 1).find_map(settled)
             })
         };
         let Some((mut end, what)) = found else { continue };
