@@ -279,11 +279,10 @@ fn guardrails(table: &Table) {
                 unit: 0.5,
             })
             .collect();
-        let goal = Goal { aim: Aim::Sum { caution: 0.0 }, guardrails };
+        let goal = Goal { aim: Aim::Sum, guardrails };
         let begun = Instant::now();
         let optimizer = default_optimizer();
-        let search =
-            Search { optimizer: optimizer.as_ref(), starts: &starts, seed: Seed::new(1), scale: 1.0 };
+        let search = Search { optimizer: optimizer.as_ref(), starts: &starts, seed: Seed::new(1) };
         let best = maximize(&surface, &goal, &region, &search);
         let took = 1e3 * begun.elapsed().as_secs_f64();
         let gain = surface.difference(&best.shares, &vec![1.0 / d as f64; d]).mean;

@@ -105,6 +105,16 @@ pub enum Decoding {
     Sampled,
 }
 
+impl Decoding {
+    /// As files and tables write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Greedy => "greedy",
+            Self::Sampled => "sampled",
+        }
+    }
+}
+
 /// Whether a benchmark's dataset is one that runs train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -286,7 +286,7 @@ fn judge(method: &dyn Method, targets: &[Vec<Observation>]) -> Assessment {
 fn best(method: &dyn Method, targets: &[Vec<Observation>], assessment: &Assessment) -> Proposal {
     let surface = Surface::fit(method, targets, &vec![1.0; targets.len()]).unwrap();
     let optimizer = default_optimizer();
-    let goal = Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: Vec::new() };
+    let goal = Goal { aim: Aim::Sum, guardrails: Vec::new() };
     let settings = Settings { optimizer: optimizer.as_ref(), goal: &goal, seed: Seed::new(1) };
     propose(&surface, assessment, &targets[0], &Region::simplex(&embedded()).unwrap(), &settings)
 }
@@ -348,7 +348,7 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
         let settings = Settings { optimizer: optimizer.as_ref(), goal, seed: Seed::new(1) };
         propose(&surface, &assessment, &targets[0], &region, &settings)
     };
-    let free = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: Vec::new() });
+    let free = best(&Goal { aim: Aim::Sum, guardrails: Vec::new() });
     assert!(free.shares[0] > 0.9, "{:?}", free.shares);
     let rail = |within: f64, chance: f64| Guardrail {
         name: "other".to_owned(),
@@ -360,7 +360,7 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
         skill: assessment.targets[1].clone(),
         unit: 0.2,
     };
-    let guarded = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.1, 0.9)] });
+    let guarded = best(&Goal { aim: Aim::Sum, guardrails: vec![rail(0.1, 0.9)] });
     // √.2 − .1 = .347: a share of .121 would keep it exactly if the surface were known.
     assert!((0.1..0.2).contains(&guarded.shares[1]) && guarded.shares[0] > 0.7, "{:?}", guarded.shares);
     let kept = &guarded.guardrails[0];
@@ -389,10 +389,10 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
         assert!(guarded.shares[0] > 0.4, "{batch:?} {guarded:?}");
     }
     // The surer, the dearer.
-    let surer = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.1, 0.999)] });
+    let surer = best(&Goal { aim: Aim::Sum, guardrails: vec![rail(0.1, 0.999)] });
     assert!(surer.shares[1] > guarded.shares[1] && surer.gain.mean < guarded.gain.mean);
     // Nothing may be lost, with certainty: uniform shares are what is left, or near them in that dataset.
-    let strict = best(&Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![rail(0.0, 0.9)] });
+    let strict = best(&Goal { aim: Aim::Sum, guardrails: vec![rail(0.0, 0.9)] });
     assert!(strict.guardrails[0].kept && strict.shares[1] > 0.2 - 1e-6, "{strict:?}");
     // The worst of both: half of each, by symmetry.
     let aim = Aim::Worst { members: vec![(0, 1.0), (1, 1.0)], over: vec![0.2; 5] };
@@ -410,7 +410,7 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
         .unwrap()
         .region(&embedded(), None)
         .unwrap();
-    let goal = Goal { aim: Aim::Sum { caution: 0.0 }, guardrails: vec![impossible] };
+    let goal = Goal { aim: Aim::Sum, guardrails: vec![impossible] };
     let settings = Settings { optimizer: optimizer.as_ref(), goal: &goal, seed: Seed::new(1) };
     let none = propose(&surface, &assessment, &targets[0], &capped, &settings);
     assert!(none.shares.iter().all(|s| (s - 0.2).abs() < 1e-9), "{:?}", none.shares);

@@ -159,6 +159,19 @@ fn a_table_gets_skill_and_where_there_is_an_aim_a_proposal() {
         json(&out.stdout)["proposal"]["mixture"]["shares"][0].as_f64().unwrap()
     };
     assert!(aim("--maximize") > 0.9 && aim("--minimize") < 0.1);
+    // The worst of two scores that say the same, in standard deviations, is what their mean is.
+    let b = fs::read_to_string(folder.path().join("b.csv")).unwrap();
+    let twice = |(i, line): (usize, &str)| match line.rsplit_once(',') {
+        Some((head, _)) if i > 0 => format!("{head},{}\n", head.rsplit(',').next().unwrap()),
+        _ => format!("{line}\n"),
+    };
+    let b: String = b.lines().enumerate().map(twice).collect();
+    fs::write(folder.path().join("b.csv"), b).unwrap();
+    let out =
+        modo(folder.path(), &[&given[..], &["--maximize", "score,words", "--worst", "--json"]].concat());
+    let worst = json(&out.stdout)["proposal"]["mixture"].clone();
+    let of = |figure: &Value| figure["mean"].as_f64().unwrap();
+    assert!((of(&worst["worst"]["gain"]) - of(&worst["gain"])).abs() < 1e-6, "{worst}");
     // The paper's own way from runs to a mixture goes as far as draws around the mixtures tried go.
     let papers =
         ["--maximize", "score", "--json", "--predictor", "algorithm4", "--optimizer", "gaussian_search"];
@@ -270,6 +283,19 @@ fn predictors_are_compared_on_a_table() {
     let out = modo(folder.path(), &given);
     assert_eq!(out.status.code(), Some(2));
     assert!(stderr(&out).contains("there are 1 different mixtures"), "{}", stderr(&out));
+
+    // Sizes of curves are of mixtures, and folds hold three of them at least.
+    let (mut a, mut b) = ("id,a,b\n".to_owned(), "id,s\n".to_owned());
+    for i in 0..30_u32 {
+        let share = f64::from(i % 10) / 9.0;
+        writeln!(a, "r{i},{share},{}", 1.0 - share).unwrap();
+        writeln!(b, "r{i},{share}").unwrap();
+    }
+    fs::write(folder.path().join("a.csv"), a).unwrap();
+    fs::write(folder.path().join("b.csv"), b).unwrap();
+    let out = modo(folder.path(), &given);
+    let text = stdout(&out);
+    assert!(text.contains("Cross-validation, 3 folds") && !text.contains("Learning curve"), "{text}");
 }
 
 #[test]
@@ -321,7 +347,7 @@ fn known_numbers_of_questions_are_noise_and_what_would_settle_it_is_in_the_table
     };
     assert!(skill(&[])["skill"]["signal"]["within_sd"].is_null());
     // 100 answers at about one half: .5 / √100.
-    for questions in ["100", "s=100"] {
+    for questions in ["100", "s=100", "s=100,7"] {
         let known = skill(&["--questions", questions]);
         assert_eq!(known["n_questions"], 100);
         assert!((known["skill"]["signal"]["within_sd"].as_f64().unwrap() - 0.05).abs() < 1e-3, "{known}");
@@ -643,6 +669,14 @@ fn rows_of_another_budget_and_the_papers_rules_come_from_columns() {
     {
         assert!((share.as_f64().unwrap() - expected).abs() < 1e-4, "{norm}");
     }
+    // The columns named stand for the aggregates.
+    let front = ["--budget", "steps", "--pareto", "In-Score,Out-Score"];
+    let (front, _) = predicted(folder.path(), &[&given[..], &front].concat());
+    for point in front["points"].as_array().unwrap() {
+        for value in point["values"].as_array().unwrap() {
+            assert!(value["mean"].as_f64().unwrap() > 0.1, "{point}");
+        }
+    }
 }
 
 #[test]
@@ -678,6 +712,12 @@ fn first_mixtures_of_any_design_come_without_an_experiment() {
             let cells: Vec<f64> = line.split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
             assert!(cells[1] <= 0.8 + 1e-6 && (cells[0] + cells[1] - 1.0).abs() < 1e-9, "{design}: {line}");
         }
+    }
+    for constraints in ["max_passes = 2\n", "max_passes = 2\nrows = { a = 100, b = 300 }\n"] {
+        fs::write(folder.path().join("c.toml"), constraints).unwrap();
+        let out = modo(folder.path(), &["propose", "--among", "a,b", "--constraints", "c.toml"]);
+        assert_eq!(out.status.code(), Some(2), "{}", stdout(&out));
+        assert!(stderr(&out).contains("`max_passes` needs"), "{}", stderr(&out));
     }
     for (design, expected) in
         [("best", "no design is called `best`"), ("dirichlet{strengh = 1}", "unknown field `strengh`")]
@@ -725,6 +765,7 @@ fn bad_tables_say_what_where_and_what_to_do() {
         &["--pareto", "score,words"],
         &["it is not said which scores are good when large", "option `--pareto`"],
     );
+    check(&good.0, &good.1, &["--out", "d.csv"], &["it is not said which scores are good", "option `--out`"]);
     check(&good.0, &good.1, &["--maximize", "words"], &["column `words` holds no numbers"]);
     check(
         "id,a,b\n1,.5,.5\n2,.5,half\n",

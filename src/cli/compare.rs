@@ -12,7 +12,7 @@ use crate::{
     error::{Context as _, Error, Result},
     predict::{
         PREDICTORS, by_name,
-        compare::{Compared, Estimate, Scores, Settings, compare},
+        compare::{Compared, Estimate, Scores, Settings, compare, n_folds},
         mixtures, two_fidelity,
     },
     report,
@@ -60,7 +60,7 @@ pub(super) struct Args {
     /// Random choices of those mixtures.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1000))]
     draws: u16,
-    /// Folds of the cross-validation.
+    /// Folds of the cross-validation, at least two; fewer where one would hold less than three mixtures.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=1000))]
     folds: u16,
     /// Write the learning curves as a picture.
@@ -75,14 +75,19 @@ pub(super) struct Args {
 const CLEARLY: f64 = 2.0;
 
 /// Fewer different mixtures cannot be left out and asked about.
-const LEAST_MIXTURES: usize = 3;
+const LEAST_MIXTURES: usize = 6;
 
 /// Characters of the axis of the plot in text.
 const AXIS: usize = 50;
 
 pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
-    let columns =
-        Columns { id: args.id.as_deref(), wanted: &args.targets, budget: None, without: &[], questions: &[] };
+    let columns = Columns {
+        id: args.id.as_deref(),
+        wanted: &args.targets,
+        budget: None,
+        without: None,
+        questions: &[],
+    };
     let joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
     let targets = joined.observations();
     let n_mixtures = targets.first().map_or(0, |runs| mixtures(runs).len());
@@ -110,7 +115,7 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     }
     drop(bar);
     if let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) {
-        let low = joined.low_fidelity(args.id.as_deref(), [mixtures, scores], printer)?;
+        let low = joined.low_fidelity(args.id.as_deref(), None, [mixtures, scores], printer)?;
         compared.push(compare(two_fidelity::NAME, &low, &targets, &settings));
     }
     if let Some(path) = &args.plot {
@@ -132,7 +137,7 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     printer.line(format!("{found} runs, {} targets\n", targets.len()))?;
     printer.line(format!(
         "Cross-validation, {} folds: mean ± standard error over folds\nerror: mean absolute error in standard deviations of the scores",
-        args.folds
+        n_folds(settings.folds, n_mixtures)
     ))?;
     let columns = [
         Column::Text("predictor"),
@@ -146,7 +151,7 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         std::iter::once(one.method.clone()).chain(figures).collect()
     };
     printer.table(&columns, &compared.iter().map(row).collect::<Vec<Vec<String>>>())?;
-    let sizes: Vec<usize> = settings.sizes.iter().copied().filter(|size| size + 5 <= found).collect();
+    let sizes: Vec<usize> = settings.sizes.iter().copied().filter(|size| size + 5 <= n_mixtures).collect();
     if !sizes.is_empty() {
         printer.line(format!("\nLearning curve, from n mixtures, {} draws", args.draws))?;
         let columns = [

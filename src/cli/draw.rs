@@ -97,7 +97,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: u64,
     /// Print planned and realised shares, passes and rows instead of the draws.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["rank", "ranks", "worker", "workers"])]
     summary: bool,
     /// Print JSON, one object per line: n, dataset, row, pass.
     #[arg(long)]

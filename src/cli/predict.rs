@@ -25,7 +25,7 @@ use crate::{
         next_runs::Batch,
     },
     predict::{Observation, two_fidelity::TwoFidelities},
-    run::Part,
+    run::{Decoding, Part},
     store,
     sweep::plan::{Aggregate, Plan},
 };
@@ -107,7 +107,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "COLUMN", requires = "mixtures", requires = "in_score")]
     out_score: Option<String>,
     /// Table of mixtures to predict the scores of.
-    #[arg(long, value_name = "FILE", requires = "mixtures")]
+    #[arg(long, value_name = "FILE", requires = "mixtures",
+        conflicts_with_all = ["constraints", "guardrails", "worst", "in_score", "next", "by"])]
     at: Option<PathBuf>,
     /// Another experiment with cheaper runs (a smaller model, fewer steps) on the same datasets and benchmarks, to learn
     /// from as far as they go along with those of this one.
@@ -145,7 +146,7 @@ pub(super) struct Args {
     #[arg(long = "map", value_name = "A,B,C", requires = "report", action = clap::ArgAction::Append)]
     maps: Vec<String>,
     /// Print the Pareto front of two or three scores (In-Score, Out-Score, Overall, a benchmark, a column) instead.
-    #[arg(long, value_name = "SCORES", value_delimiter = ',', conflicts_with_all = ["at", "report"])]
+    #[arg(long, value_name = "SCORES", value_delimiter = ',', conflicts_with_all = ["at", "report", "out"])]
     pareto: Vec<String>,
     /// Print what `prediction.json` holds instead of tables.
     #[arg(long)]
@@ -287,7 +288,8 @@ impl Args {
                 .at("option `--worst`")
                 .hint("name them with `--maximize` and `--minimize`"));
         }
-        if !given {
+        // The worst is of gains as they are.
+        if !given && !self.worst {
             let each = 1.0 / aims.len().max(1) as f64;
             for (_, weight) in &mut aims {
                 *weight *= each;
@@ -460,7 +462,7 @@ fn low_fidelity(
         TwoFidelities::new(&low).map_err(|error| Error::input(error).at(folder.display()).at(OPTION))?;
     let high: Vec<Vec<Observation>> = targets.iter().map(|target| target.observations.clone()).collect();
     notes.extend(targets.iter().zip(two.transfers(&high)).map(|(target, transfer)| {
-        let decoding = target.decoding.map_or("", decide::word);
+        let decoding = target.decoding.map_or("", Decoding::word);
         format!("{}, {decoding}: rank correlation of cheap and dear runs {transfer:.2}", target.name)
     }));
     Ok(two)
@@ -475,8 +477,7 @@ fn objective(plan: &Plan, asked: &Asked, targets: &[TargetRuns]) -> Result<Objec
         aims = from.weights.iter().map(|(name, weight)| (name.to_string(), *weight)).collect();
     }
     if aims.is_empty() && !from.worst_of.is_empty() {
-        let each = 1.0 / from.worst_of.len() as f64;
-        aims = from.worst_of.iter().map(|name| (name.to_string(), each)).collect();
+        aims = from.worst_of.iter().map(|name| (name.to_string(), 1.0)).collect();
         worst = true;
     }
     if aims.is_empty() {
@@ -500,7 +501,7 @@ fn objective(plan: &Plan, asked: &Asked, targets: &[TargetRuns]) -> Result<Objec
         aims.iter().find(|(name, _)| takes(target, name)).map_or(0.0, |(_, weight)| *weight)
     };
     let weights = targets.iter().map(weight).collect();
-    let words = format!("{}, {}", words(&aims, worst), decide::word(from.decoding));
+    let words = format!("{}, {}", words(&aims, worst), from.decoding.word());
     Ok(if worst { Objective::Worst { words, weights } } else { Objective::Weighted { words, weights } })
 }
 

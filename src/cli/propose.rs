@@ -112,6 +112,11 @@ fn first(args: &Args, printer: &mut Printer) -> Result<()> {
     }
     let constraints = predict::constraints(args.constraints.as_deref())?.unwrap_or_default();
     let supply = constraints.supply();
+    if constraints.max_passes.is_some() && supply.is_none() {
+        return Err(Error::input("`max_passes` needs to know the sizes of the datasets and of the run")
+            .at("option `--constraints`")
+            .hint("add `rows = { NAME = 5000, … }` and `total_groups = 16000`"));
+    }
     let region = constraints
         .region(&names, supply.as_ref())
         .map_err(|error| Error::input(error).at("option `--constraints`"))?;

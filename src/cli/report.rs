@@ -27,8 +27,8 @@ use crate::{
     name::Name,
     predict::skill::Verdict,
     report::{
-        self, CurvePoint, Failure, Group, LeftOut, PairedRuns, Report, ReportRun, Source, Surfaces, Target,
-        Weighted,
+        self, CurvePoint, Failure, Group, LeftOut, PROPOSAL, PairedRuns, Report, ReportRun, Source, Surfaces,
+        Target, Weighted,
     },
     run::{BenchmarkScore, Decoding, RunRecord, RunSpec, RunStatus},
     sampler::check,
@@ -42,8 +42,7 @@ Examples:
   modo report experiments/real_slices --out report.html
   modo report --map geometry,spatial,science";
 
-/// Labels of the runs that test a proposal.
-pub(super) const PROPOSAL: &str = "proposal";
+/// Labels of the runs that a proposal is tested against.
 pub(super) const UNIFORM: &str = "uniform";
 pub(super) const BEST_OBSERVED: &str = "best_observed";
 
@@ -122,8 +121,8 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
         [PROPOSAL, BEST_OBSERVED].into_iter().filter_map(compare).collect();
     let proposal = prediction.as_ref().map(proposal).transpose()?;
     let n_finished = runs.iter().filter(|r| r.group == Group::Sweep && r.record.is_some()).count();
-    let first = confirm.first().filter(|c| c.arm == PROPOSAL);
-    let verdict = report::verdict(&objective, proposal.as_ref(), first, n_finished);
+    let of_proposal = confirm.iter().find(|c| c.arm == PROPOSAL);
+    let verdict = report::verdict(&objective, proposal.as_ref(), of_proposal, n_finished);
     let plan = fs::read_to_string(folder.join("plan.toml")).at(folder.display())?;
     let mut provenance = BTreeMap::from([
         ("modo".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -346,20 +345,22 @@ fn objective(experiment: &Experiment, prediction: Option<&Prediction>) -> report
         Aggregate::In => Target::In,
         Aggregate::Out => Target::Out,
     };
-    let words = prediction.map(|prediction| prediction.objective.clone());
-    let target = match &words {
-        Some(words) if !plan.weights.is_empty() || !plan.worst_of.is_empty() => {
-            let millionths = |weight: &f64| (weight * 1e6).round() as i64;
-            let weights = plan.weights.iter().map(|(name, weight)| (name.clone(), millionths(weight)));
-            Target::Weighted(Weighted { words: words.clone(), weights: weights.collect() })
-        }
-        // `modo predict --maximize` and `--worst` ask for what only they know.
-        Some(words) if !words.starts_with(aggregate.name()) => {
-            Target::Weighted(Weighted { words: words.clone(), weights: Vec::new() })
+    let target = match prediction {
+        // A sum that the plan or `modo predict --maximize` names; the worst of several is none.
+        Some(prediction) if !prediction.objective.starts_with(aggregate.name()) => {
+            let is_sum = prediction.proposal.mixture.worst.is_none();
+            let members = (prediction.targets.iter())
+                .filter(|score| is_sum && score.weight != 0.0 && score.decoding == Some(plan.decoding));
+            let millionths = |weight: f64| (weight * 1e6).round() as i64;
+            let weights = members
+                .filter_map(|score| Some((score.name.parse().ok()?, millionths(score.weight))))
+                .collect();
+            Target::Weighted(Weighted { words: prediction.objective.clone(), weights })
         }
         _ => aggregate,
     };
-    let description = words.unwrap_or_else(|| "no prediction has been made yet".to_owned());
+    let description = prediction.map(|prediction| prediction.objective.clone());
+    let description = description.unwrap_or_else(|| "no prediction has been made yet".to_owned());
     report::Objective { target, decoding: plan.decoding, description }
 }
 
@@ -434,16 +435,15 @@ fn signals(prediction: &Prediction, target: ToTarget) -> Vec<report::TargetSigna
 
 fn proposal(prediction: &Prediction) -> Result<report::Proposal> {
     let proposed = &prediction.proposal.mixture;
-    let interval =
-        |i: &crate::mixture::named::Interval| report::Interval { mean: i.mean, low: i.low, high: i.high };
     let shares = proposed.shares.iter().map(|share| share.max(0.0));
     Ok(report::Proposal {
         mixture: Mixture::new(&prediction.datasets.iter().cloned().zip(shares).collect()).failed()?,
         predictor: prediction.predictor.clone(),
         signal: prediction.verdict == Verdict::Signal,
-        predicted: interval(&proposed.predicted),
+        predicted: proposed.predicted,
         uniform: proposed.uniform,
-        gain: interval(&proposed.gain),
+        gain: proposed.gain,
+        worst: (proposed.worst).map(|one| (prediction.proposal.targets[one.target].name.clone(), one.gain)),
         p_beats_uniform: proposed.p_beats_uniform,
         note: proposed.note.clone(),
         binding: proposed.binding.clone(),

@@ -65,6 +65,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let folder = folder(args.experiment.as_deref());
     check_experiment(&folder)?;
     let experiment = Experiment::open(&folder, context)?;
+    if args.target.is_some() && !experiment.plan.objective.worst_of.is_empty() {
+        return Err(Error::input(
+            "the worst of several scores is counted in their standard deviations, which no target can name",
+        )
+        .at("option `--target`")
+        .hint("leave it out, or give the plan an aggregate or weights as its objective"));
+    }
     let specs = experiment.sweep_specs(context)?;
     let n_planned = specs.len();
     let specs = experiment.without_done_before(specs)?;

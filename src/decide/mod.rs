@@ -18,21 +18,19 @@ pub use targets::{Chosen, TargetRuns, from_ledger, protocols};
 use crate::{
     error::{Error, Result},
     ledger::Target,
-    mixture::{
-        constraint::{Constraints, Supply},
-        named::Interval,
-    },
+    mixture::constraint::{Constraints, Supply},
     name::Name,
     optimize::{
         Optimizer, Surface, default_optimizer,
         goal::{Aim, Goal, Guardrail, Rail, Than},
         heuristics::{self, Record},
         next_runs::{Batch, Wanted, next_runs},
-        proposal::{self, COVERAGE, propose},
+        proposal::{self, propose},
     },
     predict::{
         FitError, Method, Observation, Prediction as Expected, Predictor, by_name, mixtures,
         skill::{self, Assessment, Judged, Skill, Verdict},
+        spread,
         two_fidelity::{self, TwoFidelities},
     },
     run::{Decoding, Domain},
@@ -105,17 +103,9 @@ pub enum Objective {
 impl std::fmt::Display for Objective {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Aggregate { of, decoding } => write!(f, "{of}, {}", word(*decoding)),
+            Self::Aggregate { of, decoding } => write!(f, "{of}, {}", decoding.word()),
             Self::Weighted { words, .. } | Self::Worst { words, .. } => f.write_str(words),
         }
-    }
-}
-
-/// The decoding as files write it.
-pub fn word(decoding: Decoding) -> &'static str {
-    match decoding {
-        Decoding::Greedy => "greedy",
-        Decoding::Sampled => "sampled",
     }
 }
 
@@ -183,6 +173,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     let of_targets: Vec<Skill> = (0..targets.len()).map(|i| judged.target(i)).collect();
     if let Objective::Worst { .. } = question.objective {
         notes.extend(sums[objective].without_signal(targets, &of_targets));
+        notes.push("next runs are chosen for the mean of these scores".to_owned());
     }
     let skills: Vec<Skill> = sums.iter().map(|sum| judged.sum(&sum.weights(targets.len()))).collect();
 
@@ -230,21 +221,28 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     let guardrails = question.guardrails.iter().map(|one| rail(one).map_err(|error| error.at("a guardrail")));
     let goal = Goal {
         aim: match question.objective {
-            Objective::Worst { .. } => Aim::Worst {
-                members: sums[objective].members.iter().filter_map(|&(i, w)| Some((place(i)?, w))).collect(),
+            Objective::Worst { ref weights, .. } => Aim::Worst {
+                // The sum is the mean of what the worst is of.
+                members: (sums[objective].members.iter())
+                    .filter_map(|&(i, weight)| Some((place(i)?, weight * n_weighed(weights))))
+                    .collect(),
                 over: uniform.clone(),
             },
-            _ => Aim::Sum { caution: 0.0 },
+            _ => Aim::Sum,
         },
         guardrails: guardrails.collect::<Result<_>>()?,
     };
     let how = proposal::Settings { optimizer: question.optimizer, goal: &goal, seed: seed.child("propose") };
     let mut proposal = propose(&surface, &assessment, &runs[0], &region, &how);
     let skill = &assessment.objective;
-    if skill.verdict == Verdict::NoSignal {
-        // What a predictor without skill says of single mixtures is luck: the mean of all runs is all that is known.
+    // What a predictor without skill says of single mixtures is luck: the mean of all runs is all that is known.
+    let flat = if skill.verdict == Verdict::NoSignal {
         let mean = by_name("mean").map_err(Error::failed)?;
-        let flat = Surface::fit(mean.as_ref(), &runs, &weights).map_err(|error| unfit(&error))?;
+        Some(Surface::fit(mean.as_ref(), &runs, &weights).map_err(|error| unfit(&error))?)
+    } else {
+        None
+    };
+    if let Some(flat) = &flat {
         proposal.expect(&flat.predict(&proposal.shares), skill);
         best.shrunk = proposal.uniform;
     }
@@ -308,9 +306,14 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     let heuristics = heuristics(&sums, objective, &observations)
         .into_iter()
         .map(|(rule, shares)| {
-            let one = surface.predict(&shares);
-            let half = skill.half_width(one.sd, COVERAGE);
-            let predicted = Interval { mean: one.mean, low: one.mean - half, high: one.mean + half };
+            let predicted = match &flat {
+                // The same of every mixture.
+                Some(_) => proposal.predicted,
+                None => {
+                    let one = surface.predict(&shares);
+                    proposal::interval(skill, one.mean, one.sd)
+                }
+            };
             Heuristic { rule: rule.to_owned(), shares, predicted }
         })
         .collect();
@@ -500,14 +503,6 @@ fn guarded(rail: &Rail, sums: &[Sum], targets: &[TargetRuns], shown: &[usize]) -
         .hint(format!("there are `{}`", known.join("`, `"))))
 }
 
-/// Standard deviation of the scores; 1 where they are all the same.
-fn spread(runs: &[Observation]) -> f64 {
-    let n = runs.len() as f64;
-    let mean = runs.iter().map(|run| run.score).sum::<f64>() / n;
-    let sd = (runs.iter().map(|run| (run.score - mean).powi(2)).sum::<f64>() / n).sqrt();
-    if sd > 0.0 { sd } else { 1.0 }
-}
-
 /// What tables call a sum that is no aggregate.
 const OBJECTIVE: &str = "objective";
 
@@ -656,13 +651,18 @@ fn sums(question: &Question) -> Result<(Vec<Sum>, usize)> {
     }
     if let Objective::Worst { .. } = question.objective {
         for (i, weight) in &mut members {
-            *weight /= spread(&targets[*i].observations);
+            *weight /= spread(&targets[*i].observations) * n_weighed(weights);
         }
     }
     let decoding = targets[members[0].0].decoding;
     sums.push(Sum { name: OBJECTIVE.to_owned(), domain: None, decoding, members });
     let objective = sums.len() - 1;
     Ok((sums, objective))
+}
+
+/// How many targets weigh anything.
+fn n_weighed(weights: &[f64]) -> f64 {
+    weights.iter().filter(|weight| **weight != 0.0).count() as f64
 }
 
 /// The mixture with the highest mean score, and why not to take it.

@@ -234,8 +234,15 @@ pub fn mixture_file(prediction: &Prediction) -> MixtureFile {
         predictor: prediction.predictor.clone(),
         n_runs: prediction.runs.len(),
     });
+    let of = match proposal.worst {
+        Some(worst) => format!(
+            "{}: the figures are of the mean of them; the least gain is {:+.3}, on `{}`",
+            prediction.objective, worst.gain.mean, prediction.proposal.targets[worst.target].name
+        ),
+        None => prediction.objective.clone(),
+    };
     file.predicted = Some(Predicted {
-        objective: prediction.objective.clone(),
+        objective: of,
         score: proposal.predicted,
         gain_over_uniform: proposal.gain,
         chance_of_beating_uniform: proposal.p_beats_uniform,

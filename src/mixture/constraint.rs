@@ -166,6 +166,8 @@ pub struct Region {
     linear: Vec<(Half, String)>,
     leash: Option<Tether>,
     at_most: Option<usize>,
+    /// An allowed mixture, where there is more than bounds and disjoint groups.
+    allowed: Option<Vec<f64>>,
 }
 
 /// See [`Leash`].
@@ -245,6 +247,7 @@ impl Constraints {
             linear: Vec::new(),
             leash: None,
             at_most: self.at_most,
+            allowed: None,
         };
         let short = [
             (
@@ -272,13 +275,18 @@ impl Constraints {
             if !passes.is_finite() || passes <= 0.0 {
                 return Err(BadConstraint::Passes(passes));
             }
+            if supply.is_some_and(|supply| supply.total_groups == 0) {
+                return Err(BadConstraint::Value(
+                    "`max_passes` needs `total_groups`, the prompt groups of the run".to_owned(),
+                ));
+            }
             for (i, name) in datasets.iter().enumerate() {
                 let Some((rows, total)) = supply.and_then(|s| Some((*s.rows.get(name)?, s.total_groups)))
                 else {
                     continue;
                 };
                 let used = self.passes_used.get(name).copied().unwrap_or(0.0);
-                let cap = rows as f64 * (passes - used).max(0.0) / total.max(1) as f64;
+                let cap = rows as f64 * (passes - used).max(0.0) / total as f64;
                 if cap < region.high[i] {
                     region.high[i] = cap;
                     let left = if used > 0.0 { format!(" ({used} used)") } else { String::new() };
@@ -557,11 +565,17 @@ impl Region {
             order.iter().take(at_most).for_each(|&i| high[i] = self.high[i]);
             self.nearest(shares, &high)
         };
-        // Caps may leave no mixture of the largest; then the roomiest.
-        with(order_by(&|i| point[i])).or_else(|_| with(order_by(&|i| self.high[i]))).map_err(|mut found| {
-            found.push(format!("at most {at_most} datasets"));
-            found
-        })
+        // Caps and groups may leave no mixture of the largest; then the roomiest, then those of a mixture that is allowed.
+        with(order_by(&|i| point[i]))
+            .or_else(|_| with(order_by(&|i| self.high[i])))
+            .or_else(|found| match &self.allowed {
+                Some(allowed) => with(order_by(&|i| allowed[i])),
+                None => Err(found),
+            })
+            .map_err(|mut found| {
+                found.push(format!("at most {at_most} datasets"));
+                found
+            })
     }
 
     /// The nearest allowed mixture (Euclidean), exact to rounding.
@@ -570,7 +584,8 @@ impl Region {
     /// shares, clamped to the group's bounds; it falls with τ in straight pieces, of which Newton's method finds the right one.
     pub fn project(&self, shares: &[f64]) -> Vec<f64> {
         if !self.linear.is_empty() || self.leash.is_some() || self.at_most.is_some() {
-            let point = self.project_onto_all(shares).unwrap_or_else(|_| shares.to_vec());
+            let allowed = || self.allowed.clone().expect("a region without one is refused");
+            let point = self.project_onto_all(shares).unwrap_or_else(|_| allowed());
             // Rounding may leave a little less than nothing.
             return point.into_iter().map(|share| if share > 0.0 { share } else { 0.0 }).collect();
         }
@@ -667,7 +682,7 @@ impl Region {
     }
 
     /// Finds what collides.
-    fn check(&self) -> Result<(), BadConstraint> {
+    fn check(&mut self) -> Result<(), BadConstraint> {
         let collide = |what: String| Err(BadConstraint::Infeasible(what));
         for (i, name) in self.datasets.iter().enumerate() {
             if self.low[i] > self.high[i] {
@@ -726,11 +741,12 @@ impl Region {
         }
         if !self.linear.is_empty() || self.leash.is_some() || self.at_most.is_some() {
             let uniform = vec![1.0 / self.datasets.len() as f64; self.datasets.len()];
-            self.project_onto_all(&uniform).map_err(|mut found| {
+            let allowed = self.project_onto_all(&uniform).map_err(|mut found| {
                 found.sort();
                 found.dedup();
                 BadConstraint::Infeasible(format!("these collide: {}", found.join(", ")))
             })?;
+            self.allowed = Some(allowed);
         }
         Ok(())
     }
@@ -801,7 +817,7 @@ mod tests {
     }
 
     /// Everything at once, then each leash alone.
-    const WIDE: [&str; 5] = [
+    const WIDE: [&str; 7] = [
         "groups.ab = { datasets = [\"a\", \"b\"], max = 0.7, ratios = { a = 3, b = 1 } }\n\
          groups.bc = { datasets = [\"b\", \"c\"], min = 0.2 }\n\
          linear = [{ weights = { c = 1, d = -2 }, min = -0.5, max = 0.6 }]",
@@ -809,6 +825,8 @@ mod tests {
         "leash = { kl = 0.1 }\nshares.a = { max = 0.3 }",
         "at_most = 2\nshares.d = { min = 0.1 }",
         "at_most = 3\nshares.a = { max = 0.5 }\nleash = { total_variation = 0.5 }",
+        "at_most = 1\ngroups.cd = { datasets = [\"c\", \"d\"], min = 0.6 }",
+        "at_most = 2\ngroups.cd = { datasets = [\"c\", \"d\"], min = 0.6, ratios = { c = 1, d = 1 } }",
     ];
 
     #[test]

@@ -38,6 +38,11 @@ pub enum BadMixture {
     Empty,
 }
 
+/// Share of the budget that two mixtures spend differently, in [0, 1] (total variation).
+pub fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
+}
+
 /// How far the sum of given shares may be from 1: three-digit shares of many datasets round that far.
 const SUM_TOLERANCE: f64 = 0.01;
 

@@ -64,14 +64,14 @@ pub struct Predicted {
     pub chance_of_beating_uniform: f64,
 }
 
-/// A figure with its 90 % interval.
+/// A figure with the range it is believed to be in: the 90 % interval, unless something else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The figure.
     pub mean: f64,
-    /// 5 % are below.
+    /// Lower end.
     pub low: f64,
-    /// 5 % are above.
+    /// Upper end.
     pub high: f64,
 }
 

@@ -24,12 +24,8 @@ pub struct Goal {
 
 /// What is made large.
 pub enum Aim {
-    /// The surface's own weighted sum, less `caution` (rescaled) standard deviations: 0 trusts the mean, 1 prefers
-    /// mixtures near those tried.
-    Sum {
-        /// See [`Aim::Sum`].
-        caution: f64,
-    },
+    /// The surface's own weighted sum.
+    Sum,
     /// The smallest of several weighted gains over a reference mixture.
     Worst {
         /// Target and weight, negative to minimise.
@@ -237,27 +233,6 @@ impl Objective for Priced<'_> {
     }
 }
 
-/// The mean less some standard deviations.
-struct Cautious<'a> {
-    surface: &'a Surface,
-    /// Standard deviations, rescaled.
-    caution: f64,
-}
-
-impl Objective for Cautious<'_> {
-    fn value(&self, shares: &[f64]) -> f64 {
-        if self.caution == 0.0 {
-            return self.surface.mean(shares);
-        }
-        let prediction = self.surface.predict(shares);
-        prediction.mean - self.caution * prediction.sd
-    }
-
-    fn slope(&self, shares: &[f64]) -> Option<Vec<f64>> {
-        if self.caution == 0.0 { self.surface.slope(shares) } else { None }
-    }
-}
-
 /// The smallest of several gains, rounded off at its kinks by `softness`, in the unit of the gains; 0 is exact.
 struct Worst<'a> {
     surface: &'a Surface,
@@ -316,8 +291,6 @@ pub struct Search<'a> {
     pub starts: &'a [Vec<f64>],
     /// Of random starts.
     pub seed: Seed,
-    /// What the surface's standard deviations are multiplied with.
-    pub scale: f64,
 }
 
 /// The best mixture of `region` for a goal. Guardrails that nothing allowed keeps are broken as little as was found:
@@ -327,20 +300,24 @@ pub fn maximize(surface: &Surface, goal: &Goal, region: &Region, search: &Search
         search.optimizer.maximize(objective, region, starts, search.seed)
     };
     // The last one is what is asked; those before it lead there.
-    let bases: Vec<Box<dyn Objective + '_>> = match &goal.aim {
-        Aim::Sum { caution } => vec![Box::new(Cautious { surface, caution: caution * search.scale })],
+    let worst = match &goal.aim {
+        Aim::Sum => Vec::new(),
         Aim::Worst { members, over } => [0.3, 0.05, 0.01, 0.0]
-            .map(|softness| -> Box<dyn Objective + '_> {
+            .map(|softness| {
                 let at = members.iter().map(|(i, weight)| weight * surface.predictors()[*i].mean(over));
-                Box::new(Worst { surface, members, at_reference: at.collect(), softness })
+                Worst { surface, members, at_reference: at.collect(), softness }
             })
             .into(),
     };
+    let mut bases: Vec<&dyn Objective> = worst.iter().map(|one| one as &dyn Objective).collect();
+    if bases.is_empty() {
+        bases.push(surface);
+    }
     let mut starts = search.starts.to_vec();
-    let mut best = run(bases[0].as_ref(), &starts);
+    let mut best = run(bases[0], &starts);
     for base in &bases[1..] {
         starts.insert(0, best.shares);
-        best = run(base.as_ref(), &starts);
+        best = run(*base, &starts);
     }
     if goal.guardrails.is_empty() {
         return best;
@@ -350,7 +327,7 @@ pub fn maximize(surface: &Surface, goal: &Goal, region: &Region, search: &Search
     if rails.violation(&best.shares) <= ROUNDING {
         return best;
     }
-    let base = bases[bases.len() - 1].as_ref();
+    let base = bases[bases.len() - 1];
     // A price per violation that ends above whatever breaking them gains (exact penalty); then a wall, from the best
     // point that is just inside.
     let safe = region.project(&goal.guardrails[0].than);

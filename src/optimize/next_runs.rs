@@ -88,7 +88,9 @@ fn constant_liar(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitEr
         let found = optimizer.maximize(&objective, region, &starts, seed.child("next_runs").child(number));
         for runs in &mut told {
             let lie = runs[..n_real].iter().map(|run| run.score).sum::<f64>() / n_real as f64;
-            runs.push(Observation { shares: found.shares.clone(), score: lie, noise_variance: None });
+            // As noisy as the others.
+            let noise_variance = runs[0].noise_variance;
+            runs.push(Observation { shares: found.shares.clone(), score: lie, noise_variance });
         }
         suggestions.push(Suggestion {
             predicted: surface.predict(&found.shares),

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{Objective, Optimizer, Optimum, entry, value_of};
 use crate::{
-    mixture::constraint::Region,
+    mixture::{constraint::Region, distance},
     registry::{BuildError, Entry, Named},
     seed::Seed,
 };
@@ -115,10 +115,6 @@ const APART: f64 = 0.01;
 
 /// Most steps after that.
 const STEPS: usize = 80;
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
-}
 
 /// A gradient as a direction in which the sum stays, where each dataset moves in proportion to its share and a little:
 /// roots of shares are so steep at 0 that along the gradient itself all but nothing else would move.

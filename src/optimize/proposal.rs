@@ -9,7 +9,7 @@ use super::{
     joint::Joint,
 };
 use crate::{
-    mixture::{constraint::Region, named::Interval},
+    mixture::{constraint::Region, distance, named::Interval},
     predict::{
         Observation, Prediction, Predictor, mixtures,
         skill::{Assessment, Skill, Verdict},
@@ -110,8 +110,7 @@ pub fn propose(
     let (mut shares, mut local_gain) = (region.project(&uniform), None);
     let mut broken: Vec<Kept> = Vec::new();
     if skill.verdict == Verdict::Signal {
-        let search =
-            Search { optimizer: settings.optimizer, starts: &tried, seed: settings.seed, scale: skill.scale };
+        let search = Search { optimizer: settings.optimizer, starts: &tried, seed: settings.seed };
         let best = maximize(surface, settings.goal, region, &search);
         broken = guardrails(&best.shares).into_iter().filter(|rail| !rail.kept).collect();
         if broken.is_empty() {
@@ -142,7 +141,7 @@ pub fn propose(
             .map(|rail| format!("guardrail: {}", rail.sentence())),
     );
     let worst = match &settings.goal.aim {
-        Aim::Sum { .. } => None,
+        Aim::Sum => None,
         Aim::Worst { members, over } => {
             let gain = |&(target, weight): &(usize, f64)| {
                 let gain = surface.difference_of(&[(target, weight)], &shares, over);
@@ -199,13 +198,10 @@ impl Proposal {
     }
 }
 
-fn interval(skill: &Skill, mean: f64, sd: f64) -> Interval {
+/// Mean and standard deviation, as a predictor gave them, as an interval.
+pub fn interval(skill: &Skill, mean: f64, sd: f64) -> Interval {
     let half = skill.half_width(sd, COVERAGE);
     Interval { mean, low: mean - half, high: mean + half }
-}
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
 }
 
 /// Why the proposal is no more than uniform shares, where it is.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Method, Observation, Predictor, mixtures,
     skill::{calibrated, r2, rank_correlation},
+    spread,
 };
 use crate::seed::Seed;
 
@@ -79,7 +80,7 @@ pub fn compare(
     };
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.shuffle(&mut settings.seed.child("folds").rng());
-    let folds = settings.folds.min(groups.len());
+    let folds = n_folds(settings.folds, groups.len());
     let parts: Vec<(Vec<usize>, Vec<usize>)> = (0..folds)
         .map(|fold| {
             let (test, train): (Vec<_>, Vec<_>) =
@@ -89,7 +90,7 @@ pub fn compare(
             (rows(train), rows(test))
         })
         .collect();
-    match scores(method, targets, &parts, groups.len() - groups.len() / folds.max(1)) {
+    match scores(method, targets, &parts, groups.len() - groups.len() / folds) {
         Ok(scores) => compared.cross_validation = scores,
         Err(reason) => compared.refused = Some(reason),
     }
@@ -112,16 +113,14 @@ pub fn compare(
     compared
 }
 
+/// Folds that are made of `n_mixtures` where `asked` are wanted: at least two, of at least three mixtures, since fewer have no
+/// order to speak of.
+pub fn n_folds(asked: usize, n_mixtures: usize) -> usize {
+    asked.min(n_mixtures / 3).max(2)
+}
+
 /// What one fit came to: rank correlation, R², error, share covered.
 type Reached = [f64; 4];
-
-/// Standard deviation of all scores; 1 where they are constant.
-fn spread(runs: &[Observation]) -> f64 {
-    let n = runs.len() as f64;
-    let mean = runs.iter().map(|run| run.score).sum::<f64>() / n;
-    let sd = (runs.iter().map(|run| (run.score - mean).powi(2)).sum::<f64>() / n).sqrt();
-    if sd > 0.0 { sd } else { 1.0 }
-}
 
 fn scores(
     method: &dyn Method,
@@ -213,6 +212,6 @@ mod tests {
         let settings = Settings { sizes: vec![], draws: 1, folds: 3, seed: Seed::new(2) };
         let refused =
             compare("quadratic", by_name("quadratic").unwrap().as_ref(), &targets, &settings).refused;
-        assert!(refused.unwrap().contains("needs 6 finished runs of different mixtures and there are 4"));
+        assert!(refused.unwrap().contains("needs 6 finished runs of different mixtures and there are 3"));
     }
 }

@@ -1,6 +1,6 @@
 //! Scores as a linear function of features, with a ridge penalty found by closed-form leave-one-mixture-out.
 //!
-//! What `ridge` and `quadratic` share; they differ in features, intercept and penalty.
+//! What the predictors that are linear in their features share; they differ in features, intercept and penalty.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 

@@ -243,5 +243,14 @@ pub fn mixtures(runs: &[Observation]) -> Vec<Vec<usize>> {
 
 /// Mean of the known noise variances; 0 where none is known.
 fn mean_known_noise(runs: &[Observation]) -> f64 {
-    runs.iter().map(|run| run.noise_variance.unwrap_or(0.0)).sum::<f64>() / runs.len() as f64
+    let known: Vec<f64> = runs.iter().filter_map(|run| run.noise_variance).collect();
+    known.iter().sum::<f64>() / known.len().max(1) as f64
+}
+
+/// Standard deviation of the scores; 1 where they are all the same.
+pub fn spread(runs: &[Observation]) -> f64 {
+    let n = runs.len() as f64;
+    let mean = runs.iter().map(|run| run.score).sum::<f64>() / n;
+    let sd = (runs.iter().map(|run| (run.score - mean).powi(2)).sum::<f64>() / n).sqrt();
+    if sd > 0.0 { sd } else { 1.0 }
 }

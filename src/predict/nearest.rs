@@ -1,7 +1,10 @@
 //! Mean score of the nearest mixtures tried: the baseline any fitted surface has to beat.
 
 use super::{Difference, FitError, Method, Observation, Prediction, Predictor, check, entry};
-use crate::registry::{BuildError, Entry, Named};
+use crate::{
+    mixture,
+    registry::{BuildError, Entry, Named},
+};
 
 pub(super) const ENTRY: Entry<dyn Method> = entry::<Nearest>();
 
@@ -105,11 +108,9 @@ impl Predictor for Fitted {
     }
 }
 
-/// Share of the budget that two mixtures spend differently, in [0, 1]; rounded, so that the order of summation
-/// cannot break a tie.
+/// Rounded, so that the order of summation cannot break a tie.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let distance = a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0;
-    (distance * 1e12).round() / 1e12
+    (mixture::distance(a, b) * 1e12).round() / 1e12
 }
 
 #[cfg(test)]

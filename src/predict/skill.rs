@@ -188,6 +188,10 @@ impl Skill {
         match self.signal {
             Signal { p: Some(p), .. } if p <= 0.05 => Settles::Mixtures(self.mixtures_needed),
             Signal { runs_per_mixture_needed: Some(needed), .. } => Settles::Runs(Some(needed)),
+            // Runs of a mixture that are all alike: what mixtures differ by is no noise.
+            Signal { within_sd: Some(sd), between_sd, .. } if sd == 0.0 && between_sd > 0.0 => {
+                Settles::Mixtures(self.mixtures_needed)
+            }
             Signal { within_sd: None, .. } => Settles::Noise(self.mixtures_needed),
             Signal { .. } => Settles::Runs(None),
         }
@@ -697,6 +701,10 @@ mod tests {
         let two = |i| run(f64::from(i % 5) / 4.0, seed(i) + 0.05 * f64::from(i % 5 % 2));
         let seeds = judge((0..10).map(two).collect());
         assert!(seeds.needed().ends_with("runs each"), "{}", seeds.needed());
+        // Two runs of each mixture are alike: more of them would tell nothing.
+        let alike = [3.0, 1.0, 4.0, 1.0, 5.0, 2.0, 3.0, 1.5];
+        let alike = judge((0..16).map(|i| run(f64::from(i % 8) / 7.0, alike[i as usize % 8])).collect());
+        assert!(alike.needed().ends_with("mixtures"), "{}", alike.needed());
         let constant = judge((0..10).map(|i| run(f64::from(i) / 9.0, 0.5)).collect());
         assert_eq!(constant.needed(), "constant");
     }

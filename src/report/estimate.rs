@@ -2,16 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// A number with the range it is believed to be in.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// The middle.
-    pub mean: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
+pub use crate::mixture::named::Interval;
 
 /// Mean over runs with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]

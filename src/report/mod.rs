@@ -284,6 +284,9 @@ pub struct Proposal {
     pub uniform: f64,
     /// Expected gain over uniform shares, with a 90 % interval.
     pub gain: Interval,
+    /// Where the worst of several gains over uniform shares was made large: of which score it is, and that gain in its standard
+    /// deviations. All other figures are of the mean of them.
+    pub worst: Option<(String, Interval)>,
     /// Chance that it beats uniform shares, in [0, 1].
     pub p_beats_uniform: f64,
     /// What has to be said whenever it is used, such as why there is no signal.
@@ -332,7 +335,7 @@ impl Target {
     fn phrase(&self, decoding: Decoding) -> String {
         match self {
             Self::Column(name) | Self::Weighted(Weighted { words: name, .. }) => name.clone(),
-            _ => format!("{}, {}", self.name(), decoding_name(decoding)),
+            _ => format!("{}, {}", self.name(), decoding.word()),
         }
     }
 
@@ -400,13 +403,8 @@ fn targets<'a>(scores: impl IntoIterator<Item = &'a BenchmarkScore>, part: Part)
         .collect()
 }
 
-/// Greedy or sampled, as tables call it.
-fn decoding_name(decoding: Decoding) -> &'static str {
-    match decoding {
-        Decoding::Greedy => "greedy",
-        Decoding::Sampled => "sampled",
-    }
-}
+/// Label of the runs that test the proposal.
+pub const PROPOSAL: &str = "proposal";
 
 /// Both, the one with more to say about training first.
 const DECODINGS: [Decoding; 2] = [Decoding::Sampled, Decoding::Greedy];

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{Interval, Target};
 use crate::{
-    mixture::constraint::Region,
+    mixture::{constraint::Region, distance},
     name::Name,
     optimize::{Objective as _, Optimizer, Surface, pareto, proposal::COVERAGE},
     predict::{FitError, Method, Observation, mixtures, skill},
@@ -513,11 +513,6 @@ fn gain_half_width(question: &Explore, fitted: &Surface) -> Result<Option<(f64, 
     let half =
         |surface: &Surface| shown.skill.half_width(surface.difference(proposal, &uniform).sd, COVERAGE);
     Ok(Some((half(fitted), half(&after))))
-}
-
-/// Share of the budget that two mixtures spend differently.
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
 }
 
 #[cfg(test)]

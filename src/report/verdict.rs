@@ -46,14 +46,22 @@ pub fn verdict(
             count(n_finished, run)
         );
     }
-    let expected = format!(
-        "Proposed: {}, expected to gain {} over uniform shares ({what}; 90 % interval {}; chance to beat \
-         uniform {:.0} %)",
-        proposal.mixture.brief(),
-        signed(proposal.gain.mean),
-        range(Some(proposal.gain), signed),
-        100.0 * proposal.p_beats_uniform
-    );
+    let expected = match &proposal.worst {
+        Some((name, gain)) => format!(
+            "Proposed: {}, expected to gain {} over uniform shares at worst ({what}; on `{name}`, 90 % interval {})",
+            proposal.mixture.brief(),
+            signed(gain.mean),
+            range(Some(*gain), signed)
+        ),
+        None => format!(
+            "Proposed: {}, expected to gain {} over uniform shares ({what}; 90 % interval {}; chance to beat \
+             uniform {:.0} %)",
+            proposal.mixture.brief(),
+            signed(proposal.gain.mean),
+            range(Some(proposal.gain), signed),
+            100.0 * proposal.p_beats_uniform
+        ),
+    };
     let measured = confirm.and_then(|c| c.gain(&objective.target, objective.decoding)).map(|gain| gain.gain);
     if matches!(&objective.target, Target::Weighted(own) if own.weights.is_empty()) {
         return format!("{expected}; what the test runs gained per benchmark is in their table.");

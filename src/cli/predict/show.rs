@@ -2,12 +2,13 @@
 
 use crate::{
     cli::printer::{self, Column, Printer},
-    decide::{Prediction, Score, decimals, word},
+    decide::{Prediction, Score, decimals},
     error::Result,
     mixture::named::Interval,
     name::Name,
     optimize::goal::Kept,
     predict::skill::Verdict,
+    run::Decoding,
 };
 
 /// Next runs that stand in columns beside the proposal; all of them are in `prediction.json`.
@@ -291,7 +292,7 @@ fn chance(p: f64) -> String {
 }
 
 fn decoding(score: &Score) -> String {
-    score.decoding.map_or("-", word).to_owned()
+    score.decoding.map_or("-", Decoding::word).to_owned()
 }
 
 fn figure(of: f64) -> String {

@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Pri
         id: args.id.as_deref(),
         wanted: &wanted,
         budget: args.budget.as_deref(),
-        without: &args.without,
+        without: Some(&args.without),
         questions: &args.questions,
     };
     let joined = Joined::join(columns, Table::read(mixtures)?, table, printer)?;
@@ -85,8 +85,8 @@ pub(in crate::cli) struct Columns<'a> {
     pub(in crate::cli) wanted: &'a [String],
     /// Says how long a run trained.
     pub(in crate::cli) budget: Option<&'a str>,
-    /// Rows to leave out.
-    pub(in crate::cli) without: &'a [String],
+    /// Rows to leave out; none where the command has no such option.
+    pub(in crate::cli) without: Option<&'a [String]>,
     /// Questions behind the scores: `N` or `NAME=N`.
     pub(in crate::cli) questions: &'a [String],
 }
@@ -168,7 +168,13 @@ impl Joined {
         let b_rows: Vec<usize> = a_rows.iter().map(|&row| b_row[a_ids[row].as_str()]).collect();
 
         let is_share = |name: &str| !b.has(name) && name != id_column && args.budget != Some(name);
-        let datasets = a.numeric(is_share, &a_ids, &a_rows, Cells::Shares, printer)?;
+        let mend = if args.without.is_some() {
+            "mend it, or leave the row out with `--without` and its id"
+        } else {
+            "mend it, or take the row out of that table"
+        };
+        let datasets =
+            a.numeric(is_share, &a_ids, &a_rows, Cells::Shares, printer).map_err(|error| error.hint(mend))?;
         if datasets.len() < 2 {
             return Err(Error::input(format!(
                 "columns of shares: {}; at least two are needed",
@@ -194,7 +200,8 @@ impl Joined {
                 named.iter().any(|n| *n == name)
             }
         };
-        let targets = b.numeric(wanted, &b_ids, &b_rows, Cells::Scores, printer)?;
+        let targets =
+            b.numeric(wanted, &b_ids, &b_rows, Cells::Scores, printer).map_err(|error| error.hint(mend))?;
         if let Some(words) = named.iter().find(|name| !targets.iter().any(|(target, _)| target == *name)) {
             return Err(Error::input(format!("column `{words}` holds no numbers")).at(&b.place));
         }
@@ -234,11 +241,12 @@ impl Joined {
     pub(in crate::cli) fn low_fidelity(
         &self,
         id: Option<&str>,
+        budget: Option<&str>,
         [mixtures, scores]: [&Path; 2],
         printer: &Printer,
     ) -> Result<TwoFidelities> {
         let wanted: Vec<String> = self.targets.iter().map(|(name, _)| name.clone()).collect();
-        let columns = Columns { id, wanted: &wanted, budget: None, without: &[], questions: &[] };
+        let columns = Columns { id, wanted: &wanted, budget, without: None, questions: &[] };
         let low = Self::read(columns, mixtures, scores, printer)?;
         if low.datasets != self.datasets {
             return Err(Error::input("the cheaper runs have other datasets, or in another order")
@@ -274,6 +282,9 @@ fn answer_variance(rate: f64, n: usize) -> f64 {
 fn questions(given: &[String], targets: &[(String, Vec<f64>)], ids: &[String]) -> Result<Vec<usize>> {
     const OPTION: &str = "option `--questions`";
     let mut all = vec![0; targets.len()];
+    // A number for all comes before those of single scores, wherever it stands.
+    let mut given: Vec<&String> = given.iter().collect();
+    given.sort_by_key(|text| text.contains('='));
     for text in given {
         let (name, number) = text.rsplit_once('=').map_or((None, text.as_str()), |(a, b)| (Some(a), b));
         let number: usize = number.trim().parse().ok().filter(|n| *n > 0).ok_or_else(|| {
@@ -326,10 +337,11 @@ fn screen(
             why.is_none()
         });
     };
-    if let Some(unknown) = args.without.iter().find(|one| !ids.contains(one)) {
+    let without = args.without.unwrap_or_default();
+    if let Some(unknown) = without.iter().find(|one| !ids.contains(one)) {
         return Err(Error::input(format!("no row is called `{unknown}`")).at("option `--without`"));
     }
-    leave(rows, &|row| args.without.contains(&ids[row]).then(|| "left out as asked".to_owned()));
+    leave(rows, &|row| without.contains(&ids[row]).then(|| "left out as asked".to_owned()));
     if let Some(column) = args.budget {
         let (table, of_b) = if b.has(column) { (b, true) } else { (a, false) };
         if !table.has(column) {
@@ -382,7 +394,14 @@ fn propose(
     let named = joined.targets.iter().zip(&joined.n_questions);
     let targets: Vec<TargetRuns> = named.zip(joined.observations()).map(target).collect();
     if aims.is_empty() {
-        for (given, option) in [(args.report.is_some(), "--report"), (!args.pareto.is_empty(), "--pareto")] {
+        for (given, option) in [
+            (args.report.is_some(), "--report"),
+            (!args.pareto.is_empty(), "--pareto"),
+            (args.out.is_some(), "--out"),
+            (args.constraints.is_some(), "--constraints"),
+            (!args.guardrails.is_empty(), "--guardrail"),
+            (args.in_score.is_some(), "--in-score"),
+        ] {
             if given {
                 return Err(Error::input(
                     "it is not said which scores are good when large, and which when small",
@@ -510,7 +529,9 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     }
     let rows: Vec<usize> = (0..ids.len()).collect();
     let is_share = |name: &str| joined.datasets.iter().any(|d| d == name);
-    let columns = table.numeric(is_share, &ids, &rows, Cells::Asked, printer)?;
+    let columns = table
+        .numeric(is_share, &ids, &rows, Cells::Shares, printer)
+        .map_err(|error| error.hint("mend it, or take the row out of that table"))?;
     let column = |name: &String| {
         let found = columns.iter().find(|(column, _)| column == name).map(|(_, values)| values);
         found.ok_or_else(|| Error::input(format!("column `{name}` holds no numbers")).at(&table.place))
@@ -527,30 +548,23 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     };
     let predictors = method.fit_all(&observations);
     let calibrated = |(predictor, runs): (Box<dyn Predictor>, &Vec<Observation>)| {
-        let held_out = predictor.held_out();
-        let calibration = skill::calibrated(runs, &held_out);
-        let observed: Vec<f64> = runs.iter().map(|run| run.score).collect();
-        let r2 = skill::r2(&observed, &held_out.iter().map(|one| one.mean).collect::<Vec<_>>());
-        (predictor, calibration, r2)
+        let calibration = skill::calibrated(runs, &predictor.held_out());
+        (predictor, calibration)
     };
     let fitted: Vec<_> =
         predictors.map_err(few)?.into_par_iter().zip(&observations).map(calibrated).collect();
     let named = || joined.targets.iter().map(|(name, _)| name).zip(&fitted);
-    // With few runs the closed form flatters: the hyperparameters have seen the run that is left out.
     let settings = skill::Settings { n_permutations: 0, ..skill::Settings::default() };
-    let few_mixtures = mixtures(&observations[0]).len() <= settings.refit_up_to;
-    let judged = few_mixtures.then(|| judge(method.as_ref(), &observations, &[], &settings).ok()).flatten();
-    // Refits tell how wide intervals must be; the closed form stands in for them where they would take too long.
+    let judged = judge(method.as_ref(), &observations, &[], &settings).map_err(few)?;
+    // With few runs the closed form flatters, as the hyperparameters have seen the run that is left out: refits tell how wide
+    // intervals must be. Where they would take too long it stands in for them.
+    let refitted = mixtures(&observations[0]).len() <= settings.refit_up_to;
     let calibrations: Vec<Calibration> = (fitted.iter().enumerate())
-        .map(|(i, (_, closed, _))| judged.as_ref().map_or(*closed, |judged| judged.target(i).calibration()))
+        .map(|(i, (_, closed))| if refitted { judged.target(i).calibration() } else { *closed })
         .collect();
-    let mut blind = Vec::new();
-    for (i, (name, (.., r2))) in named().enumerate() {
-        let closed_form = r2.is_nan() || *r2 <= 0.0;
-        if judged.as_ref().map_or(closed_form, |judged| judged.target(i).verdict == Verdict::NoSignal) {
-            blind.push(name.as_str());
-        }
-    }
+    let silent = |i: usize| judged.target(i).verdict == Verdict::NoSignal;
+    let blind: Vec<&str> =
+        named().enumerate().filter(|(i, _)| silent(*i)).map(|(_, (name, _))| name.as_str()).collect();
     if !blind.is_empty() {
         printer.warn(format!(
             "no signal in `{}`: mixtures left out are predicted no better than by the mean; `modo predict` without \
@@ -596,7 +610,7 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
 /// What the options' cheaper runs say about every target; `None` where there are none.
 fn low_fidelity(args: &Args, joined: &Joined, printer: &Printer) -> Result<Option<TwoFidelities>> {
     let (Some(mixtures), Some(scores)) = (&args.low_mixtures, &args.low_scores) else { return Ok(None) };
-    joined.low_fidelity(args.id.as_deref(), [mixtures, scores], printer).map(Some)
+    joined.low_fidelity(args.id.as_deref(), args.budget.as_deref(), [mixtures, scores], printer).map(Some)
 }
 
 fn to_csv(lines: &[Line]) -> Result<Vec<u8>> {
@@ -834,12 +848,7 @@ impl Table {
                         return Err(Error::input(format!(
                             "column `{name}` holds {other} where a number is needed"
                         ))
-                        .at(format!("{}, row `{}`", self.place, ids[row]))
-                        .hint(if cells == Cells::Asked {
-                            "mend it, or take the row out of that table".to_owned()
-                        } else {
-                            format!("mend it, or leave the row out with `--without {}`", ids[row])
-                        }));
+                        .at(format!("{}, row `{}`", self.place, ids[row])));
                     }
                 }
             }
@@ -892,10 +901,8 @@ impl Table {
 enum Cells {
     /// Scores; an empty cell is wrong.
     Scores,
-    /// Shares of the runs; an empty cell is a share of 0, where the others of its row sum to 1.
+    /// Shares; an empty cell is a share of 0, where the others of its row sum to 1.
     Shares,
-    /// The same of mixtures that are asked about.
-    Asked,
 }
 
 enum Cell {

@@ -7,7 +7,7 @@ use crate::{
     name::Name,
     optimize::default_optimizer,
     predict::{Method, Observation, mixtures, skill::Verdict, two_fidelity},
-    report::{Explore, Interval, Shown, Surfaces, Target, explore},
+    report::{Explore, Shown, Surfaces, Target, explore},
     seed::Seed,
 };
 
@@ -53,8 +53,11 @@ pub(in crate::cli) fn fits(
         }
         let questions = |score: &&&Score| aggregate.domain.is_none() || score.domain == aggregate.domain;
         let sum: usize = scores.iter().filter(questions).map(|score| score.n_questions).sum();
-        let weight = |score: &&Score| {
-            if questions(&score) { score.n_questions as f64 / sum.max(1) as f64 } else { 0.0 }
+        let weight = |score: &&Score| match (questions(&score), sum) {
+            (false, _) => 0.0,
+            // A column that was named as this aggregate.
+            (true, 0) => 1.0,
+            (true, sum) => score.n_questions as f64 / sum as f64,
         };
         all.extend(shown(aggregate, scores.iter().map(weight).collect()));
     }
@@ -121,11 +124,8 @@ pub(in crate::cli) fn surfaces(
     region: &Region,
 ) -> Result<Surfaces> {
     let labels: Vec<String> = prediction.runs.iter().map(|run| run.label.clone()).collect();
-    let next = prediction.next.iter().map(|next| {
-        let predicted =
-            Interval { mean: next.predicted.mean, low: next.predicted.low, high: next.predicted.high };
-        (next.shares.clone(), next.expected_improvement, predicted)
-    });
+    let next =
+        (prediction.next.iter()).map(|next| (next.shares.clone(), next.expected_improvement, next.predicted));
     let optimizer = default_optimizer();
     let proposed = prediction.proposal.mixture.shares.as_slice();
     explore(&Explore {

@@ -1,7 +1,7 @@
 //! Whether fresh runs bear out what was expected.
 
 use crate::report::{
-    ConfirmSummary, DECODINGS, Group, Report, decoding_name,
+    ConfirmSummary, DECODINGS, Group, Report,
     estimate::{count, plain, range, signed},
     page::{Cell, Section, Table},
     plot::{Axis, Ink, Mark, Plot},
@@ -29,7 +29,7 @@ pub(super) fn section(report: &Report) -> Section {
          was fixed beforehand; of the other intervals one in twenty is off by chance alone.",
         super::part_name(super::part(&runs, Group::Confirm)),
         report.objective.target.name(),
-        decoding_name(report.objective.decoding)
+        report.objective.decoding.word()
     ));
     for summary in report.confirm.iter().filter(|summary| !summary.gains.is_empty()) {
         comparison(report, summary, &mut section);
@@ -66,7 +66,7 @@ fn comparison(report: &Report, summary: &ConfirmSummary, section: &mut Section) 
             tip: format!(
                 "{} ({}): {} ({}), n = {}",
                 gain.target.name(),
-                decoding_name(decoding),
+                decoding.word(),
                 signed(gain.gain.mean),
                 range(gain.gain.interval(), signed),
                 gain.gain.n
@@ -78,7 +78,7 @@ fn comparison(report: &Report, summary: &ConfirmSummary, section: &mut Section) 
             marks.insert(0, Mark::Line { points: zero, ink: Ink::Other, tip: "no gain".into() });
         }
         let plot = Plot {
-            title: format!("Gain of {arm} over {against}, {}", decoding_name(decoding)),
+            title: format!("Gain of {arm} over {against}, {}", decoding.word()),
             x: Axis::Numbers { label: "gain in score (points of 1)".into(), include: vec![0.0] },
             y: Axis::Rows(of.iter().map(|gain| gain.target.name().to_owned()).collect()),
             marks,
@@ -86,7 +86,7 @@ fn comparison(report: &Report, summary: &ConfirmSummary, section: &mut Section) 
             size: (460.0, 0.0),
         };
         let caption =
-            format!("Gain of {arm} over {against}, {}: 95 % intervals over pairs.", decoding_name(decoding));
+            format!("Gain of {arm} over {against}, {}: 95 % intervals over pairs.", decoding.word());
         (caption, plot)
     });
     section.plots(false, plots);
@@ -99,7 +99,7 @@ fn comparison(report: &Report, summary: &ConfirmSummary, section: &mut Section) 
         .map(|gain| {
             vec![
                 Cell::text(gain.target.name()),
-                Cell::text(decoding_name(gain.decoding)),
+                Cell::text(gain.decoding.word()),
                 Cell::number(plain(gain.arm_mean)),
                 Cell::number(plain(gain.against_mean)),
                 Cell::number(signed(gain.gain.mean)),

@@ -3,7 +3,7 @@
 use super::{Runs, finished, part, part_name};
 use crate::{
     report::{
-        DECODINGS, Group, Report, ReportRun, RewardWeights, Target, decoding_name,
+        DECODINGS, Group, Report, ReportRun, RewardWeights, Target,
         estimate::{Estimate, count, plain, range, signed},
         page::{Cell, Section, Table},
         plot::{Axis, Ink, Mark, Plot},
@@ -75,11 +75,7 @@ pub(super) fn section(report: &Report) -> Section {
         let plots = DECODINGS.map(|decoding| {
             let of: Vec<&Change> = changes.iter().filter(|change| change.decoding == decoding).collect();
             (
-                format!(
-                    "Gain in reward over the base, {}, {}.",
-                    decoding_name(decoding),
-                    weighing(&of, report)
-                ),
+                format!("Gain in reward over the base, {}, {}.", decoding.word(), weighing(&of, report)),
                 plot(&of, report),
             )
         });
@@ -210,8 +206,7 @@ fn outcomes(base: &[BenchmarkScore], runs: &[(&ReportRun, &RunRecord)], part: Pa
                 if all == 0 {
                     continue;
                 }
-                let mut row =
-                    vec![Cell::text(name.as_str()), Cell::text(decoding_name(decoding)), Cell::text(which)];
+                let mut row = vec![Cell::text(name.as_str()), Cell::text(decoding.word()), Cell::text(which)];
                 row.extend(counts.map(|count| Cell::number(plain(count as f64 / all as f64))));
                 table.rows.push(row);
             }
@@ -226,7 +221,7 @@ fn sentence(change: &Change) -> String {
          were right before, in a wrong format, {} are new skill. The share of completions in the right \
          format went from {} to {}.",
         change.target.name(),
-        decoding_name(change.decoding),
+        change.decoding.word(),
         signed(change.gain.mean),
         range(change.gain.interval(), signed),
         change.gain.n,
@@ -293,7 +288,7 @@ fn table(changes: &[Change], label: &str) -> Table {
         .map(|change| {
             vec![
                 Cell::text(change.target.name()),
-                Cell::text(decoding_name(change.decoding)),
+                Cell::text(change.decoding.word()),
                 Cell::number(plain(change.base)),
                 Cell::number(signed(change.gain.mean)),
                 Cell::number(range(change.gain.interval(), signed)),

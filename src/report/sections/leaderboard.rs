@@ -3,7 +3,7 @@
 use super::{Tried, by_mixture, finished, part, part_name};
 use crate::{
     report::{
-        DECODINGS, Group, Report, Target, decoding_name,
+        DECODINGS, Group, Report, Target,
         estimate::{Estimate, Interval, Pooled, count, plain, range},
         page::{Cell, Section, Table},
         plot::{Axis, Ink, Mark, Plot},
@@ -56,7 +56,7 @@ pub(super) fn section(report: &Report) -> Section {
         count(ranked.len(), "mixture"),
         part_name(part),
         objective.target.name(),
-        decoding_name(objective.decoding),
+        objective.decoding.word(),
         match &pooled {
             Some(pooled) => format!(
                 "Intervals are 95 % for the mean of a mixture's runs, from the spread between runs of one \
@@ -132,7 +132,7 @@ fn plot(report: &Report, ranked: &[(Estimate, Option<Interval>, &Tried)], base: 
         x: Axis::numbers(format!(
             "{} ({}), score in [0, 1]",
             report.objective.target.name(),
-            decoding_name(report.objective.decoding)
+            report.objective.decoding.word()
         )),
         y: Axis::Rows(shown.iter().map(|row| row.2.label.clone()).collect()),
         marks,
@@ -149,9 +149,7 @@ fn table(report: &Report, ranked: &[(Estimate, Option<Interval>, &Tried)], part:
     let mut head: Vec<String> =
         ["mixture", "rank", "objective", "95 % interval", "runs"].map(String::from).to_vec();
     head.extend(
-        aggregates
-            .iter()
-            .map(|(target, decoding)| format!("{}, {}", target.name(), decoding_name(*decoding))),
+        aggregates.iter().map(|(target, decoding)| format!("{}, {}", target.name(), decoding.word())),
     );
     head.push("shares".into());
     let mut table = Table::new("Means over the runs of a mixture; scores in [0, 1].", head);

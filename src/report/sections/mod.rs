@@ -23,7 +23,6 @@ use std::collections::BTreeSet;
 use super::{
     Group, Report, ReportRun, Source,
     confirm::part as part_of,
-    decoding_name,
     estimate::{count, digits, range, signed},
     page::{Fact, Page, Section, bound},
 };
@@ -111,10 +110,14 @@ fn table_facts(report: &Report) -> Vec<Fact> {
 
 fn expected_gain(report: &Report) -> Option<Fact> {
     let proposal = report.proposal.as_ref().filter(|p| p.signal)?;
+    let (gain, of) = match &proposal.worst {
+        Some((name, gain)) => (*gain, format!(", the least: `{name}`")),
+        None => (proposal.gain, String::new()),
+    };
     Some(Fact {
         name: "expected gain over uniform",
-        value: signed(proposal.gain.mean),
-        detail: format!("90 % interval {}", range(Some(proposal.gain), signed)),
+        value: signed(gain.mean),
+        detail: format!("90 % interval {}{of}", range(Some(gain), signed)),
     })
 }
 
@@ -138,7 +141,8 @@ fn facts(report: &Report) -> Vec<Fact> {
         },
     ];
     facts.extend(expected_gain(report));
-    if let Some(gain) = report.confirm.first().and_then(|c| c.gain(&objective.target, objective.decoding)) {
+    let measured = report.confirm.iter().find(|c| c.arm == crate::report::PROPOSAL);
+    if let Some(gain) = measured.and_then(|c| c.gain(&objective.target, objective.decoding)) {
         facts.push(Fact {
             name: "measured gain over uniform",
             value: signed(gain.gain.mean),
@@ -164,7 +168,7 @@ fn facts(report: &Report) -> Vec<Fact> {
 /// `, sampled`; nothing for scores of tables, which know no decoding.
 fn suffix(report: &Report, decoding: Decoding) -> String {
     match report.source {
-        Source::Experiment => format!(", {}", decoding_name(decoding)),
+        Source::Experiment => format!(", {}", decoding.word()),
         Source::Table => String::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{every, suffix};
 use crate::report::{
-    DECODINGS, Report, Source, TargetPrediction, decoding_name,
+    DECODINGS, Report, Source, TargetPrediction,
     estimate::{chance, count, digits, digits_for, range, sd},
     page::{Cell, Section, Table},
     plot::{Axis, Ink, Mark, Plot},
@@ -183,7 +183,7 @@ fn row(p: &TargetPrediction) -> Vec<Cell> {
     let skill = |of: fn(crate::report::Skill) -> f64| p.skill.map_or(f64::NAN, of);
     vec![
         Cell::text(p.target.name()),
-        Cell::text(decoding_name(p.decoding)),
+        Cell::text(p.decoding.word()),
         Cell::text(&p.predictor),
         Cell::number(digits(skill(|s| s.r2), 2)),
         Cell::number(digits(skill(|s| s.rank_correlation), 2)),

@@ -27,6 +27,14 @@ pub(super) fn section(report: &Report) -> Section {
             range(Some(proposal.gain), signed),
             100.0 * proposal.p_beats_uniform
         ));
+        if let Some((name, gain)) = &proposal.worst {
+            section.text(format!(
+                "These figures are of the mean of the scores, each in its standard deviations. The least of their gains, \
+                 which was made large, is that of `{name}`: {} (90 % interval {}).",
+                signed(gain.mean),
+                range(Some(*gain), signed)
+            ));
+        }
     } else {
         section.text(
             "The data show no signal: left-out mixtures are not predicted better than by the mean of all. \

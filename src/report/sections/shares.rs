@@ -4,7 +4,7 @@ use super::{datasets, every, finished, part, part_name};
 use crate::{
     name::Name,
     report::{
-        Group, Report, ReportRun, Surfaces, Target, decoding_name,
+        Group, Report, ReportRun, Surfaces, Target,
         estimate::{count, digits, digits_for, plain, range},
         page::Section,
         plot::{Axis, Ink, Mark, Plot},
@@ -37,7 +37,7 @@ pub(super) fn section(report: &Report) -> Section {
         "One dot per run ({}, {}, {}). Shares sum to 1: where one goes up others go down, so a slope in \
          one panel need not be that dataset's own doing.",
         count(runs.len(), "run"),
-        decoding_name(decoding),
+        decoding.word(),
         part_name(part)
     ));
     if runs.len() > MAX_DOTS || targets.len() > MAX_TARGETS || datasets.len() > MAX_DATASETS {
@@ -63,7 +63,7 @@ pub(super) fn section(report: &Report) -> Section {
         });
         let panels: Vec<_> = panels.filter(|panel| !panel.1.marks.is_empty()).collect();
         if panels.is_empty() {
-            section.text(format!("{}: not scored with {} decoding.", target.name(), decoding_name(decoding)));
+            section.text(format!("{}: not scored with {} decoding.", target.name(), decoding.word()));
         } else {
             section.heading(target.name());
             section.plots(true, panels);

@@ -2,7 +2,7 @@
 
 use super::suffix;
 use crate::report::{
-    DECODINGS, Report, Source, decoding_name,
+    DECODINGS, Report, Source,
     estimate::{chance, count, digits, plain},
     page::{Cell, Section, Table},
     plot::{Axis, Ink, Mark, Plot},
@@ -25,8 +25,11 @@ pub(super) fn section(report: &Report) -> Section {
     section.text(format!(
         "The signal is measured, not assumed: runs of one mixture with other seeds differ as well, and \
          only what mixtures differ by beyond that can be predicted. {}",
-        if tested == 0 {
+        if report.signal.iter().all(|s| s.within_sd.is_none()) {
             "No mixture was run twice, so nothing here can be told from noise.".to_owned()
+        } else if tested == 0 {
+            "Runs of one mixture scored exactly alike, so that every difference between mixtures is one."
+                .to_owned()
         } else {
             format!(
                 "On {above} of {} the spread between mixtures is more than seeds explain (p ≤ {LEVEL}); \
@@ -81,7 +84,7 @@ pub(super) fn section(report: &Report) -> Section {
         .map(|s| {
             vec![
                 Cell::text(s.target.name()),
-                Cell::text(decoding_name(s.decoding)),
+                Cell::text(s.decoding.word()),
                 Cell::number(plain(s.between_sd)),
                 Cell::number(plain(s.within_sd.unwrap_or(f64::NAN))),
                 Cell::number(digits(s.f.unwrap_or(f64::NAN), 1)),
