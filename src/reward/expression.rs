@@ -22,7 +22,7 @@ use super::{
         read::read,
     },
     number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, without_name},
-    text::{is_missing, unwrapped, without_lead_in},
+    text::{begins, is_missing, unwrapped, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -619,9 +619,9 @@ fn notation(text: &str) -> String {
         }
         // Only these begin one; the table is long.
         let may_change = matches!(c, '\\' | '^' | '~') || !c.is_ascii();
-        let kept = c == '\\' && NOT_NOTATION.iter().any(|n| rest.starts_with(n));
+        let kept = c == '\\' && NOT_NOTATION.iter().any(|n| begins(rest, n));
         let change =
-            if may_change && !kept { NOTATION.iter().find(|(from, _)| rest.starts_with(from)) } else { None };
+            if may_change && !kept { NOTATION.iter().find(|(from, _)| begins(rest, from)) } else { None };
         if let Some((from, to)) = change {
             out.push_str(to);
             rest = &rest[from.len()..];

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
-    text::{last_line, unwrapped, without_lead_in},
+    text::{begins, last_line, unwrapped, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -365,7 +365,11 @@ pub(super) struct Scan<'t> {
 
 impl<'t> Scan<'t> {
     pub(super) fn eat(&mut self, what: &str) -> bool {
-        self.rest.strip_prefix(what).map(|rest| self.rest = rest).is_some()
+        let found = begins(self.rest, what);
+        if found {
+            self.rest = &self.rest[what.len()..];
+        }
+        found
     }
 
     pub(super) fn eat_any(&mut self, what: &[&str]) -> bool {

@@ -157,6 +157,13 @@ const WRAPPERS: [(&str, &str); 21] = [
 /// More layers than any honest answer has; the bound keeps hostile nesting linear.
 const MAX_LAYERS: usize = 8;
 
+/// Whether `text` begins with `mark`, told by two bytes where it does not: tables of marks are long.
+#[inline]
+pub(super) fn begins(text: &str, mark: &str) -> bool {
+    let (text, mark) = (text.as_bytes(), mark.as_bytes());
+    text.first() == mark.first() && (mark.len() == 1 || text.get(1) == mark.get(1)) && text.starts_with(mark)
+}
+
 /// The text inside its quotes, math delimiters, bold marks and boxes; only a pair around the whole text is taken off.
 pub(super) fn unwrapped(text: &str) -> &str {
     let mut text = text.trim();
@@ -165,7 +172,10 @@ pub(super) fn unwrapped(text: &str) -> &str {
             break;
         }
         let inside = WRAPPERS.iter().find_map(|&(open, close)| {
-            let inside = text.strip_prefix(open)?.strip_suffix(close)?;
+            if !begins(text, open) {
+                return None;
+            }
+            let inside = text[open.len()..].strip_suffix(close)?;
             let whole = if close == "}" { balanced(inside) } else { !inside.contains(close) };
             (whole && !inside.trim().is_empty()).then_some(inside)
         });

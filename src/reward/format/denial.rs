@@ -56,11 +56,12 @@ fn is_negation(word: &str) -> bool {
 
 fn denied_before(text: &str) -> bool {
     let clause = &text[clause_start(text)..];
-    let words = words(clause);
-    let at = |i: usize, back: usize| i.checked_sub(back).map_or("", |i| words[i].as_str());
+    let plain = plain(clause);
+    let words = words(&plain);
+    let at = |i: usize, back: usize| i.checked_sub(back).map_or("", |i| words[i]);
     for (i, word) in words.iter().enumerate().rev() {
         let before = at(i, 1);
-        match word.as_str() {
+        match *word {
             // `rather than 3`, `instead of 3`, `anything but 3`.
             "than" => return matches!(before, "rather" | "other"),
             "of" => return before == "instead",
@@ -89,16 +90,44 @@ fn clause_start(text: &str) -> usize {
     text.char_indices().rev().find(ends).map_or(0, |(at, c)| at + c.len_utf8())
 }
 
-/// Words in lower case, without the marks that set formulas and emphasis.
-fn words(text: &str) -> Vec<String> {
-    let plain = text.replace('’', "'").replace("\\boxed", " ").replace("\\fbox", " ").to_lowercase();
-    let marks: &[char] = &['$', '*', '`', '"', ':', '(', ')', '[', ']', '{', '}', '_', '“', '”', '—', '–'];
-    let spaced: String =
-        plain.replace('=', " = ").replace("! =", "!=").replace(r"\not =", r"\not=").replace(marks, " ");
-    let bare =
-        |word: &str| word.trim_matches(|c| matches!(c, '\\' | '.' | ',' | '!' | '?' | '\'')).to_owned();
-    let word = |word: &str| if SIGNS.contains(&word) { word.to_owned() } else { bare(word) };
-    spaced.split_whitespace().map(word).filter(|word| !word.is_empty()).collect()
+/// A text in lower case, without boxes and the marks that set formulas and emphasis, and with an equals sign as a word.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '’' => out.push('\''),
+            '\\' => match rest.strip_prefix("boxed").or_else(|| rest.strip_prefix("fbox")) {
+                Some(after) => {
+                    rest = after;
+                    out.push(' ');
+                }
+                None => out.push(c),
+            },
+            '=' if out.ends_with('!') || out.ends_with(r"\not") => out.push_str("= "),
+            '=' => out.push_str(" = "),
+            '$' | '*' | '`' | '"' | ':' | '(' | ')' | '[' | ']' | '{' | '}' | '_' | '“' | '”' | '—' | '–' =>
+            {
+                out.push(' ');
+            }
+            _ if c.is_ascii() => out.push(c.to_ascii_lowercase()),
+            _ => out.extend(c.to_lowercase()),
+        }
+    }
+    out
+}
+
+/// The words of a [`plain`] text.
+fn words(plain: &str) -> Vec<&str> {
+    let bare = |word| {
+        if SIGNS.contains(&word) {
+            word
+        } else {
+            word.trim_matches(|c| matches!(c, '\\' | '.' | ',' | '!' | '?' | '\''))
+        }
+    };
+    plain.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
 }
 
 /// Verbs that may join an answer with what is said of it.
@@ -142,27 +171,27 @@ fn denied_after(text: &str) -> bool {
     let mut clauses = rest.split_inclusive(['!', '?', ';', '\n', ',', '.']);
     let first = clauses.next().unwrap_or("");
     let mut after_comma = first.ends_with(',');
-    predicate_denies(&words(first))
+    predicate_denies(&words(&plain(first)))
         || clauses.any(|clause| {
             let follows = std::mem::replace(&mut after_comma, clause.ends_with(','));
-            clause_denies(&words(clause), follows)
+            clause_denies(&words(&plain(clause)), follows)
         })
 }
 
 /// Whether a clause of its own says that the answer before it is wrong: its subject stands for that.
-fn clause_denies(words: &[String], after_comma: bool) -> bool {
+fn clause_denies(words: &[&str], after_comma: bool) -> bool {
     let Some(first) = words.first() else { return false };
     let interjections = ["wait", "hmm", "oh", "well", "actually", "sorry", "no", "nope", "oops"];
-    if words.iter().all(|word| interjections.contains(&word.as_str())) {
+    if words.iter().all(|word| interjections.contains(word)) {
         // "Vol. 2, no. 3" retracts nothing.
-        return !after_comma && words.iter().any(|word| matches!(word.as_str(), "no" | "nope" | "oops"));
+        return !after_comma && words.iter().any(|word| matches!(*word, "no" | "nope" | "oops"));
     }
-    match first.as_str() {
+    match *first {
         "that's" | "it's" => said_to_be(&words[1..], false),
         "that" | "this" | "it" | "which" => predicate_denies(&words[1..]),
         "and" | "but" | "wait" | "no" => clause_denies(&words[1..], after_comma),
-        "the" | "my" if words.get(1).is_some_and(|word| word == "answer") => predicate_denies(&words[2..]),
-        "i" => match words[1..].iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        "the" | "my" if words.get(1).is_some_and(|word| *word == "answer") => predicate_denies(&words[2..]),
+        "i" => match &words[1..] {
             ["doubt", ..] => true,
             ["don't", "think" | "believe", rest @ ..] | ["do", "not", "think" | "believe", rest @ ..] => {
                 rest.iter().all(|word| OPEN.contains(word) || *word == "so")
@@ -174,8 +203,8 @@ fn clause_denies(words: &[String], after_comma: bool) -> bool {
 }
 
 /// Whether the words after a subject deny it: `is not the answer`, `would be wrong`, `not right`.
-fn predicate_denies(words: &[String]) -> bool {
-    match words.first().map(String::as_str) {
+fn predicate_denies(words: &[&str]) -> bool {
+    match words.first().copied() {
         Some("not" | "never") => said_to_be(&words[1..], true),
         Some("wrong" | "incorrect") => true,
         Some(verb) if VERBS.contains(&verb) => {
@@ -185,11 +214,11 @@ fn predicate_denies(words: &[String]) -> bool {
     }
 }
 
-fn said_to_be(words: &[String], mut negated: bool) -> bool {
+fn said_to_be(words: &[&str], mut negated: bool) -> bool {
     for (i, word) in words.iter().enumerate() {
         // `is not a valid index` says of what kind it is, `is not a valid answer` that it is none.
-        let ends = || words[i + 1..].first().is_none_or(|next| ENDS.contains(&next.as_str()));
-        match word.as_str() {
+        let ends = || words[i + 1..].first().is_none_or(|next| ENDS.contains(next));
+        match *word {
             "not" | "never" => negated = !negated,
             word if FILLERS.contains(&word) => (),
             word if RIGHT.contains(&word) => return negated && ends(),
