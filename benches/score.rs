@@ -21,6 +21,10 @@ use modo::{
 #[path = "../tests/fixtures/bombs.rs"]
 mod bombs;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 5;
 
 /// What is asked of modo and of the packages: kind, gold, answer.
