@@ -344,9 +344,11 @@ impl Own<'_> {
             };
             shapes.entry(self.below(file.parent().unwrap_or(self.root), &shape)).or_default().push(file);
         }
+        // Looking for what a pattern matches reads a folder: of many it is not asked.
+        let few = shapes.len() <= MOST_SHARDS;
         let mut patterns = Vec::new();
         for (shape, files) in shapes {
-            if self.fits(&shape, &files) {
+            if few && self.fits(&shape, &files) {
                 patterns.push(shape);
                 continue;
             }
@@ -361,7 +363,8 @@ impl Own<'_> {
     /// By folders: the largest that hold nothing but files of this split.
     fn folders(&self, folder: &Path, files: &[&Path]) -> Vec<String> {
         let mut endings: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
-        let (mut here, mut below): (Vec<&Path>, BTreeMap<PathBuf, Vec<&Path>>) = Default::default();
+        let mut here: Vec<&Path> = Vec::new();
+        let mut below: BTreeMap<PathBuf, Vec<&Path>> = BTreeMap::new();
         for file in files {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let pattern = self.below(folder, &format!("**/*.{}", written_ending(&name)));
