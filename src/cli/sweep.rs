@@ -135,7 +135,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 break;
             }
             Ok(specs) => {
-                outcome = outcome.followed_by(experiment.run("batch", specs, context, printer, stop)?)
+                outcome = outcome.followed_by(experiment.run("batch", specs, context, printer, stop)?);
             }
         }
     }

@@ -59,7 +59,9 @@ fn cell(sample: &Sample) -> (RgbImage, Vec<String>) {
         match picture::decode(picture) {
             Ok(mut picture) => {
                 if let (Answer::Boxes(boxes), 0) = (&sample.answer, i) {
-                    boxes.iter().for_each(|gold| outline(&mut picture, gold));
+                    for gold in boxes {
+                        outline(&mut picture, gold);
+                    }
                 }
                 pictures.push(smaller(picture, scale));
             }
