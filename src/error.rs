@@ -24,7 +24,7 @@ pub enum Kind {
     Input,
     /// The work itself failed: exit code 1.
     Failed,
-    /// Stopped on request (Ctrl-C, SIGTERM): exit code 75; the same command goes on from here.
+    /// Stopped on request (Ctrl-C, SIGTERM), or held by another process: exit code 75; the same command goes on from here.
     Interrupted,
 }
 
@@ -58,6 +58,11 @@ impl Error {
     pub fn interrupted() -> Self {
         Self { kind: Kind::Interrupted, ..Self::input("interrupted") }
             .hint("run the same command again to go on where it stopped")
+    }
+
+    /// Somebody else is at it: the same command can be given again later.
+    pub fn held(what: impl Display) -> Self {
+        Self { kind: Kind::Interrupted, ..Self::input(what) }
     }
 
     /// Adds where: the innermost place first.

@@ -240,6 +240,44 @@ fn check_row(row: &str, expected: Option<&str>) {
     }
 }
 
+#[test]
+fn too_many_bad_rows_are_listed_by_a_check_and_tolerate_overrides_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = dataset(folder.path(), r#"{"q": "How many?", "image": "none.png", "a": "4"}"#);
+    fs::write(&catalogue, format!("{TABLE}max_bad = 0\n")).unwrap();
+    let root = folder.path().to_str().unwrap();
+    let args = ["data", "check", "--data-root", root, "--datasets", &catalogue, "mine"];
+    let out = modo(&args);
+    assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
+    assert!(stdout(&out).contains("mine.jsonl, line 2"), "{}", stdout(&out));
+    let out = modo(&[&args[..], &["--tolerate", "0.5"]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+}
+
+#[test]
+fn a_catalogue_that_data_add_begins_holds_the_embedded_datasets_too() {
+    let folder = tempfile::tempdir().unwrap();
+    dataset(folder.path(), r#"{"q": "?", "image": "ok.png", "a": 4}"#);
+    let rows = r#"{"question": "How many?", "image": "ok.png", "answer": 4}"#;
+    fs::write(folder.path().join("mine.jsonl"), format!("{rows}\n{rows}\n")).unwrap();
+    let here = |args: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_modo"))
+            .args(args)
+            .args(["--no-cache", "--data-root", "."])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        stdout(&out)
+    };
+    here(&["data", "add", "mine.jsonl", "--write"]);
+    let listed = here(&["data", "list", "--json"]);
+    assert!(listed.contains("\"mine\"") && listed.contains("\"detect\""), "{listed}");
+    // With a file of its own there are the new tables alone.
+    here(&["data", "add", "mine.jsonl", "--write", "--datasets", "own.toml"]);
+    assert!(fs::read_to_string(folder.path().join("own.toml")).unwrap().trim().starts_with("[mine]"));
+}
+
 /// Writes the dataset `mine` of one good row and `row`, and its catalogue; returns the catalogue's path.
 fn dataset(folder: &Path, row: &str) -> String {
     image::RgbImage::new(8, 8).save(folder.join("ok.png")).unwrap();

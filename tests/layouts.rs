@@ -166,6 +166,51 @@ fn what_is_proposed_for_the_fixtures_reads_them() {
 }
 
 #[test]
+fn packed_annotations_and_lines_with_a_byte_order_mark_are_read_as_the_plain_ones() {
+    let packed = |bytes: Vec<u8>| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let marked = |bytes: Vec<u8>| [b"\xef\xbb\xbf".to_vec(), bytes].concat();
+    for (name, ending) in [("coco", "json"), ("reasonseg", "json"), ("maye", "jsonl")] {
+        let plain = copied(name);
+        let changed = copied(name);
+        let pattern = format!("{}/**/*.{ending}", changed.path().display());
+        for file in glob::glob(&pattern).unwrap().flatten() {
+            let bytes = fs::read(&file).unwrap();
+            if ending == "jsonl" {
+                fs::write(&file, marked(bytes)).unwrap();
+            } else {
+                fs::write(file.with_extension("json.gz"), packed(bytes)).unwrap();
+                fs::remove_file(file).unwrap();
+            }
+        }
+        let [(n_plain, plain), (n_changed, changed)] = [&plain, &changed].map(|folder| {
+            let root = folder.path();
+            let proposal = &propose(&root.join(name), root, None).unwrap()[0];
+            let rows = data::open(&proposal.name, &proposal.config, root, Portion::All, None).unwrap();
+            let samples =
+                (0..rows.len()).map(|row| rows.row(row).map(|s| (s.question, s.answer, s.pictures)));
+            (rows.len(), samples.filter_map(Result::ok).collect::<Vec<_>>())
+        });
+        assert_eq!((n_plain, plain), (n_changed, changed), "{name}");
+    }
+}
+
+/// A folder with the files of one fixture.
+fn copied(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let pattern = format!("{}/{name}/**/*", fixtures().display());
+    for from in glob::glob(&pattern).unwrap().flatten().filter(|path| path.is_file()) {
+        let to = folder.path().join(from.strip_prefix(fixtures()).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+    folder
+}
+
+#[test]
 fn a_folder_with_nothing_to_propose_is_an_error_that_says_what_is_there() {
     let known = "Rows are looked for in .parquet, .arrow, .tar, .jsonl, .json and .csv, packed with gzip or zstd or not, and \
                  pictures in folders named after their answers";
@@ -602,14 +647,8 @@ struct Mutants {
 
 /// Opens the fixture `name` with its `file` replaced by each of these, reads rows and pictures, and asks for a proposal.
 fn check_mutants(name: &str, file: &str, mutants: impl Iterator<Item = Vec<u8>>) -> Mutants {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = copied(name);
     let root = folder.path();
-    let pattern = format!("{}/{name}/**/*", fixtures().display());
-    for from in glob::glob(&pattern).unwrap().flatten().filter(|path| path.is_file()) {
-        let to = root.join(from.strip_prefix(fixtures()).unwrap());
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, to).unwrap();
-    }
     let catalog = Catalog::read(&fixtures().join("datasets.toml")).unwrap();
     let mut found = Mutants::default();
     for bytes in mutants {

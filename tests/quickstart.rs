@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use modo::ledger::Ledger;
+use modo::ledger::{Ledger, RunFolder};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -135,6 +135,59 @@ fn fifty_kills_of_controllers_and_trainers_lose_nothing_and_repeat_nothing() {
         assert_eq!(killed.hash(), ledger.hash());
     }
     assert!(trainers >= KILLS / 5, "only {trainers} trainers were hit");
+}
+
+#[test]
+fn a_stop_that_arrives_twice_is_one_stop_and_a_held_run_says_who_has_it() {
+    let (_guard, folder) = short_runs();
+    fs::write(folder.join("plan.toml"), SHORT_RUNS.replace("steps            = 3", "steps            = 30"))
+        .unwrap();
+    let train = |args: &[&str]| {
+        let mut command = modo();
+        command.arg("train").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let experiment = folder.to_str().unwrap();
+    // A model that cannot be written is known before anything is trained.
+    let plan = folder.join("plan.toml");
+    let out = train(&["--experiment", experiment, "--out", plan.to_str().unwrap()]).output().unwrap();
+    assert_eq!(out.status.code(), Some(2), "{}", text(&out));
+    assert!(!folder.join("runs").exists() || glob(&folder, "runs/*/attempts").is_empty());
+
+    let child = train(&["--experiment", experiment]).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while glob(&folder, "runs/*/attempts/1/metrics.jsonl").is_empty() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "no step in two minutes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..2 {
+        kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(75), "{}", text(&out));
+    let checkpoints = || glob(&folder, "runs/*/attempts/*/checkpoint-*");
+    assert_eq!(checkpoints().len(), 1);
+
+    let run = RunFolder::open(&glob(&folder, "runs/*")[0]).unwrap();
+    let spec = run.spec_path();
+    let spec = spec.to_str().unwrap();
+    let attempt = run.claim().unwrap();
+    let out = train(&["--spec", spec]).output().unwrap();
+    assert_eq!(out.status.code(), Some(75), "{}", text(&out));
+    let said = text(&out);
+    assert!(said.contains("is made by process") && said.contains("hint: wait for it"), "{said}");
+    assert!(!said.contains("interrupted"), "{said}");
+    attempt.fail(75, "it was let go").unwrap();
+
+    let out = train(&["--spec", spec, "--json"]).output().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(record["run"], run.run().as_str(), "{}", text(&out));
+    assert!(checkpoints().is_empty(), "a run that is done goes on from none");
+}
+
+fn glob(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    glob::glob(&format!("{}/{pattern}", folder.display())).unwrap().flatten().collect()
 }
 
 /// An experiment of [`SHORT_RUNS`] in a folder that goes when the guard does.

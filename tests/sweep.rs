@@ -336,6 +336,62 @@ fn checkpoints_of_all_attempts_count_when_they_are_whole() {
 }
 
 #[test]
+fn a_run_that_is_done_keeps_no_checkpoints_and_an_unfinished_one_the_whole_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(folder.path(), &specs(1)[0]).unwrap();
+    let checkpoint = |attempt: &Path, step: u64, whole: bool| {
+        let folder = attempt.join(format!("checkpoint-{step}"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(".writing-model"), "half").unwrap();
+        if whole {
+            fs::write(folder.join("COMPLETE"), "").unwrap();
+        }
+        folder
+    };
+    let first = run.claim().unwrap();
+    let (whole, half) = (checkpoint(first.path(), 1, true), checkpoint(first.path(), 2, false));
+    first.fail(75, "stopped").unwrap();
+    // Of another, which is at it, nothing is known to be left over.
+    let second = run.claim().unwrap();
+    let own = checkpoint(second.path(), 3, false);
+    run.tidy();
+    assert_eq!([&whole, &half, &own].map(|path| path.exists()), [true, false, true]);
+    fs::write(own.join("COMPLETE"), "").unwrap();
+    let not_finite = second.path().join("not-finite-3");
+    fs::create_dir(&not_finite).unwrap();
+    let record = record(&run.spec().unwrap());
+    second.commit(&record).unwrap();
+    assert_eq!([whole, own, not_finite].map(|path| path.exists()), [false, false, true]);
+}
+
+#[test]
+fn an_attempt_on_another_machine_holds_its_run_until_its_heartbeat_is_silent_for_a_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(folder.path(), &specs(1)[0]).unwrap();
+    // Dropped: its heart beats no more, and it has not said how it ended.
+    let path = run.claim().unwrap().path().to_owned();
+    let claim = fs::read_to_string(path.join("claim.json")).unwrap();
+    let mut claim: serde_json::Value = serde_json::from_str(&claim).unwrap();
+    claim["process"]["scope"] = "another boot".into();
+    fs::write(path.join("claim.json"), claim.to_string()).unwrap();
+    assert_eq!(run.attempts()[0].life(), Life::Unknown);
+    assert!(matches!(run.claim(), Err(ClaimError::Held { attempt: 1, .. })));
+    let beat = fs::File::options().write(true).open(path.join("heartbeat")).unwrap();
+    let silent = modo::ledger::LEASE + Duration::from_secs(1);
+    beat.set_modified(std::time::SystemTime::now() - silent).unwrap();
+    assert_eq!(run.claim().unwrap().number(), 2);
+}
+
+#[test]
+fn two_sweeps_of_one_command_are_told_as_one() {
+    let seconds = Duration::from_secs;
+    let first = Outcome { total: 4, already: 1, done: 3, wall: seconds(10), ..Outcome::default() };
+    let next = Outcome { total: 6, already: 4, done: 2, wall: seconds(5), ..Outcome::default() };
+    let both = first.followed_by(next);
+    assert_eq!((both.total, both.already, both.done, both.wall), (6, 1, 5, seconds(15)));
+}
+
+#[test]
 fn progress_is_the_last_whole_line() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunFolder::create(folder.path(), &specs(1)[0]).unwrap();

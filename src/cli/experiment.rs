@@ -15,7 +15,7 @@ use crate::{
     data::{Catalog, DatasetConfig, Portion, Role},
     decide::{self, Prediction, same_run},
     error::{Context as _, Error, Result},
-    launch::{LAUNCHERS, Launcher, Local},
+    launch::Local,
     ledger::{RunFolder, folders},
     mixture::{
         Mixture,
@@ -77,7 +77,7 @@ impl Experiment {
             .at("table [algorithm]")
             .at(place())?;
         decide::method(&plan.predictor).at(place())?;
-        launcher(&plan).at(place())?;
+        plan.launcher().at(place())?;
         let mut tables = BTreeMap::new();
         for (key, names) in [("train", &plan.train), ("benchmarks", &plan.benchmarks)] {
             for name in names {
@@ -115,7 +115,7 @@ impl Experiment {
 
     /// Runs that are computed at once.
     pub(super) fn slots(&self) -> Result<usize> {
-        Ok(launcher(&self.plan)?.slots())
+        Ok(self.plan.launcher()?.slots())
     }
 
     fn sources(&self) -> Sources<'_> {
@@ -311,14 +311,6 @@ impl Experiment {
         let outcome = sweep.run(&mut bars)?;
         outcome.into_result()
     }
-}
-
-fn launcher(plan: &Plan) -> Result<Box<dyn Launcher>> {
-    let build = || {
-        let entry = LAUNCHERS.get(&plan.launcher.name).input()?;
-        (entry.build)(plan.launcher.settings.clone()).input()
-    };
-    build().at("table [launcher]")
 }
 
 /// A bar for the sweep with the runs that are being computed beside it.

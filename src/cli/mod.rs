@@ -23,7 +23,11 @@ mod train;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use burn::tensor::Device;
@@ -49,7 +53,10 @@ Exit codes:
   0   done
   1   the work failed
   2   something given is wrong; no run was begun
-  75  interrupted; the same command goes on where it stopped";
+  75  interrupted; the same command goes on where it stopped
+
+Ctrl-C or SIGTERM stops a run after the step in work and saves it; another one,
+two seconds later or more, ends the process at once.";
 
 /// Find, by measurement, the shares in which to mix datasets for RLVR of vision-language models; then train on them.
 #[derive(Parser)]
@@ -265,11 +272,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Kind> {
     }
 }
 
-/// Set by Ctrl-C and SIGTERM; a second one ends the process at once: what is on disk stays whole.
+/// One stop may reach a process twice within this time: from the system, which signals a whole group, and from the sweep
+/// that started it.
+const ONE_STOP: Duration = Duration::from_secs(2);
+
+/// Set by Ctrl-C and SIGTERM; another one, [`ONE_STOP`] after the first or later, ends the process at once: what is on disk
+/// stays whole.
 fn stop_on_signals() -> Result<&'static AtomicBool> {
     static STOP: AtomicBool = AtomicBool::new(false);
+    static FIRST: OnceLock<Instant> = OnceLock::new();
     let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
+        let first = FIRST.get_or_init(Instant::now);
+        if STOP.swap(true, Ordering::Relaxed) && first.elapsed() >= ONE_STOP {
             std::process::abort();
         }
     };

@@ -38,7 +38,7 @@ const FAST_PLAN: &str = include_str!("../../experiments/quickstart_fast/plan.tom
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A few short runs through every stage, in minutes; its scores mean little.
+    /// A few short runs through every stage, in seconds; its scores mean little.
     #[arg(long)]
     fast: bool,
     /// Where to work [default: experiments/quickstart, or experiments/quickstart_fast].

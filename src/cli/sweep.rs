@@ -141,7 +141,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 ended = Some(why);
                 break;
             }
-            Ok(specs) => outcome = experiment.run("batch", specs, context, printer, stop)?,
+            Ok(specs) => {
+                outcome = outcome.followed_by(experiment.run("batch", specs, context, printer, stop)?);
+            }
         }
     }
     let (ledger, damaged) = Ledger::from_runs(&folder).failed()?;

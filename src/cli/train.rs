@@ -67,7 +67,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
                 .hint("`modo sweep --dry-run` lists the runs; their folders are EXPERIMENT/runs/RUN"));
         }
         let folder = spec.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return worker(folder, context, stop).map(|_| ());
+        let record = worker(folder, context, stop)?;
+        return if args.json { printer.json(&record) } else { Ok(()) };
     }
     let folder = folder(args.experiment.as_deref());
     check_experiment(&folder)?;
@@ -105,6 +106,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             record
         }
         _ => {
+            check_out(&out)?;
             let bar = printer.progress("training", spec.budget.steps);
             let watch = run.clone();
             let steps = spec.budget.steps;
@@ -136,6 +138,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         return printer.line("its model was written elsewhere; with `--out FOLDER` it is trained again");
     }
     printer.line(format!("model in {}", out.display()))
+}
+
+/// Refuses a folder that the model cannot be written to: before it is trained, not after.
+fn check_out(out: &Path) -> Result<()> {
+    std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out).map(drop)).map_err(|error| {
+        Error::input(format!("the model cannot be written there: {error}")).at(out.display())
+    })
 }
 
 /// Puts changes in their order and refuses those that the run would stumble over.
@@ -222,7 +231,7 @@ fn train_here(
         // The weights are asked for and were not kept: the run is done again; its result stays.
         Err(ClaimError::Done(_)) => run.take_over().failed()?,
         Err(error @ ClaimError::Held { .. }) => {
-            return Err(Error::interrupted().at(error.to_string()).hint("wait for it, or end that process"));
+            return Err(Error::held(error).hint("wait for it, or end that process"));
         }
         Err(error) => return Err(Error::failed(error)),
     };
@@ -237,11 +246,14 @@ fn train_here(
         features: features.as_deref(),
         checkpoint_every: train::CHECKPOINT_EVERY,
     };
-    match train::run(spec, &attempt, &around) {
-        Ok((record, model)) => {
-            if let Some(out) = out {
-                model.save(&model.network, out, true).at(out.display())?;
-            }
+    let trained = train::run(spec, &attempt, &around).and_then(|(record, model)| {
+        if let Some(out) = out {
+            model.save(&model.network, out, true).at(out.display())?;
+        }
+        Ok(record)
+    });
+    match trained {
+        Ok(record) => {
             // A late result is kept beside the one that came first; either way the run is done.
             attempt.commit(&record).failed()?;
             Ok(record)

@@ -325,6 +325,11 @@ impl Catalog {
         Self::parse(EMBEDDED, "the embedded datasets.toml").expect("a test parses the embedded catalogue")
     }
 
+    /// The text of [`Self::embedded`].
+    pub fn embedded_text() -> &'static str {
+        EMBEDDED
+    }
+
     /// Reads a `datasets.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).input().at(path.display())?;

@@ -10,7 +10,7 @@ use super::{
     guard,
     header::{self, Header},
 };
-use crate::sample::Picture;
+use crate::sample::{Picture, Sample};
 
 /// Most pixels of a picture that is decoded: 8192 × 8192.
 pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
@@ -59,6 +59,12 @@ pub fn decode(picture: &Picture) -> Result<RgbImage, BadPicture> {
             Ok(if image.color().has_alpha() { on_white(&image) } else { image.into_rgb8() })
         }),
     }
+}
+
+/// Width and height of a sample's first picture in pixels, which boxes in relative coordinates relate to; without one they
+/// get nothing. The readers have seen its header.
+pub fn first_size(sample: &Sample) -> Option<(u32, u32)> {
+    sample.pictures.first().and_then(|first| size(first).ok())
 }
 
 /// Width and height in pixels as [`decode`] will give them, from the header alone.

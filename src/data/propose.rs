@@ -1,7 +1,7 @@
 //! What a folder of files is as a dataset: the table of the catalogue that its own contents suggest.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -21,6 +21,9 @@ const DEPTH: usize = 4;
 
 /// Most files that are looked at.
 const MOST_FILES: usize = 100_000;
+
+/// Most patterns of shards; where there would be more, they are of folders.
+const MOST_SHARDS: usize = 20;
 
 /// Names of columns that hold questions, the best first; `a.0.b` leads into nested values.
 const QUESTIONS: [&str; 12] = [
@@ -216,10 +219,19 @@ fn collect(folder: &Path, root: &Path, depth: usize, files: &mut Vec<PathBuf>) -
     Ok(())
 }
 
+/// What a file is, by its name: in small letters, whether packed or not.
 fn ending(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
-    name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_owned())
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let ending = written_ending(&name).to_lowercase();
+    let bare = ending.strip_suffix(".gz").or_else(|| ending.strip_suffix(".zst"));
+    bare.unwrap_or(&ending).to_owned()
+}
+
+/// The ending as it is written, which is what a pattern needs: `JPG`, `jsonl.gz`.
+fn written_ending(name: &str) -> &str {
+    let small = name.to_ascii_lowercase();
+    let packing = [".gz", ".zst"].into_iter().find(|packing| small.ends_with(packing)).map_or(0, str::len);
+    name[..name.len() - packing].rfind('.').map_or("", |at| &name[at + 1..])
 }
 
 /// The format of the files, and those that hold rows.
@@ -283,32 +295,94 @@ fn nothing_known(files: &[PathBuf]) -> String {
     )
 }
 
-/// Patterns below the root that match these files and no others of the dataset.
+/// Patterns below the root that match these files and no others, least of all those of another split.
 fn patterns(files: &[PathBuf], root: &Path, folder: Option<&Path>) -> toml::Value {
-    let shown = |path: &Path| path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-    if let [one] = files {
-        return glob::Pattern::escape(&shown(one)).into();
+    let own = Own { files: files.iter().map(PathBuf::as_path).collect(), root };
+    let all: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let mut patterns = own.shards(&all);
+    if let (true, Some(folder)) = (patterns.len() > MOST_SHARDS, folder) {
+        patterns = own.folders(folder, &all);
     }
-    // Shards: what comes before the digits, and what after, is the same in all of them.
-    let shape = |path: &Path| -> (PathBuf, String) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let at = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
-        let (before, ending) = (&name[..at], ending(path));
-        (path.parent().unwrap_or(root).to_owned(), format!("{}*.{ending}", glob::Pattern::escape(before)))
-    };
-    let shapes: BTreeSet<(PathBuf, String)> = files.iter().map(|file| shape(file)).collect();
-    let written = |(folder, name): &(PathBuf, String)| {
-        format!("{}/{name}", glob::Pattern::escape(&shown(folder))).trim_start_matches('/').to_owned()
-    };
-    if let (true, Some(folder)) = (shapes.len() > 20, folder) {
-        let endings: BTreeSet<String> = files.iter().map(|file| ending(file)).collect();
-        let all =
-            endings.iter().map(|ending| format!("{}/**/*.{ending}", glob::Pattern::escape(&shown(folder))));
-        return all.map(toml::Value::from).collect::<Vec<_>>().into();
+    match &patterns[..] {
+        [one] => one.as_str().into(),
+        more => more.iter().map(|one| toml::Value::from(one.as_str())).collect::<Vec<_>>().into(),
     }
-    match shapes.len() {
-        1 => shapes.iter().map(written).next().unwrap_or_default().into(),
-        _ => shapes.iter().map(written).map(toml::Value::from).collect::<Vec<_>>().into(),
+}
+
+/// The files of one split, and the data root.
+struct Own<'a> {
+    files: HashSet<&'a Path>,
+    root: &'a Path,
+}
+
+impl Own<'_> {
+    /// A pattern for a name, or a pattern of names, in a folder.
+    fn below(&self, folder: &Path, name: &str) -> String {
+        let folder = folder.strip_prefix(self.root).unwrap_or(folder).to_string_lossy();
+        format!("{}/{name}", glob::Pattern::escape(&folder)).trim_start_matches('/').to_owned()
+    }
+
+    /// Whether a pattern matches all of these files, and only files of this split.
+    fn fits(&self, pattern: &str, files: &[&Path]) -> bool {
+        let root = glob::Pattern::escape(&self.root.to_string_lossy());
+        let Ok(found) = glob::glob(&format!("{root}/{pattern}")) else { return false };
+        let found: HashSet<PathBuf> = found.flatten().filter(|path| path.is_file()).collect();
+        found.iter().all(|path| self.files.contains(path.as_path()))
+            && files.iter().all(|file| found.contains(*file))
+    }
+
+    /// By names: what comes before the digits of shards, and after, is the same in all of them.
+    fn shards(&self, files: &[&Path]) -> Vec<String> {
+        let mut shapes: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let ending = written_ending(&name);
+            let stem = name.strip_suffix(ending).unwrap_or(&name);
+            let shape = match stem.find(|c: char| c.is_ascii_digit()) {
+                Some(at) if files.len() > 1 => format!("{}*.{ending}", glob::Pattern::escape(&stem[..at])),
+                _ => glob::Pattern::escape(&name),
+            };
+            shapes.entry(self.below(file.parent().unwrap_or(self.root), &shape)).or_default().push(file);
+        }
+        // Looking for what a pattern matches reads a folder: of many it is not asked.
+        let few = shapes.len() <= MOST_SHARDS;
+        let mut patterns = Vec::new();
+        for (shape, files) in shapes {
+            if few && self.fits(&shape, &files) {
+                patterns.push(shape);
+                continue;
+            }
+            patterns.extend(files.iter().map(|file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                self.below(file.parent().unwrap_or(self.root), &glob::Pattern::escape(&name))
+            }));
+        }
+        patterns
+    }
+
+    /// By folders: the largest that hold nothing but files of this split.
+    fn folders(&self, folder: &Path, files: &[&Path]) -> Vec<String> {
+        let mut endings: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
+        let mut here: Vec<&Path> = Vec::new();
+        let mut below: BTreeMap<PathBuf, Vec<&Path>> = BTreeMap::new();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let pattern = self.below(folder, &format!("**/*.{}", written_ending(&name)));
+            endings.entry(pattern).or_default().push(file);
+            let inside = file.strip_prefix(folder).unwrap_or(file);
+            match inside.components().next() {
+                Some(child) if inside.components().count() > 1 => {
+                    below.entry(folder.join(child)).or_default().push(file);
+                }
+                _ => here.push(file),
+            }
+        }
+        if endings.iter().all(|(pattern, files)| self.fits(pattern, files)) {
+            return endings.into_keys().collect();
+        }
+        let mut patterns = self.shards(&here);
+        patterns.extend(below.iter().flat_map(|(child, files)| self.folders(child, files)));
+        patterns
     }
 }
 
@@ -739,4 +813,80 @@ fn convention(values: &[(Value, Vec<String>)]) -> (&'static str, &'static str) {
         "pixels"
     };
     (if corners { "xyxy" } else { "xywh" }, coordinates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digit_before_the_word_of_the_split_gives_no_pattern_that_mixes_splits() {
+        let files = ["v2_test_0.parquet", "v2_test_1.parquet", "v2_train_0.parquet", "v2_train_1.parquet"];
+        check(&files, "train", &["d/v2_train_0.parquet", "d/v2_train_1.parquet"]);
+        check(&files, "test", &["d/v2_test_0.parquet", "d/v2_test_1.parquet"]);
+        check(&files[2..], "train", &["d/v*.parquet"]);
+    }
+
+    #[test]
+    fn many_folders_of_a_split_are_matched_without_those_of_another() {
+        let of = |split: &str| (0..30).map(|i| format!("{split}/class_{i}/0.jpg")).collect::<Vec<_>>();
+        let files = [of("train"), of("test")].concat();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        check(&files, "train", &["d/train/**/*.jpg"]);
+        check(&files, "test", &["d/test/**/*.jpg"]);
+        check(&files[..30], "train", &["d/**/*.jpg"]);
+    }
+
+    #[test]
+    fn endings_are_those_of_the_files() {
+        check(&["IMG_1.JPG", "IMG_2.JPG"], "train", &["d/IMG_*.JPG"]);
+        check(&["part-0.jsonl.gz", "part-1.jsonl.gz"], "train", &["d/part-*.jsonl.gz"]);
+        check(&["a.json", "b.json"], "train", &["d/a.json", "d/b.json"]);
+        // Notes that are no rows are no part of it either.
+        check(&["1.json", "2.json", "state.txt"], "train", &["d/*.json"]);
+        assert_eq!(ending(Path::new("a/b.JSONL.GZ")), "jsonl");
+    }
+
+    #[test]
+    fn a_file_that_is_no_row_is_matched_by_no_pattern() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for name in ["data_1.json", "data_2.json", "dataset_info.json", "da1.json"] {
+            fs::write(root.join(name), "[]").unwrap();
+        }
+        let (_, files) =
+            choose(&["data_1.json", "data_2.json", "da1.json", "dataset_info.json"].map(|f| root.join(f)))
+                .unwrap();
+        let found = patterns(&files, &root, Some(&root));
+        let expected = ["da1.json", "data_*.json"].map(toml::Value::from).to_vec();
+        assert_eq!(found, toml::Value::Array(expected));
+    }
+
+    /// The patterns of one split of the files of a folder `d`, and that they match just those.
+    fn check(names: &[&str], split: &str, expected: &[&str]) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let own = root.join("d");
+        for name in names {
+            let path = own.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let mut files: Vec<PathBuf> = names.iter().map(|name| own.join(name)).collect();
+        files.retain(|file| {
+            Split::of(file.strip_prefix(&own).unwrap()).word() == split
+                && file.extension().is_some_and(|e| e != "txt")
+        });
+        let found = match patterns(&files, &root, Some(&own)) {
+            toml::Value::Array(found) => found.iter().map(|p| p.as_str().unwrap().to_owned()).collect(),
+            one => vec![one.as_str().unwrap().to_owned()],
+        };
+        assert_eq!(found, expected);
+        let root = super::super::root::Root::new(&root).unwrap();
+        let mut matched: Vec<PathBuf> =
+            found.iter().flat_map(|pattern| root.files(pattern).unwrap()).collect();
+        matched.sort();
+        files.sort();
+        assert_eq!(matched, files);
+    }
 }

@@ -12,8 +12,8 @@ use base64::Engine as _;
 /// Largest picture file, in bytes.
 pub(super) const MAX_PICTURE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Most files that the patterns of one dataset may match.
-const MAX_FILES: usize = 100_000;
+/// Most files that the patterns of one dataset may match, together.
+pub(super) const MAX_FILES: usize = 100_000;
 
 /// Reads from a place of a file, which several threads can do at once.
 pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {

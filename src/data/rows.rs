@@ -17,7 +17,7 @@ use super::{
     index::{self, Builder, Index, Place, Stamp, Stored, StoredPicture},
     picture, propose,
     readers::{Missing, PictureCell, Pieces, READERS, RawRow, Run, Table},
-    root::{Root, stays_inside},
+    root::{MAX_FILES, Root, stays_inside},
 };
 use serde_json::Value;
 
@@ -121,24 +121,23 @@ pub(super) fn open(
     let inside =
         Root::new(root).map_err(|what| at(Error::input(what).hint("give the folder with `--data-root`")))?;
     let excluded = excluded(config.exclude.as_ref(), &inside).map_err(at)?;
-    let find = |patterns: &[String]| -> Result<Vec<PathBuf>> {
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for pattern in patterns {
-            let mut found = matching(pattern, &inside).map_err(|what| at(Error::input(what)))?;
-            if found.is_empty() {
+    let find = |patterns: &[String], most: usize| {
+        let wrong = |error: NotFound| match error {
+            NotFound::Nothing(pattern) => {
                 let what = format!("no file matches `{pattern}` below {}", root.display());
-                return Err(at(missing(Error::input(what), config)));
+                at(missing(Error::input(what), config))
             }
-            found.retain(|path| !paths.contains(path));
-            paths.append(&mut found);
-        }
-        Ok(paths)
+            NotFound::Wrong(what) => at(Error::input(what)),
+        };
+        find(patterns, &inside, most).map_err(wrong)
     };
     let (paths, split) = match &source.files {
-        Files::Together(files) => (find(files)?, portion),
+        Files::Together(files) => (find(files, MAX_FILES)?, portion),
         Files::Halves { selection, report } => {
-            let (selection, report) = (find(selection)?, find(report)?);
-            if let Some(both) = selection.iter().find(|path| report.contains(path)) {
+            let selection = find(selection, MAX_FILES)?;
+            let report = find(report, MAX_FILES - selection.len())?;
+            let reported: HashSet<&PathBuf> = report.iter().collect();
+            if let Some(both) = selection.iter().find(|path| reported.contains(path)) {
                 let what = format!("{} is in the selection and in the report half", inside.show(both));
                 return Err(at(Error::input(what).hint("what decides is never what is reported")));
             }
@@ -198,6 +197,31 @@ pub(super) fn open(
     }
     rows.check_bad(config.max_bad).map_err(at)?;
     Ok(rows)
+}
+
+/// Why the files of a dataset are not known.
+#[derive(Debug)]
+enum NotFound {
+    /// This pattern matches nothing.
+    Nothing(String),
+    /// A pattern is wrong, or there are too many files.
+    Wrong(String),
+}
+
+/// The files of all patterns together, each once, in the order of the patterns.
+fn find(patterns: &[String], root: &Root, most: usize) -> Result<Vec<PathBuf>, NotFound> {
+    let (mut paths, mut seen) = (Vec::new(), HashSet::new());
+    for pattern in patterns {
+        let found = matching(pattern, root).map_err(NotFound::Wrong)?;
+        if found.is_empty() {
+            return Err(NotFound::Nothing(pattern.clone()));
+        }
+        paths.extend(found.into_iter().filter(|path| seen.insert(path.clone())));
+        if paths.len() > most {
+            return Err(NotFound::Wrong(format!("its files are more than {MAX_FILES}")));
+        }
+    }
+    Ok(paths)
 }
 
 /// The files that a pattern matches, or those of a part of a folder, as EasyR1 writes it: `folder@train`.
@@ -747,4 +771,26 @@ fn hash_with(sample: &Sample, pictures: impl Iterator<Item = blake3::Hash>) -> b
     let pictures: Vec<String> = pictures.map(|hash| hash.to_hex().to_string()).collect();
     let content = (&sample.question, &sample.options, &sample.answer, pictures);
     blake3::hash(&serde_json::to_vec(&content).expect("texts and finite numbers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_give_each_file_once_and_are_counted_together() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a1", "a2", "b1"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let root = Root::new(folder.path()).unwrap();
+        let find = |patterns: &[&str], most| {
+            let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
+            let found = super::find(&patterns, &root, most);
+            found.map(|found| found.iter().map(|path| root.show(path)).collect::<Vec<_>>())
+        };
+        assert_eq!(find(&["b*", "*1", "a*"], 3).unwrap(), ["b1", "a1", "a2"]);
+        assert!(matches!(find(&["a*", "b*"], 2), Err(NotFound::Wrong(_))));
+        assert!(matches!(find(&["a*", "c*"], 9), Err(NotFound::Nothing(pattern)) if pattern == "c*"));
+    }
 }

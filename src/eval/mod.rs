@@ -9,7 +9,13 @@ mod priors;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rand::seq::index;
 
@@ -112,6 +118,9 @@ pub enum BadBenchmark {
         /// The question.
         bad: BadRow,
     },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Benchmark {
@@ -196,7 +205,9 @@ pub struct Evaluated {
 
 /// Scores a model on a benchmark: greedily, and with `evaluation.completions` per question at temperature 1, as asked for.
 ///
-/// Completion `k` of a decoding has, for a question, the seed `seed.child(benchmark).child(question id).child(k)`.
+/// Completion `k` of a decoding has, for a question, the seed `seed.child(benchmark).child(question id).child(k)`. `stop` is
+/// looked at before every batch of questions.
+#[expect(clippy::too_many_arguments, reason = "the model, what it is asked, and how")]
 pub fn evaluate(
     model: &Model,
     features: &FeatureStore,
@@ -205,6 +216,7 @@ pub fn evaluate(
     max_new_tokens: usize,
     seed: Seed,
     parallel: Parallel,
+    stop: &AtomicBool,
 ) -> Result<Vec<Evaluated>, BadBenchmark> {
     // Greedy and sampled together, so that each prompt is read once.
     let decodings = [
@@ -213,7 +225,7 @@ pub fn evaluate(
     ];
     let draws: Vec<(usize, Sampling)> =
         decodings.iter().flat_map(|(_, sampling, n)| (0..*n).map(|k| (k, *sampling))).collect();
-    let mut answers = answer(model, features, benchmark, &draws, seed, parallel)?;
+    let mut answers = answer(model, features, benchmark, &draws, seed, parallel, stop)?;
     let asked = decodings.into_iter().filter(|(_, _, n)| *n > 0);
     Ok(asked
         .map(|(decoding, _, n)| {
@@ -232,10 +244,14 @@ fn answer(
     draws: &[(usize, Sampling)],
     seed: Seed,
     parallel: Parallel,
+    stop: &AtomicBool,
 ) -> Result<Answers, BadBenchmark> {
     let seed = seed.child(&benchmark.name);
     let chunks: Vec<&[Question]> = benchmark.questions.chunks((ROWS / draws.len().max(1)).max(1)).collect();
     let answered = map(parallel, chunks.len(), |i| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(BadBenchmark::Interrupted);
+        }
         let chunk = chunks[i];
         let prompts = chunk.iter().map(|q| q.ask(model, features)).collect::<Result<Vec<_>, _>>();
         let prompts = prompts.map_err(|bad| BadBenchmark::Lost { benchmark: benchmark.name.clone(), bad })?;

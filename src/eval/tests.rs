@@ -17,7 +17,8 @@ fn scores_are_the_same_on_any_number_of_threads_and_in_any_company() {
     let rows = Generator::new("chart", tasks::Part::Selection, Seed::new(3), 100).unwrap();
     let open = |evaluation, parallel: Parallel| open(&rows, evaluation, &model, &features, parallel).unwrap();
     let score = |benchmark: &Benchmark, evaluation, parallel: Parallel| {
-        evaluate(&model, &features, benchmark, evaluation, 8, Seed::new(5), parallel).unwrap()
+        let never = AtomicBool::new(false);
+        evaluate(&model, &features, benchmark, evaluation, 8, Seed::new(5), parallel, &never).unwrap()
     };
     let one = score(&open(&evaluation, &one_thread), &evaluation, &one_thread);
     let several = score(&open(&evaluation, &two_threads), &evaluation, &two_threads);
@@ -37,6 +38,28 @@ fn scores_are_the_same_on_any_number_of_threads_and_in_any_company() {
         tokens(sampled),
         "the first questions are the same ones, answered the same"
     );
+}
+
+#[test]
+fn a_stop_is_seen_between_two_batches_of_questions() {
+    let (_folder, model) = model();
+    let features = FeatureStore::new(&model, Limits::default());
+    // One question a batch.
+    let evaluation = Evaluation { part: Part::Selection, questions: 3, completions: ROWS, greedy: false };
+    let rows = Generator::new("chart", tasks::Part::Selection, Seed::new(3), 100).unwrap();
+    let benchmark = open(&rows, &evaluation, &model, &features, &one_thread).unwrap();
+    let (stop, asked) = (AtomicBool::new(false), AtomicBool::new(false));
+    let stopping = |n: usize, work: &(dyn Fn(usize) + Sync)| {
+        for i in 0..n {
+            // The first batch is in work when the stop comes.
+            stop.store(i > 0, Ordering::Relaxed);
+            work(i);
+        }
+        asked.store(true, Ordering::Relaxed);
+    };
+    let seed = Seed::new(5);
+    let stopped = evaluate(&model, &features, &benchmark, &evaluation, 2, seed, &stopping, &stop);
+    assert!(matches!(stopped, Err(BadBenchmark::Interrupted)) && asked.into_inner());
 }
 
 #[test]

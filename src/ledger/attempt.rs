@@ -21,6 +21,13 @@ use crate::{
 /// Time between two heartbeats.
 pub(super) const BEAT: Duration = Duration::from_secs(1);
 
+/// Silence of a heartbeat after which an attempt is over. Long beside [`BEAT`]: a machine with more work than cores starves
+/// that thread too.
+pub const LEASE: Duration = Duration::from_mins(1);
+
+/// The file of a checkpoint that is written last.
+pub(super) const COMPLETE: &str = "COMPLETE";
+
 /// A file of an attempt larger than this is not one that modo wrote.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -141,7 +148,9 @@ impl Attempt {
             Commit::Committed => "finished",
             Commit::Late => "finished after another attempt",
         };
+        let folder = self.folder.clone();
         self.end(&Exit { code: Some(0), signal: None, reason: reason.to_owned() })?;
+        folder.drop_checkpoints();
         Ok(commit)
     }
 
@@ -188,6 +197,14 @@ impl AttemptView {
         fs::read_to_string(self.path.join("heartbeat")).ok()?.trim().parse().ok()
     }
 
+    /// How long its heartbeat has been silent, by the clock that stamps the files there: those of machines differ.
+    pub fn silence(&self) -> Option<Duration> {
+        let written = |name: &str| fs::metadata(self.path.join(name)).and_then(|m| m.modified()).ok();
+        let beat = written("heartbeat").or_else(|| written("claim.json"))?;
+        let now = tempfile::tempfile_in(&self.path).and_then(|file| file.metadata()?.modified()).ok()?;
+        Some(now.duration_since(beat).unwrap_or_default())
+    }
+
     /// Says how it ended where it did not say so itself; the first word stays.
     pub fn end(&self, exit: &Exit) -> Result<(), FolderError> {
         let path = self.path.join("exit.json");
@@ -211,9 +228,20 @@ impl AttemptView {
         let whole = |entry: io::Result<fs::DirEntry>| {
             let path = entry.ok()?.path();
             let step = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
-            path.join("COMPLETE").is_file().then_some(Checkpoint { step, attempt: self.number, path })
+            path.join(COMPLETE).is_file().then_some(Checkpoint { step, attempt: self.number, path })
         };
         entries.filter_map(whole).collect()
+    }
+
+    /// Removes those of its checkpoints, whole or not, that are `wanted` to go. What cannot be removed costs space only.
+    pub(super) fn remove_checkpoints(&self, wanted: impl Fn(&Path) -> bool) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("checkpoint-"));
+            if number.is_some_and(|number| number.parse::<u64>().is_ok()) && wanted(&entry.path()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Bytes it has written to its metrics and log: a run that hangs writes none.

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::attempt::{Attempt, AttemptView, Checkpoint, Claim, Life, read_json};
+use super::attempt::{Attempt, AttemptView, COMPLETE, Checkpoint, Claim, LEASE, Life, read_json};
 use crate::{
     launch::Process,
     run::{RunId, RunRecord, RunSpec, RunStatus, SCHEMA},
@@ -179,7 +179,8 @@ impl RunFolder {
             .collect()
     }
 
-    /// Begins an attempt, unless the run is done or another attempt's process is there.
+    /// Begins an attempt, unless the run is done or another attempt may still bring its result: its process is there, or
+    /// that cannot be told from here and its heartbeat has not been silent for a [`LEASE`].
     pub fn claim(&self) -> Result<Attempt, ClaimError> {
         if self.result()?.is_some() {
             return Err(ClaimError::Done(self.run.clone()));
@@ -187,7 +188,11 @@ impl RunFolder {
         loop {
             let last = self.attempts().pop();
             if let Some(last) = &last
-                && last.life() == Life::Alive
+                && match last.life() {
+                    Life::Alive => true,
+                    Life::Unknown => last.silence().is_some_and(|silence| silence < LEASE),
+                    Life::Ended | Life::Gone => false,
+                }
                 && let Ok(claim) = last.claim()
             {
                 let Claim { process: Process { pid, host, .. }, .. } = claim;
@@ -263,8 +268,24 @@ impl RunFolder {
         all
     }
 
-    /// Removes what killed processes were in the middle of writing. Call it only while no attempt is alive.
+    /// Removes the checkpoints of attempts that are over: a run that is done goes on from none.
+    pub(super) fn drop_checkpoints(&self) {
+        for attempt in self.attempts() {
+            if matches!(attempt.life(), Life::Ended | Life::Gone) {
+                attempt.remove_checkpoints(|_| true);
+            }
+        }
+    }
+
+    /// Removes what killed processes were in the middle of writing, and of a run that is done the checkpoints. Call it only
+    /// while no attempt is alive.
     pub fn tidy(&self) {
+        if self.result_path().exists() {
+            self.drop_checkpoints();
+        }
+        for ended in self.attempts().iter().filter(|attempt| attempt.life() == Life::Ended) {
+            ended.remove_checkpoints(|checkpoint| !checkpoint.join(COMPLETE).exists());
+        }
         let attempts = self.path.join("attempts");
         let inside = self.attempts().into_iter().map(|a| a.path);
         for folder in [self.path.clone(), attempts].into_iter().chain(inside) {

@@ -5,6 +5,6 @@ mod folder;
 mod parquet;
 mod table;
 
-pub use attempt::{Attempt, AttemptView, Beat, Checkpoint, Claim, Exit, Life, Progress};
+pub use attempt::{Attempt, AttemptView, Beat, Checkpoint, Claim, Exit, LEASE, Life, Progress};
 pub use folder::{ClaimError, Commit, FolderError, RunFolder, folders};
 pub use table::{Damaged, Filter, Ledger, Observation, Row, Target, protocol};

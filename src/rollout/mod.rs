@@ -78,8 +78,7 @@ pub fn collect(model: &Model, items: &[Item], group: usize, sampling: Sampling) 
 
 /// What completions of a sample are worth.
 pub fn score(reward: &Reward, sample: &Sample, completions: &[Completion]) -> Vec<Scored> {
-    // The readers have seen the first picture's header; without a size, boxes in relative coordinates get nothing.
-    let picture_size = sample.pictures.first().and_then(|p| picture::size(p).ok());
+    let picture_size = picture::first_size(sample);
     let gold = Gold { answer: &sample.answer, options: &sample.options, picture_size };
     let score = |c: &Completion| reward.score_of_length(&gold, &c.text, c.tokens.len());
     completions.iter().map(score).collect()

@@ -21,11 +21,6 @@ pub fn reward(name: &Name, config: &DatasetConfig) -> Result<Reward> {
         .at(format!("table [{name}], key `verifier`"))
 }
 
-/// Width and height of the sample's first picture in pixels, which boxes in relative coordinates relate to.
-pub fn picture_size(sample: &Sample) -> Option<(u32, u32)> {
-    sample.pictures.first().and_then(|first| picture::size(first).ok())
-}
-
 /// Refuses a dataset whose reward fails on a gold, naming dataset and row, before a run trains on it.
 ///
 /// Tests `limit` rows at most, evenly spread, and returns how many; rows that cannot be read are left out, and a
@@ -57,7 +52,8 @@ pub fn check_rewards(name: &Name, config: &DatasetConfig, rows: &dyn Rows, limit
 
 /// Whether the gold of a sample gets everything from its reward, and wrong answers nothing.
 pub fn test_gold(reward: &Reward, sample: &Sample) -> Result<(), BadRow> {
-    let gold = Gold { answer: &sample.answer, options: &sample.options, picture_size: picture_size(sample) };
+    let picture_size = picture::first_size(sample);
+    let gold = Gold { answer: &sample.answer, options: &sample.options, picture_size };
     reward.self_test(&gold).map_err(|failure| BadRow { place: sample.id.clone(), what: failure.to_string() })
 }
 

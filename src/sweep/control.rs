@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     error::{Context, Error, Result},
-    launch::{Ended, Handle, Job, LAUNCHERS, Launcher, Signal, State},
-    ledger::{AttemptView, Exit, FolderError, Life, RunFolder},
+    launch::{Ended, Handle, Job, Launcher, Signal, State},
+    ledger::{AttemptView, Exit, FolderError, LEASE, Life, RunFolder},
     run::{RunId, RunSpec},
 };
 
@@ -153,8 +153,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             attempts: 3,
-            // Long beside the heartbeat's second: a machine with more work than cores starves that thread too.
-            lease: Duration::from_mins(1),
+            lease: LEASE,
             stall: None,
             grace: Duration::from_secs(10),
             poll: Duration::from_millis(10),
@@ -166,9 +165,7 @@ impl<'a> Sweep<'a> {
     /// The runs `specs` of the experiment, by the plan's launcher, as processes of this same binary.
     pub fn new(experiment: &Path, plan: &Plan, specs: Vec<RunSpec>, stop: &'a AtomicBool) -> Result<Self> {
         let table = &plan.launcher;
-        let place = || format!("{}, table [launcher]", experiment.join("plan.toml").display());
-        let entry = LAUNCHERS.get(&table.name).input().map_err(|e| e.at(place()))?;
-        let launcher = (entry.build)(table.settings.clone()).input().map_err(|e| e.at(place()))?;
+        let launcher = plan.launcher().at(experiment.join("plan.toml").display())?;
         let settings = Settings {
             attempts: table.attempts,
             stall: (table.stall_s > 0).then(|| Duration::from_secs(table.stall_s)),
@@ -590,6 +587,18 @@ impl Outcome {
         self.already + self.done == 0
             && self.failed.len() >= ALIKE
             && self.failed.iter().all(|failure| failure.reason == self.failed[0].reason)
+    }
+
+    /// What this sweep and the next one, of the same runs and more, came to together.
+    #[must_use]
+    pub fn followed_by(self, next: Self) -> Self {
+        Self {
+            already: self.already,
+            done: self.done + next.done,
+            retried: self.retried + next.retried,
+            wall: self.wall + next.wall,
+            ..next
+        }
     }
 
     /// An error where the sweep was stopped or runs were given up: each is named with its log.

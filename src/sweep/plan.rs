@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::Deserialize;
 
 use crate::{
-    error::{Error, Result},
+    error::{Context, Error, Result},
+    launch::{LAUNCHERS, Launcher},
     mixture::{
         constraint::Constraints,
         design::{DESIGNS, Design as MixtureDesign},
@@ -201,6 +202,13 @@ impl Default for LauncherTable {
 }
 
 impl Plan {
+    /// What computes the runs.
+    pub fn launcher(&self) -> Result<Box<dyn Launcher>> {
+        let table = &self.launcher;
+        let entry = LAUNCHERS.get(&table.name).input().at("table [launcher]")?;
+        (entry.build)(table.settings.clone()).input().at("table [launcher]")
+    }
+
     /// Reads `EXPERIMENT/plan.toml`.
     pub fn read(experiment: &Path) -> Result<Self> {
         let path = experiment.join("plan.toml");

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::{
     data::{DatasetConfig, Portion, Role, Source},
     error::{Context, Error, Result},
-    eval::{self, Benchmark, Origin},
+    eval::{self, BadBenchmark, Benchmark, Origin},
     ledger::Attempt,
     model::{
         Model,
@@ -291,15 +291,24 @@ fn score(
 ) -> Result<Vec<run::BenchmarkScore>> {
     let mut scores = Vec::new();
     for benchmark in benchmarks {
-        if around.stop.load(Ordering::Relaxed) {
-            return Err(Error::interrupted());
-        }
         let seed = Seed::new(spec.seed).child("evaluation");
         let parallel = |n: usize, work: &(dyn Fn(usize) + Sync)| workers.each(n, work);
-        let evaluated =
-            eval::evaluate(model, features, benchmark, &spec.evaluation, max_new_tokens, seed, &parallel)
-                .failed()?;
-        scores.extend(evaluated.into_iter().map(|e| e.score));
+        let stop = around.stop;
+        let evaluated = eval::evaluate(
+            model,
+            features,
+            benchmark,
+            &spec.evaluation,
+            max_new_tokens,
+            seed,
+            &parallel,
+            stop,
+        );
+        match evaluated {
+            Ok(evaluated) => scores.extend(evaluated.into_iter().map(|e| e.score)),
+            Err(BadBenchmark::Interrupted) => return Err(Error::interrupted()),
+            Err(bad) => return Err(Error::failed(bad)),
+        }
     }
     Ok(scores)
 }
@@ -499,7 +508,7 @@ impl Loop<'_> {
         })
     }
 
-    /// From the furthest checkpoint to the end: step, line of metrics, checkpoint from time to time.
+    /// From the furthest checkpoint to the end: step, line of metrics, checkpoint from time to time and at the end.
     fn steps(
         &self,
         model: &mut Model,
@@ -520,7 +529,9 @@ impl Loop<'_> {
             }
             metrics.step(state.step, &whole).at(self.attempt.path().display())?;
             let stopping = self.around.stop.load(Ordering::Relaxed) || self.attempt.is_superseded();
-            if stopping || saved.elapsed() >= self.around.checkpoint_every {
+            // Scoring may be stopped too. What a short run would lose costs less than a checkpoint.
+            let ends = state.step == steps && self.clock.start.elapsed() >= self.around.checkpoint_every;
+            if stopping || ends || saved.elapsed() >= self.around.checkpoint_every {
                 state.cpu_s = cpu_before + self.clock.cpu_s();
                 checkpoint::write(self.attempt.path(), model, &optimizer, &state)?;
                 saved = Instant::now();

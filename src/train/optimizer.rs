@@ -96,16 +96,6 @@ impl Workers {
         Self { pools: (0..threads.max(1)).map(pool).collect() }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.pools.len()
-    }
-
-    /// Never; there is at least one.
-    pub fn is_empty(&self) -> bool {
-        self.pools.is_empty()
-    }
-
     /// Calls `work` with every number below `n`, in any order.
     pub fn each(&self, n: usize, work: &(dyn Fn(usize) + Sync)) {
         let numbers: Vec<usize> = (0..n).collect();

@@ -97,18 +97,23 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         printer.line("")?;
     }
     if args.write {
-        let catalogue = context.datasets.clone().unwrap_or_else(|| PathBuf::from(DATASETS));
         printer.flush()?;
-        write(&catalogue, &proposals, &text)?;
+        // A catalogue in the current folder stands in for the embedded one, so it begins as that.
+        let (catalogue, begin) = match &context.datasets {
+            Some(catalogue) => (catalogue.clone(), ""),
+            None => (PathBuf::from(DATASETS), Catalog::embedded_text()),
+        };
+        write(&catalogue, begin, &proposals, &text)?;
         printer.note(format!("added to {}", catalogue.display()));
     }
     Ok(())
 }
 
-fn write(catalogue: &Path, proposals: &[propose::Proposal], text: &str) -> Result<()> {
+/// `begin`: what a catalogue that is not there yet begins with.
+fn write(catalogue: &Path, begin: &str, proposals: &[propose::Proposal], text: &str) -> Result<()> {
     let before = match fs::read_to_string(catalogue) {
         Ok(before) => before,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => begin.to_owned(),
         Err(e) => return Err(Error::input(e).at(catalogue.display())),
     };
     let known = Catalog::parse(&before, &catalogue.display().to_string())?;

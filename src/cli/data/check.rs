@@ -193,9 +193,8 @@ fn examine(
     context: &Context,
     printer: &Printer,
 ) -> Result<(Check, Option<Opened>)> {
-    let opened =
-        sampler::source::open(name, config, &context.data_root, Portion::All, context.cache.as_deref())
-            .and_then(|rows| Ok((rows, sampler::check::reward(name, config)?)));
+    let opened = open(name, config, &context.data_root, context.cache.as_deref())
+        .and_then(|rows| Ok((rows, sampler::check::reward(name, config)?)));
     let (rows, reward) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -237,7 +236,10 @@ fn examine(
     };
     check.dataset = name.to_string();
     check.content = content(rows.as_ref());
-    let tolerated = args.tolerate.is_none_or(|share| check.n_bad as f64 <= share * check.checked as f64);
+    let tolerated = match (args.tolerate, config.max_bad) {
+        (Some(share), _) => check.n_bad as f64 <= share * check.checked as f64,
+        (None, most) => most.is_none_or(|most| check.n_bad <= most),
+    };
     check.ok = tolerated && check.n_reward_failures == 0 && check.n_bad < check.checked;
     // The means of some rows only, because few were asked for, are not those of the dataset.
     if let (Some(cache), None, true) = (cache, args.rows, check.n_bad < check.checked) {
@@ -247,6 +249,12 @@ fn examine(
         sampler::lengths::write(cache, &hash, check.mean_pixels, tokens).failed().at(cache.display())?;
     }
     Ok((check, prints.map(|prints| Opened { rows, prints, generated })))
+}
+
+/// Opens a dataset however many of its rows are bad: a check lists them all, and judges their number afterwards.
+fn open(name: &Name, config: &DatasetConfig, root: &Path, cache: Option<&Path>) -> Result<Box<dyn Rows>> {
+    let lenient = DatasetConfig { max_bad: None, ..config.clone() };
+    sampler::source::open(name, &lenient, root, Portion::All, cache)
 }
 
 /// Reads the rows once: decodes their pictures, puts every gold to its reward, counts tokens, takes prints.
@@ -302,7 +310,7 @@ pub(in crate::cli) fn last_checks<'a>(
         let (cache, config) = (context.cache.as_deref()?, catalog.get(name).ok()?);
         let path = last(cache, name, config, &context.data_root);
         let check: Check = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        let now = sampler::source::open(name, config, &context.data_root, Portion::All, Some(cache)).ok();
+        let now = open(name, config, &context.data_root, Some(cache)).ok();
         let changed = now.is_none_or(|rows| content(rows.as_ref()) != check.content);
         let role = match config.role {
             Role::Train => "train",

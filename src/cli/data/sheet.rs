@@ -47,16 +47,25 @@ fn cell(sample: &Sample) -> (RgbImage, Vec<String>) {
         );
     }
     lines.push(format!("answer: {}", sample.answer.written()));
+    let (width, height) = sample
+        .pictures
+        .iter()
+        .filter_map(|picture| picture::size(picture).ok())
+        .fold((0_u32, 1), |(width, height), (w, h)| (width.saturating_add(w), height.max(h)));
+    let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
+    // Each is made smaller before the next is decoded, so that memory is bounded by the sheet and not by the pictures.
     let mut pictures = Vec::new();
-    for picture in &sample.pictures {
+    for (i, picture) in sample.pictures.iter().enumerate() {
         match picture::decode(picture) {
-            Ok(picture) => pictures.push(picture),
+            Ok(mut picture) => {
+                if let (Answer::Boxes(boxes), 0) = (&sample.answer, i) {
+                    for gold in boxes {
+                        outline(&mut picture, gold);
+                    }
+                }
+                pictures.push(smaller(picture, scale));
+            }
             Err(bad) => lines.push(bad.to_string()),
-        }
-    }
-    if let (Answer::Boxes(boxes), Some(first)) = (&sample.answer, pictures.first_mut()) {
-        for gold in boxes {
-            outline(first, gold);
         }
     }
     (beside_each_other(&pictures), lines)
@@ -79,25 +88,19 @@ fn outline(picture: &mut RgbImage, gold: &Rect) {
     }
 }
 
-/// One picture of all, no larger than [`SIDE`].
+fn smaller(picture: RgbImage, scale: f64) -> RgbImage {
+    let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
+    let (width, height) = (side(picture.width()), side(picture.height()));
+    if scale < 1.0 { imageops::thumbnail(&picture, width, height) } else { picture }
+}
+
+/// One picture of all.
 fn beside_each_other(pictures: &[RgbImage]) -> RgbImage {
     let Some(height) = pictures.iter().map(RgbImage::height).max() else { return blank() };
-    let width: u32 = pictures.iter().map(RgbImage::width).fold(0, u32::saturating_add);
-    // Each is made smaller before it is placed, so that memory is bounded by the sheet and not by the pictures.
-    let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);
-    let smaller: Vec<RgbImage> = pictures
-        .iter()
-        .map(|picture| {
-            let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
-            let (width, height) = (side(picture.width()), side(picture.height()));
-            if scale < 1.0 { imageops::thumbnail(picture, width, height) } else { picture.clone() }
-        })
-        .collect();
-    let width = smaller.iter().map(RgbImage::width).sum();
-    let height = smaller.iter().map(RgbImage::height).max().unwrap_or(1);
+    let width = pictures.iter().map(RgbImage::width).sum();
     let mut all = RgbImage::from_pixel(width, height, Rgb([255; 3]));
     let mut left = 0;
-    for picture in &smaller {
+    for picture in pictures {
         imageops::replace(&mut all, picture, left, 0);
         left += i64::from(picture.width());
     }

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
     io::{self, BufReader, Read},
     path::Path,
 };
@@ -13,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NoSettings, PictureCell, RawRow, Reader, Table, Unreadable, entry};
+use super::{NoSettings, PictureCell, RawRow, Reader, Table, Unreadable, entry, unpack};
 use crate::{
     data::{
         clean::{Cells, Flaw},
@@ -73,7 +72,7 @@ struct Category {
 
 impl Reader for Coco {
     fn open(&self, path: &Path, source: &FileSource) -> Result<Box<dyn Table>, Unreadable> {
-        let file = File::open(path).map_err(Unreadable::new)?;
+        let file = unpack::open(path)?;
         let length = file.metadata().map_err(Unreadable::new)?.len();
         if length > MAX_FILE {
             return Err(Unreadable::new(format!("the file has {length} bytes; at most {MAX_FILE} are read")));

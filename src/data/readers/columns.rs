@@ -171,14 +171,23 @@ pub(super) fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
         return Ok(Value::Null);
     }
     let one = || array.slice(row, 1);
-    let to = |data_type| cast(&one(), &data_type).map_err(|e| e.to_string());
+    let to = |data_type: DataType| {
+        let cast = cast(&one(), &data_type).map_err(|e| e.to_string())?;
+        // What does not fit becomes null, and the value behind a null is anything.
+        if cast.is_null(0) {
+            return Err(format!("a value of the type {} is too large to be read", array.data_type()));
+        }
+        Ok(cast)
+    };
     Ok(match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().value(row).into(),
         DataType::LargeUtf8 => array.as_string::<i64>().value(row).into(),
         DataType::Utf8View => array.as_string_view().value(row).into(),
         DataType::Boolean => array.as_boolean().value(row).into(),
         DataType::Null => Value::Null,
-        DataType::Dictionary(_, values) => return value(&to(values.as_ref().clone())?, 0),
+        DataType::Dictionary(_, values) => {
+            return value(&cast(&one(), values).map_err(|e| e.to_string())?, 0);
+        }
         integer if integer.is_integer() => to(DataType::Int64)?.as_primitive::<Int64Type>().value(0).into(),
         number if number.is_numeric() => to(DataType::Float64)?.as_primitive::<Float64Type>().value(0).into(),
         DataType::List(_) => values(&array.as_list::<i32>().value(row))?,
@@ -256,4 +265,20 @@ pub(super) fn collect_pictures(
 
 fn collect_list(list: &ArrayRef, place: &PlaceOf, found: &mut Vec<PictureCell>) -> Result<(), String> {
     (0..list.len()).try_for_each(|i| collect_pictures(list, i, place, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::UInt64Array;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_does_not_fit_is_an_error_and_not_another_number() {
+        let array: ArrayRef = Arc::new(UInt64Array::from(vec![Some(7), Some(1 << 63), None]));
+        assert_eq!(value(&array, 0), Ok(7.into()));
+        let expected = "a value of the type UInt64 is too large to be read";
+        assert_eq!(value(&array, 1), Err(expected.to_owned()));
+        assert_eq!(value(&array, 2), Ok(Value::Null));
+    }
 }

@@ -57,8 +57,11 @@ pub(super) fn lines(file: &File, most: u64) -> Result<Vec<Line>, Unreadable> {
         if length > MAX_LINE {
             return Err(Unreadable::new(format!("line {number} is longer than {MAX_LINE} bytes")));
         }
-        if !line.trim_ascii().is_empty() {
-            lines.push(Line { start, length, number });
+        // Editors on Windows begin a file with a byte order mark.
+        let mark = if number == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        if !line[mark..].trim_ascii().is_empty() {
+            let mark = mark as u64;
+            lines.push(Line { start: start + mark, length: length - mark, number });
         }
         start += length;
     }

@@ -3,12 +3,12 @@
 //! The answer is one box around all shapes labelled `target`. Shapes labelled `ignore` or `flag` are left out. Some
 //! files are not UTF-8 but Windows-1252.
 
-use std::{fs, path::Path};
+use std::{io::Read, path::Path};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{NoSettings, PictureCell, RawRow, Reader, Table, Unreadable, entry, jsonl::MAX_LINE};
+use super::{NoSettings, PictureCell, RawRow, Reader, Table, Unreadable, entry, jsonl::MAX_LINE, unpack};
 use crate::{
     data::{
         clean::{Cells, Flaw},
@@ -56,11 +56,13 @@ struct Shape {
 
 impl Reader for ReasonSeg {
     fn open(&self, path: &Path, source: &FileSource) -> Result<Box<dyn Table>, Unreadable> {
-        let length = path.metadata().map_err(Unreadable::new)?.len();
+        let mut file = unpack::open(path)?;
+        let length = file.metadata().map_err(Unreadable::new)?.len();
         if length > MAX_LINE {
             return Err(Unreadable::new(format!("the file has {length} bytes; at most {MAX_LINE} are read")));
         }
-        let bytes = fs::read(path).map_err(Unreadable::new)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Unreadable::new)?;
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(other) => encoding_rs::WINDOWS_1252.decode(other.as_bytes()).0.into_owned(),
@@ -72,6 +74,11 @@ impl Reader for ReasonSeg {
             Texts::Many(texts) => texts,
             Texts::One(text) => vec![text],
         };
+        // The picture of `7.json.gz` is `7.jpg`.
+        let packed = path
+            .extension()
+            .is_some_and(|ending| ["gz", "zst"].iter().any(|e| ending.eq_ignore_ascii_case(e)));
+        let path = if packed { path.with_extension("") } else { path.to_owned() };
         let picture =
             ENDINGS.iter().map(|ending| path.with_extension(ending)).find(|picture| picture.is_file());
         let picture = picture.unwrap_or_else(|| path.with_extension(ENDINGS[0]));

@@ -33,8 +33,8 @@ pub struct Settings {
     pub clip_high: f64,
     /// How per-token losses become one number (paper: `token_mean`).
     pub aggregation: Aggregation,
-    /// Temperature at which completions are drawn, > 0. The paper does not state it (TRL then: 0.9); at 1 the
-    /// probabilities of the rollout are those of the loss.
+    /// Temperature at which completions are drawn and log-probabilities taken, > 0. The paper does not state it
+    /// (TRL then: 0.9).
     pub temperature: f64,
     /// The most tokens of a completion (TRL: 256).
     pub max_new_tokens: usize,

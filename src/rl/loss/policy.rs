@@ -28,7 +28,7 @@ pub struct Objective<'a> {
     pub aggregation: Aggregation,
     /// The distance from the base.
     pub kl: &'a dyn Kl,
-    /// Its weight, ≥ 0; at 0 it is computed for the log alone.
+    /// Its weight, ≥ 0.
     pub kl_coefficient: f64,
 }
 
@@ -155,9 +155,6 @@ pub fn policy_loss(objective: &Objective<'_>, batch: Batch<'_>, whole: &Whole) -
     {
         let tokens = row.into_iter().zip(is_token).filter(|(_, is_token)| **is_token);
         metrics.kl_sum = tokens.map(|(d, _)| objective.kl.value(f64::from(d))).sum();
-    }
-    if objective.kl_coefficient == 0.0 {
-        return Loss { loss: surrogate, metrics };
     }
     let kl = objective.kl.tensor(from_base) * weights;
     for (metrics, row) in metrics.iter_mut().zip(rows(&kl)) {
