@@ -181,6 +181,7 @@ fn proposal(signal: bool) -> Proposal {
         predicted: Interval { mean: 0.397, low: 0.381, high: 0.413 },
         uniform: 0.376,
         gain: Interval { mean: 0.021, low: 0.004, high: 0.038 },
+        worst: None,
         p_beats_uniform: 0.96,
         note: (!signal)
             .then(|| "uniform shares are kept: no signal: about 14 runs per mixture would tell a difference of this size from noise".into()),
@@ -761,6 +762,19 @@ fn paired_gains_cancel_what_pairs_share() {
         assert!((gain.gain.half_width.unwrap() - 0.02484).abs() < 1e-5, "{gain:?}");
     }
     assert_eq!(summary.gain(&Target::Overall, Decoding::Greedy).unwrap().n_questions, 1400);
+}
+
+#[test]
+fn the_worst_of_several_gains_is_told_as_what_it_is() {
+    let gain = Interval { mean: 0.5, low: 0.1, high: 0.9 };
+    let chosen = Proposal { worst: Some(("chart".into(), gain)), ..proposal(true) };
+    let said = verdict(&objective(), Some(&chosen), None, 30);
+    assert!(said.contains("expected to gain +0.500 over uniform shares at worst"), "{said}");
+    assert!(said.contains("on `chart`") && !said.contains("0.021"), "{said}");
+    let mut report = empty();
+    report.proposal = Some(chosen);
+    let page = render(&report);
+    assert!(page.contains("was made large, is that of `chart`: +0.500"), "no sentence on the worst");
 }
 
 #[test]

@@ -306,13 +306,12 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     let heuristics = heuristics(&sums, objective, &observations)
         .into_iter()
         .map(|(rule, shares)| {
-            let predicted = match &flat {
-                // The same of every mixture.
-                Some(_) => proposal.predicted,
-                None => {
-                    let one = surface.predict(&shares);
-                    proposal::interval(skill, one.mean, one.sd)
-                }
+            // Without a signal the same of every mixture.
+            let predicted = if flat.is_some() {
+                proposal.predicted
+            } else {
+                let one = surface.predict(&shares);
+                proposal::interval(skill, one.mean, one.sd)
             };
             Heuristic { rule: rule.to_owned(), shares, predicted }
         })

@@ -17,8 +17,7 @@ pub(super) fn section(report: &Report) -> Section {
     if proposal.signal {
         section.text(format!(
             "The predictor `{}` expects {} (90 % interval {}) at these shares and {} at uniform shares: a \
-             gain of {} (90 % interval {}), with a chance of {:.0} % to be above 0. The best of many \
-             points by the same predictions is flattered, which is why fresh runs confirm it.",
+             gain of {} (90 % interval {}), with a chance of {:.0} % to be above 0.",
             proposal.predictor,
             plain(proposal.predicted.mean),
             range(Some(proposal.predicted), plain),
