@@ -168,13 +168,8 @@ impl Joined {
         let b_rows: Vec<usize> = a_rows.iter().map(|&row| b_row[a_ids[row].as_str()]).collect();
 
         let is_share = |name: &str| !b.has(name) && name != id_column && args.budget != Some(name);
-        let mend = if args.without.is_some() {
-            "mend it, or leave the row out with `--without` and its id"
-        } else {
-            "mend it, or take the row out of that table"
-        };
-        let datasets =
-            a.numeric(is_share, &a_ids, &a_rows, Cells::Shares, printer).map_err(|error| error.hint(mend))?;
+        let leave_out = args.without.is_some();
+        let datasets = a.numeric(is_share, &a_ids, &a_rows, Cells::Shares, leave_out, printer)?;
         if datasets.len() < 2 {
             return Err(Error::input(format!(
                 "columns of shares: {}; at least two are needed",
@@ -200,8 +195,7 @@ impl Joined {
                 named.iter().any(|n| *n == name)
             }
         };
-        let targets =
-            b.numeric(wanted, &b_ids, &b_rows, Cells::Scores, printer).map_err(|error| error.hint(mend))?;
+        let targets = b.numeric(wanted, &b_ids, &b_rows, Cells::Scores, leave_out, printer)?;
         if let Some(words) = named.iter().find(|name| !targets.iter().any(|(target, _)| target == *name)) {
             return Err(Error::input(format!("column `{words}` holds no numbers")).at(&b.place));
         }
@@ -529,9 +523,7 @@ fn predict_at(args: &Args, joined: &Joined, at: &Path, printer: &mut Printer) ->
     }
     let rows: Vec<usize> = (0..ids.len()).collect();
     let is_share = |name: &str| joined.datasets.iter().any(|d| d == name);
-    let columns = table
-        .numeric(is_share, &ids, &rows, Cells::Shares, printer)
-        .map_err(|error| error.hint("mend it, or take the row out of that table"))?;
+    let columns = table.numeric(is_share, &ids, &rows, Cells::Shares, false, printer)?;
     let column = |name: &String| {
         let found = columns.iter().find(|(column, _)| column == name).map(|(_, values)| values);
         found.ok_or_else(|| Error::input(format!("column `{name}` holds no numbers")).at(&table.place))
@@ -818,12 +810,14 @@ impl Table {
     }
 
     /// The columns that `wanted` takes with the finite numbers of `rows`; columns without any number are passed over.
+    /// `leave_out`: whether the command can leave a row out.
     fn numeric(
         &self,
         wanted: impl Fn(&str) -> bool,
         ids: &[String],
         rows: &[usize],
         cells: Cells,
+        leave_out: bool,
         printer: &Printer,
     ) -> Result<Vec<(String, Vec<f64>)>> {
         let mut columns = Vec::new();
@@ -848,7 +842,12 @@ impl Table {
                         return Err(Error::input(format!(
                             "column `{name}` holds {other} where a number is needed"
                         ))
-                        .at(format!("{}, row `{}`", self.place, ids[row])));
+                        .at(format!("{}, row `{}`", self.place, ids[row]))
+                        .hint(if leave_out {
+                            format!("mend it, or leave the row out with `--without {}`", ids[row])
+                        } else {
+                            "mend it, or take the row out of that table".to_owned()
+                        }));
                     }
                 }
             }
