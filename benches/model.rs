@@ -24,6 +24,10 @@ use modo::{
 };
 use serde_json::{Value, json};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WARM_UP: usize = 2;
 /// Pixels of the square picture: 16 picture tokens.
 const PICTURE: u32 = 64;
