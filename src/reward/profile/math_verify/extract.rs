@@ -32,11 +32,12 @@ struct Looks(Cell<usize>);
 const MAX_LOOKS: usize = 100 * super::MAX_TEXT;
 
 impl Looks {
-    /// `None` where nothing is left.
+    /// `None` where nothing is left. A look at nothing is one too.
     fn at(&self, bytes: usize) -> Option<()> {
-        let left = self.0.get().checked_sub(bytes);
-        self.0.set(left.unwrap_or(0));
-        left.map(|_| ())
+        const EACH: usize = 8;
+        let left = self.0.get().saturating_sub(bytes + EACH);
+        self.0.set(left);
+        (left > 0).then_some(())
     }
 
     fn spent(&self) -> bool {
