@@ -1,7 +1,7 @@
 """The data layer's workload, and other programs on it.
 
     python data_peers.py make FOLDER            five Parquet sets, 50 000 rows, shares .35 .25 .20 .15 .05
-    python data_peers.py make_large FOLDER [none|snappy]   the same with 6000 pictures of 219 kB
+    python data_peers.py make_large FOLDER [none|snappy [ROWS]]   the same with pictures of 219 kB, 1200 or ROWS in a set
     python data_peers.py PEER FOLDER [SAMPLES]  one of: floor hf grain mosaic torch, in a process of its own
     python data_peers.py all FOLDER [SAMPLES]   all of them, three processes each, medians
 
@@ -57,7 +57,7 @@ def make(folder):
     write_catalogue(folder)
 
 
-def make_large(folder, packed="none"):
+def make_large(folder, packed="none", rows="1200"):
     """Noise, so that no compression shortens it: 200 different pictures, each with its number behind the end."""
     import numpy as np
     import pyarrow as pa
@@ -75,7 +75,7 @@ def make_large(folder, packed="none"):
     for k in range(5):
         columns = [("image", image), ("problem", pa.string()), ("solution", pa.string())]
         with pq.ParquetWriter(f"{folder}/set{k}.parquet", pa.schema(columns), compression=compression(packed)) as writer:
-            for start in range(0, 1200, 100):
+            for start in range(0, int(rows), 100):
                 numbers = range(start, start + 100)
                 pictures = [{"bytes": noise[i % 200] + f"{k} {i}".encode(), "path": None} for i in numbers]
                 rest = [f"Which noise is {i}?" for i in numbers], [f"<answer> {i % 7} </answer>" for i in numbers]
@@ -236,7 +236,7 @@ def everything(folder, samples):
 
 if __name__ == "__main__":
     command, folder = sys.argv[1:3]
-    more = sys.argv[3:4]
+    more = sys.argv[3:]
     if command in ("make", "make_large"):
         {"make": make, "make_large": make_large}[command](folder, *more)
     else:
