@@ -1,8 +1,8 @@
 //! What to run next: expected improvement, with a constant liar between the runs of a batch or over what all runs
 //! may truly score.
 //!
-//! On the published RegMix runs, ten runs and then batches of ten chosen so came within .025 standard deviations of
-//! the best of 768 at a budget of 30; random choice within .116.
+//! In the published RegMix runs, ten runs and then batches of ten chosen so come within .007 standard deviations of the best of
+//! 512 at a budget of 30, random choice within .147 (docs/predict.md).
 
 use rayon::prelude::*;
 use statrs::distribution::{Continuous, ContinuousCDF, Normal};
@@ -29,8 +29,9 @@ pub struct Suggestion {
 /// How the runs of a batch are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Batch {
-    /// After each suggestion every target is told a lie, its mean so far, at that mixture: the next suggestion then
-    /// goes where something is still to be learnt. One fit per suggestion.
+    /// After each suggestion every target is told a lie, what is expected of it at the best mixture tried (Ginsbourger et al. 2010,
+    /// "CL max", with means for noisy scores): the next suggestion then goes where more is to be gained. The mean of all
+    /// runs as the lie would push it away from the good ones. One fit per suggestion.
     #[default]
     ConstantLiar,
     /// Improvement over the best of what the runs and the earlier suggestions may truly score, averaged over draws
@@ -82,15 +83,15 @@ fn constant_liar(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitEr
         let surface = Surface::fit(method, &told, weights)?;
         // Means, not scores: the best score of noisy runs is a lucky one.
         let tried = told.first().map_or(&[][..], |runs| &runs[..n_real.min(runs.len())]);
-        let best = height(&surface, tried, guardrails);
-        let objective = Improvement { surface: &surface, guardrails, best };
+        let best = best_known(&surface, tried, guardrails).to_vec();
+        let objective = Improvement { surface: &surface, guardrails, best: surface.mean(&best) };
         let starts: Vec<Vec<f64>> = best_first(&surface, tried).into_iter().take(8).collect();
         let found = optimizer.maximize(&objective, region, &starts, seed.child("next_runs").child(number));
-        for runs in &mut told {
-            let lie = runs[..n_real].iter().map(|run| run.score).sum::<f64>() / n_real as f64;
+        for (runs, predictor) in told.iter_mut().zip(surface.predictors()) {
             // As noisy as the others.
             let noise_variance = runs[0].noise_variance;
-            runs.push(Observation { shares: found.shares.clone(), score: lie, noise_variance });
+            let score = predictor.mean(&best);
+            runs.push(Observation { shares: found.shares.clone(), score, noise_variance });
         }
         suggestions.push(Suggestion {
             predicted: surface.predict(&found.shares),
@@ -101,19 +102,14 @@ fn constant_liar(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitEr
     Ok(suggestions)
 }
 
-/// What a run has to exceed: the highest mean among mixtures tried, and mixtures that guardrails compare with, that keep
-/// the guardrails; the lowest of all where none does.
-fn height(surface: &Surface, tried: &[Observation], guardrails: &[Guardrail]) -> f64 {
+/// What a run has to exceed: of mixtures tried, and mixtures that guardrails compare with, the one of the highest mean that keeps
+/// the guardrails; the one of the lowest mean where none does.
+fn best_known<'a>(surface: &Surface, tried: &'a [Observation], guardrails: &'a [Guardrail]) -> &'a [f64] {
     let known = tried.iter().map(|run| &run.shares).chain(guardrails.iter().map(|rail| &rail.than));
-    let (mut best, mut least) = (f64::NEG_INFINITY, f64::INFINITY);
-    for shares in known {
-        let mean = surface.mean(shares);
-        least = least.min(mean);
-        if mean > best && guardrails.iter().all(|rail| rail.kept(surface, shares).kept) {
-            best = mean;
-        }
-    }
-    if best.is_finite() { best } else { least }
+    let mut known: Vec<(f64, &Vec<f64>)> = known.map(|shares| (surface.mean(shares), shares)).collect();
+    known.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let kept = |one: &&(f64, &Vec<f64>)| guardrails.iter().all(|rail| rail.kept(surface, one.1).kept);
+    known.iter().find(kept).or(known.last()).expect("runs were made before a run is suggested").1
 }
 
 /// Chance that `shares` keep all guardrails, as if they failed independently.
