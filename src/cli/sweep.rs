@@ -104,6 +104,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             })
             .collect();
         printer.table(&columns, &rows)?;
+        if forecast.missing == 0 {
+            return printer.line(format!("none of {} runs is missing", specs.len()));
+        }
         let cost = match (forecast.cpu_s, forecast.wall_s) {
             (Some(cpu), Some(wall)) => format!(
                 "about {cpu:.0} CPU seconds, {} at {slots} runs a time, going by {}",
