@@ -529,17 +529,16 @@ fn the_ledgers_hash_does_not_depend_on_time() {
     assert_ne!(better.hash(), ledger.hash());
 }
 
-/// A measurement: `cargo test --release --test sweep -- --ignored a_run_costs`, on a machine with nothing else to do.
+/// A measurement: `cargo test --release --test sweep -- --ignored --nocapture orchestration`, on a machine with nothing else to do.
 #[test]
-#[ignore = "depends on what else the machine does"]
-fn a_run_costs_less_than_50_ms_beside_its_own_work() {
+#[ignore = "a measurement"]
+#[expect(clippy::print_stdout, reason = "it is there to be read")]
+fn orchestration_of_a_hundred_runs() {
     let folder = tempfile::tempdir().unwrap();
     let outcome = sweep(folder.path(), specs(100), Box::new(Local::with_workers(2)), "quick");
+    assert_eq!(outcome.done, 100);
     let per_run = outcome.wall.as_secs_f64() * 1000.0 / 100.0;
-    assert!(
-        per_run < 50.0,
-        "{per_run:.1} ms of wall time per run, two at a time, with the start of its process"
-    );
+    println!("{per_run:.1} ms of wall time per run, two at a time, with the start of its process");
 }
 
 #[test]
