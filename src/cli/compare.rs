@@ -151,6 +151,11 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         std::iter::once(one.method.clone()).chain(figures).collect()
     };
     printer.table(&columns, &compared.iter().map(row).collect::<Vec<Vec<String>>>())?;
+    if settings.sizes.iter().all(|size| size + 5 > n_mixtures) {
+        printer.note(format!(
+            "note: no learning curve: of {n_mixtures} mixtures five are asked about, and `--sizes` names none below"
+        ));
+    }
     let sizes: Vec<usize> = settings.sizes.iter().copied().filter(|size| size + 5 <= n_mixtures).collect();
     if !sizes.is_empty() {
         printer.line(format!("\nLearning curve, from n mixtures, {} draws", args.draws))?;

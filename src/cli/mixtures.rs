@@ -55,6 +55,12 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
     read().map_err(|error| error.at(path.display()))
 }
 
+/// [`load`] for a plan that trains on `train`: the paper's names (`uniform`, `single_…`, `exclude_…`) are of its datasets.
+pub(super) fn load_for(text: &str, train: &[Name], catalog: &Catalog) -> Result<Mixture> {
+    let own = named::seed_mixtures(train).failed()?.into_iter().find(|(name, ..)| name == text);
+    own.map_or_else(|| load(text, catalog), |(_, mixture, _)| Ok(mixture))
+}
+
 /// The file that `text` means: its path, or a name under `mixtures/`.
 fn find(text: &str) -> Option<PathBuf> {
     let in_folder = |name: &str| Path::new(FOLDER).join(name);

@@ -72,7 +72,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", requires = "mixtures")]
     scores: Option<PathBuf>,
     /// Column that joins the two tables [default: the first one that both have].
-    #[arg(long, value_name = "COLUMN", requires = "mixtures")]
+    #[arg(long, value_name = "COLUMN", requires = "mixtures", conflicts_with = "experiment")]
     id: Option<String>,
     /// Scores to make large, weighed alike or as `NAME=WEIGHT`: columns, or benchmarks of an experiment instead of its
     /// plan's objective.
@@ -94,21 +94,39 @@ pub(super) struct Args {
     #[arg(long, value_name = "RUNS", value_delimiter = ',')]
     without: Vec<String>,
     /// Column of either table that says how long a run trained: rows of another than the commonest value are left out.
-    #[arg(long, value_name = "COLUMN", requires = "mixtures")]
+    #[arg(long, value_name = "COLUMN", requires = "mixtures", conflicts_with = "experiment")]
     budget: Option<String>,
     /// Questions behind every score, or `NAME=N` of each: scores are then rates from 0 to 1 whose noise is at least that
     /// of so many answers, unless mixtures were repeated and tell it themselves.
-    #[arg(long, value_name = "N", requires = "mixtures", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "mixtures",
+        value_delimiter = ',',
+        conflicts_with = "experiment"
+    )]
     questions: Vec<String>,
     /// Column with the paper's In-Score, for its rules; goes with `--out-score`.
-    #[arg(long, value_name = "COLUMN", requires = "mixtures", requires = "out_score")]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires = "mixtures",
+        requires = "out_score",
+        conflicts_with = "experiment"
+    )]
     in_score: Option<String>,
     /// Column with the paper's Out-Score.
-    #[arg(long, value_name = "COLUMN", requires = "mixtures", requires = "in_score")]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires = "mixtures",
+        requires = "in_score",
+        conflicts_with = "experiment"
+    )]
     out_score: Option<String>,
     /// Table of mixtures to predict the scores of.
     #[arg(long, value_name = "FILE", requires = "mixtures",
-        conflicts_with_all = ["constraints", "guardrails", "worst", "in_score", "next", "by"])]
+        conflicts_with_all = ["experiment", "constraints", "guardrails", "worst", "in_score", "next", "by", "than", "maps"])]
     at: Option<PathBuf>,
     /// Another experiment with cheaper runs (a smaller model, fewer steps) on the same datasets and benchmarks, to learn
     /// from as far as they go along with those of this one.
@@ -116,7 +134,7 @@ pub(super) struct Args {
     low: Option<PathBuf>,
     /// Shares of cheaper runs of the same datasets, the same for tables.
     #[arg(long, value_name = "FILE", requires = "low_scores", requires = "mixtures",
-        conflicts_with_all = ["report", "pareto", "predictor"])]
+        conflicts_with_all = ["experiment", "report", "pareto", "predictor"])]
     low_mixtures: Option<PathBuf>,
     /// Their scores, with the same columns.
     #[arg(long, value_name = "FILE", requires = "low_mixtures")]
@@ -140,13 +158,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar)]
     by: By,
     /// Write a page with plots of a table's predictions; an experiment has `modo report`.
-    #[arg(long, value_name = "FILE", requires = "mixtures", conflicts_with = "at")]
+    #[arg(long, value_name = "FILE", requires = "mixtures", conflicts_with_all = ["at", "experiment"])]
     report: Option<PathBuf>,
     /// Map the objective on that page over these three datasets instead of those it depends on most; may be given again.
     #[arg(long = "map", value_name = "A,B,C", requires = "report", action = clap::ArgAction::Append)]
     maps: Vec<String>,
     /// Print the Pareto front of two or three scores (In-Score, Out-Score, Overall, a benchmark, a column) instead.
-    #[arg(long, value_name = "SCORES", value_delimiter = ',', conflicts_with_all = ["at", "report", "out"])]
+    #[arg(long, value_name = "SCORES", value_delimiter = ',', 
+        conflicts_with_all = ["at", "report", "out", "guardrails", "worst"])]
     pareto: Vec<String>,
     /// Print what `prediction.json` holds instead of tables.
     #[arg(long)]

@@ -45,16 +45,22 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     among: Vec<String>,
     /// The design, with its settings in braces.
-    #[arg(long, value_name = "DESIGN", default_value = "space_filling", requires = "among")]
+    #[arg(
+        long,
+        value_name = "DESIGN",
+        default_value = "space_filling",
+        requires = "among",
+        conflicts_with = "experiment"
+    )]
     design: String,
     /// What the mixtures must keep to, as TOML; see docs/predict.md.
-    #[arg(long, value_name = "FILE", requires = "among")]
+    #[arg(long, value_name = "FILE", requires = "among", conflicts_with = "experiment")]
     constraints: Option<PathBuf>,
     /// Of the design.
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "among")]
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "among", conflicts_with = "experiment")]
     seed: u64,
     /// Where to write the mixtures as CSV.
-    #[arg(long, value_name = "FILE", requires = "among")]
+    #[arg(long, value_name = "FILE", requires = "among", conflicts_with = "experiment")]
     out: Option<PathBuf>,
     /// Print JSON: label and mixture of each.
     #[arg(long)]

@@ -82,13 +82,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             if let Some(note) = mixtures::note(text, &experiment.catalog) {
                 printer.note(note);
             }
-            mixtures::load(text, &experiment.catalog)?
+            mixtures::load_for(text, &experiment.plan.train, &experiment.catalog)?
         }
         None => Mixture::uniform(&experiment.plan.train).input()?,
     };
     let mut spec = experiment.train_spec(&args.unit.in_groups(&mixture, &means)?)?;
     for (after, text) in &args.changes {
-        let mixture = mixtures::load(text, &experiment.catalog)
+        let mixture = mixtures::load_for(text, &experiment.plan.train, &experiment.catalog)
             .map_err(|error| error.at(format!("option `--change {after}:{text}`")))?;
         let mixture = args.unit.in_groups(&mixture, &means)?;
         spec.changes.push(MixtureChange { after: *after, mixture: experiment.of_plan(&mixture)? });
@@ -98,6 +98,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let then: String = spec.changes.iter().map(then).collect();
     printer.note(format!("run {} of {}: {}{then}", spec.id(), experiment.name, spec.mixture.brief()));
     experiment.check_data(context)?;
+    if let Some(out) = &args.out {
+        check_out(out)?;
+    }
     let run = RunFolder::create(&folder, &spec).failed()?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("models").join(spec.id().as_str()));
     let record = match run.result().failed()? {
@@ -106,7 +109,6 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
             record
         }
         _ => {
-            check_out(&out)?;
             let bar = printer.progress("training", spec.budget.steps);
             let watch = run.clone();
             let steps = spec.budget.steps;

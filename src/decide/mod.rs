@@ -221,10 +221,12 @@ pub fn decide(question: &Question) -> Result<Prediction> {
     let guardrails = question.guardrails.iter().map(|one| rail(one).map_err(|error| error.at("a guardrail")));
     let goal = Goal {
         aim: match question.objective {
-            Objective::Worst { ref weights, .. } => Aim::Worst {
+            Objective::Worst { .. } => Aim::Worst {
                 // The sum is the mean of what the worst is of.
                 members: (sums[objective].members.iter())
-                    .filter_map(|&(i, weight)| Some((place(i)?, weight * n_weighed(weights))))
+                    .filter_map(|&(i, weight)| {
+                        Some((place(i)?, weight * sums[objective].members.len() as f64))
+                    })
                     .collect(),
                 over: uniform.clone(),
             },
@@ -541,7 +543,11 @@ impl Sum {
             "no signal in `{}`: left out of the worst case, as no gain or loss can be told there",
             silent.join("`, `")
         );
+        let before = self.members.len() as f64;
         self.members.retain(has_signal);
+        // It stays a mean.
+        let scale = before / self.members.len() as f64;
+        self.members.iter_mut().for_each(|(_, weight)| *weight *= scale);
         Some(note)
     }
 }
@@ -649,19 +655,15 @@ fn sums(question: &Question) -> Result<(Vec<Sum>, usize)> {
         return Err(Error::input("every weight of the objective is 0"));
     }
     if let Objective::Worst { .. } = question.objective {
+        let n = members.len() as f64;
         for (i, weight) in &mut members {
-            *weight /= spread(&targets[*i].observations) * n_weighed(weights);
+            *weight /= spread(&targets[*i].observations) * n;
         }
     }
     let decoding = targets[members[0].0].decoding;
     sums.push(Sum { name: OBJECTIVE.to_owned(), domain: None, decoding, members });
     let objective = sums.len() - 1;
     Ok((sums, objective))
-}
-
-/// How many targets weigh anything.
-fn n_weighed(weights: &[f64]) -> f64 {
-    weights.iter().filter(|weight| **weight != 0.0).count() as f64
 }
 
 /// The mixture with the highest mean score, and why not to take it.

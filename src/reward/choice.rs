@@ -1,9 +1,11 @@
 //! One option out of several, by its letter or by its text.
 //!
-//! Read as the option B: `B`, `(B)`, `{B}`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, "the answer is B", and the
+//! Read as the option B: `B`, `(B)`, `{B}`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, `\textbf{(B)}\ text`, "the answer is B", and the
 //! text of option B where the options are known and no other has that text. A letter with a text counts only if that is the
 //! option's own text (unknown options: if the text names no other letter); with a space between (`B dog`) the options must be known. Several letters are no answer; lower case and
 //! look-alike letters are not letters: a model that is free to vary them learns to.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
 
@@ -75,6 +77,8 @@ impl Verifier for Choice {
                 "(B) Dog",
                 "B) dog.",
                 r"\text{B}",
+                r"\textbf{(B)}\ dog",
+                r"(B)~dog",
                 r"$\boxed{B}$",
                 "**B**",
                 "dog",
@@ -145,7 +149,8 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     let text = without_lead_in(unwrapped(text));
     let named =
         |lead: &str| Some(&text[text.get(..lead.len())?.eq_ignore_ascii_case(lead).then_some(lead.len())?..]);
-    let text = unwrapped(["option ", "choice "].into_iter().find_map(named).unwrap_or(text));
+    let text = spelled_out(unwrapped(["option ", "choice "].into_iter().find_map(named).unwrap_or(text)));
+    let text = text.trim();
     if text.is_empty() {
         return Err(Reason::Empty);
     }
@@ -168,6 +173,21 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
         _ if lone_letters(text).nth(1).is_some() => Err(Reason::Ambiguous),
         _ => Err(Reason::Unparsed),
     }
+}
+
+/// Without LaTeX around the letter and the space behind it: `\textbf{(C)}\ 7` is `(C) 7`.
+fn spelled_out(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\\', '~']) {
+        return Cow::Borrowed(text);
+    }
+    let spaces = [r"\ ", r"\,", r"\;", r"\quad", "~"];
+    let plain = spaces.iter().fold(text.to_owned(), |text, space| text.replace(space, " "));
+    let set = |open: &str| {
+        let (inside, after) = plain.strip_prefix(open)?.split_once('}')?;
+        Some(format!("{} {}", inside.trim(), after.trim_start()))
+    };
+    let set = [r"\textbf{", r"\text{", r"\mathbf{", r"\mathrm{"].into_iter().find_map(set);
+    Cow::Owned(set.unwrap_or(plain))
 }
 
 /// The letter and what follows of `B …`, which is a label only before an option's text: `A cow` may be a text of its own.

@@ -366,13 +366,28 @@ const SAME_UNITS: [&[&str]; 34] = [
     &["mph", "milesperhour", "mile/hour", "mi/h"], &["km/h", "kmh", "kph"], &["m/s", "meter/second"], &["person", "people"],
 ];
 
+/// A unit in the singular, and a quotient of units by their first names: `meters/second` is `m/s`.
+fn canonical(unit: &str) -> String {
+    let singular = |unit: &str| {
+        let singular = if unit.len() > 2 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+        singular.to_owned()
+    };
+    let Some((above, below)) = unit.split_once('/') else { return singular(unit) };
+    let first = |unit: &str| {
+        let one = singular(unit);
+        let row = SAME_UNITS.iter().find(|row| row.contains(&unit) || row.contains(&one.as_str()));
+        row.map_or(one, |row| row[0].to_owned())
+    };
+    format!("{}/{}", first(above), first(below))
+}
+
 /// Whether units do not contradict each other: one that is not written, or only "units", contradicts nothing.
 fn same_unit(a: &str, b: &str) -> bool {
     if a.is_empty() || b.is_empty() || a == b {
         return true;
     }
     let plain = |unit: &str| {
-        let mut plain = unit.to_lowercase();
+        let mut plain = unit.to_lowercase().replace(" per ", "/");
         for (latex, sign) in [
             ("\\textrm", ""),
             ("\\text", ""),
@@ -397,8 +412,7 @@ fn same_unit(a: &str, b: &str) -> bool {
             }
         }
         plain.retain(|c| c.is_alphanumeric() && !matches!(c, '²' | '³') || "/°$¢€£¥₹".contains(c));
-        let singular = if plain.len() > 2 { plain.strip_suffix('s').unwrap_or(&plain) } else { &plain };
-        (singular.to_owned(), plain, power)
+        (canonical(&plain), plain, power)
     };
     let (a, b) = (plain(a), plain(b));
     let any = |unit: &str| unit.is_empty() || unit == "unit";

@@ -330,6 +330,9 @@ pub(super) fn without_name(text: &str) -> &str {
     match text.split_once('=') {
         Some((name, value)) if !value.contains('=') => {
             let allowed = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '\\');
+            let set = |open: &&str| name.trim().strip_prefix(*open)?.strip_suffix('}');
+            let name =
+                [r"\text{", r"\mathrm{", r"\textbf{"].iter().find_map(|open| set(&open)).unwrap_or(name);
             let named = name.len() <= 24 && !name.trim().is_empty() && name.chars().all(allowed);
             if named { value.trim() } else { text }
         }
@@ -548,7 +551,9 @@ impl<'t> Scan<'t> {
         let mut scale = 1.0;
         let mut word = *self;
         let letter = |scan: &Scan| scan.rest.starts_with(char::is_alphabetic);
-        if word.eat_any(&[r"\%", "%"]) || word.eat_any(&["percent", "per cent"]) && !letter(&word) {
+        if word.eat_any(&[r"\%", "%", r"\text{%}", r"\text{\%}", r"\text{ percent}", r"\text{percent}"])
+            || word.eat_any(&["percent", "per cent"]) && !letter(&word)
+        {
             scale = match reading.percent {
                 Percent::Hundredth => 0.01,
                 Percent::Ignore => 1.0,
@@ -626,6 +631,8 @@ pub(super) fn is_unit(text: &str) -> bool {
     }
     let mut plain = text.to_owned();
     let latex = text.contains(['\\', '^', '}']);
+    // What is set as text is no product of variables.
+    let set = text.contains('\\');
     for (latex, sign) in [
         (r"^{\circ}", "°"),
         (r"^\circ", "°"),
@@ -661,8 +668,28 @@ pub(super) fn is_unit(text: &str) -> bool {
                 || !letters.is_empty()
                     && letters.chars().all(known)
                     && (!one || UNIT_LETTERS.contains(letters))
+                    && (one || set || !is_product(letters))
                     && !changes(&letters.to_ascii_lowercase())
         })
+}
+
+/// Units of two letters, and longer ones without a vowel.
+#[rustfmt::skip]
+const SHORT_UNITS: [&str; 83] = [
+    "cm", "mm", "km", "dm", "nm", "um", "in", "ft", "yd", "mi", "kg", "mg", "lb", "lbs", "oz", "hr", "hrs", "yr", "yrs", "mo", "wk",
+    "ms", "ns", "ml", "mL", "cl", "cL", "dl", "dL", "cc", "ha", "Hz", "kHz", "MHz", "GHz", "kW", "MW", "mW", "GW", "kJ", "MJ", "Pa",
+    "kPa", "kN", "eV", "keV", "MeV", "mA", "kV", "mV", "dB", "kB", "MB", "GB", "TB", "KB", "mph", "kmh", "kph", "rpm", "bps", "psi",
+    "pt", "pts", "qt", "sq", "cu", "ct", "cts", "pcs", "rs", "Rs", "ppm", "tsp",
+    "ly", "pc", "kt", "nt", "gr", "hp", "kn", "lm", "lx",
+];
+
+/// Whether letters side by side are rather variables than a unit: two that are none that is known, more of them without a vowel or
+/// all of them usual names of variables. `2ab` and `2mgh` are products, `2 cups` are not.
+fn is_product(letters: &str) -> bool {
+    let signs = letters.contains(|c: char| !c.is_ascii_alphabetic());
+    let vowel = letters.contains(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    let variables = letters.bytes().all(|b| b"abcxyz".contains(&b));
+    !signs && (letters.len() == 2 || !vowel || variables) && !SHORT_UNITS.contains(&letters)
 }
 
 /// Whether a word in lower case says something of the number before it: also `exactly` and `rounded`, by their endings.

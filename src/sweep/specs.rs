@@ -136,7 +136,7 @@ fn build(
             {
                 let known: Vec<&str> = plan.train.iter().map(Name::as_str).collect();
                 return Err(Error::input(format!(
-                    "the mixture `{}` names `{unknown}`, which `train` does not",
+                    "the mixture of `{}` names `{unknown}`, which is not among the plan's `train`",
                     point.label
                 ))
                 .hint(format!("there are `{}`", known.join("`, `"))));

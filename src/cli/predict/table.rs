@@ -48,7 +48,24 @@ const BINARY_OR_JSON: [&str; 4] = ["parquet", "jsonl", "ndjson", "json"];
 /// More runs than this are more than any predictor here takes: processes need the square of their number in memory.
 const MAX_RUNS: usize = 10_000;
 
+/// Refuses to write over a table that is read.
+fn check_written(args: &Args) -> Result<()> {
+    let read =
+        [&args.mixtures, &args.scores, &args.at, &args.low_mixtures, &args.low_scores, &args.constraints];
+    let real = |path: &Path| path.canonicalize().ok();
+    for (written, option) in [(&args.out, "--out"), (&args.report, "--report")] {
+        let Some(path) = written.as_deref().and_then(real) else { continue };
+        if read.into_iter().flatten().any(|one| real(one) == Some(path.clone())) {
+            return Err(Error::input("it would be written over a file that is read")
+                .at(format!("option `{option} {}`", path.display()))
+                .hint("give another name"));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn run(args: &Args, mixtures: &Path, scores: &Path, printer: &mut Printer) -> Result<()> {
+    check_written(args)?;
     let table = Table::read(scores)?;
     let is_score = |name: &str| table.has(name);
     let aims = args.aims(is_score)?;
@@ -438,6 +455,11 @@ fn propose(
     let objective =
         if args.worst { Objective::Worst { words, weights } } else { Objective::Weighted { words, weights } };
     let datasets = names(&joined.datasets);
+    for (name, column) in
+        datasets.iter().zip(&joined.datasets).filter(|(name, column)| name.as_str() != *column)
+    {
+        printer.note(format!("note: the dataset of column `{column}` is called `{name}`"));
+    }
     report::surfaces::triples(&args.maps, &datasets)?;
     let runs = joined.ids.iter().zip(&joined.shares).map(|(id, shares)| RunPoint {
         run: id.clone(),

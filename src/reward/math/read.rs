@@ -354,7 +354,9 @@ impl Lexed {
             return Some(());
         }
         // Three letters and more are a word, unless all are usual names of variables.
-        if run.len() == 2 && run.bytes().all(|b| b.is_ascii_lowercase())
+        // So are up to four without a vowel.
+        let lower = run.bytes().all(|b| b.is_ascii_lowercase());
+        if lower && (run.len() == 2 || run.len() <= 4 && !run.contains(['a', 'e', 'i', 'o', 'u', 'y']))
             || run.bytes().all(|b| b"abcxyz".contains(&b))
         {
             for (i, letter) in run.char_indices() {

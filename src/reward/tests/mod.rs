@@ -582,6 +582,42 @@ fn usual_notations_are_not_refused() {
     }
 }
 
+/// Letters side by side are variables unless they are a unit that people write.
+#[test]
+fn products_of_variables_are_no_units() {
+    let score = |verifier: &str, gold: &Answer, answer: &str| {
+        of(verifier).verify(&plain(gold), &format!("<answer>{answer}</answer>")).0.score
+    };
+    for (gold, answer, right) in [
+        ("2xy", "2", false),
+        ("2", "2xy", false),
+        ("2ab", "2", false),
+        ("-6ab", "-6", false),
+        ("3gh", "3", false),
+        (r"\frac{1}{2}bh", r"\frac{1}{2}", false),
+        (r"2\pi rh", r"2\pi", false),
+        ("2xy", "2yx", true),
+        ("2ab", "2ba", true),
+        ("4ac", "4ca", true),
+        ("2mgh", "2ghm", true),
+        (r"2\pi rh", r"2\pi hr", true),
+        ("5 cm", "5", true),
+        ("12 students", "12", true),
+        (r"5\text{ units}", "5", true),
+        (r"60\text{ m/s}", r"60\text{ meters per second}", true),
+        (r"60\text{ km/h}", r"60\text{ kilometers per hour}", true),
+        (r"60\text{ m/s}", r"60\text{ km/h}", false),
+        (r"5\%", r"5\text{ percent}", true),
+        ("6", r"\text{Area}=6", true),
+        ("9", r"\sqrt{x}=9", false),
+    ] {
+        let gold_answer = Answer::Expression(gold.to_owned());
+        assert_eq!(score("expression", &gold_answer, answer), f64::from(u8::from(right)), "{gold}: {answer}");
+    }
+    assert_eq!(score("number", &Answer::Number(2.0), "2xy"), 0.0);
+    assert_eq!(score("number", &Answer::Number(2.0), "2 cups"), 1.0);
+}
+
 /// What a missing value becomes on its way through programs and tables, for every type that is written as text.
 #[test]
 fn golds_that_stand_for_a_missing_value_are_refused_and_score_nothing() {
