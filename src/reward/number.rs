@@ -330,9 +330,8 @@ pub(super) fn without_name(text: &str) -> &str {
     match text.split_once('=') {
         Some((name, value)) if !value.contains('=') => {
             let allowed = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '\\');
-            let set = |open: &&str| name.trim().strip_prefix(*open)?.strip_suffix('}');
-            let name =
-                [r"\text{", r"\mathrm{", r"\textbf{"].iter().find_map(|open| set(&open)).unwrap_or(name);
+            let set = |open: &str| name.trim().strip_prefix(open)?.strip_suffix('}');
+            let name = [r"\text{", r"\mathrm{", r"\textbf{"].into_iter().find_map(set).unwrap_or(name);
             let named = name.len() <= 24 && !name.trim().is_empty() && name.chars().all(allowed);
             if named { value.trim() } else { text }
         }
