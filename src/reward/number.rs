@@ -672,23 +672,26 @@ pub(super) fn is_unit(text: &str) -> bool {
         })
 }
 
-/// Units of two letters, and longer ones without a vowel.
+/// Units of two letters, and longer ones without a vowel, in lower case.
 #[rustfmt::skip]
-const SHORT_UNITS: [&str; 83] = [
-    "cm", "mm", "km", "dm", "nm", "um", "in", "ft", "yd", "mi", "kg", "mg", "lb", "lbs", "oz", "hr", "hrs", "yr", "yrs", "mo", "wk",
-    "ms", "ns", "ml", "mL", "cl", "cL", "dl", "dL", "cc", "ha", "Hz", "kHz", "MHz", "GHz", "kW", "MW", "mW", "GW", "kJ", "MJ", "Pa",
-    "kPa", "kN", "eV", "keV", "MeV", "mA", "kV", "mV", "dB", "kB", "MB", "GB", "TB", "KB", "mph", "kmh", "kph", "rpm", "bps", "psi",
-    "pt", "pts", "qt", "sq", "cu", "ct", "cts", "pcs", "rs", "Rs", "ppm", "tsp",
-    "ly", "pc", "kt", "nt", "gr", "hp", "kn", "lm", "lx",
+const SHORT_UNITS: [&str; 100] = [
+    "cm", "mm", "km", "dm", "nm", "um", "cms", "kms", "in", "ft", "yd", "yds", "mi", "kg", "kgs", "mg", "gm", "gms", "gr",
+    "lb", "lbs", "oz", "hr", "hrs", "yr", "yrs", "mo", "wk", "ms", "ns", "ml", "mls", "cl", "dl", "cc", "lt", "ltr", "ha",
+    "hz", "khz", "mhz", "ghz", "kw", "mw", "kwh", "kj", "kpa", "kv", "mv", "ma", "kn", "nt", "hp", "kb", "mb", "gb", "tb",
+    "mph", "kmh", "kph", "kmph", "rpm", "fps", "bps", "kbps", "mbps", "bpm", "psi", "pt", "pts", "qt", "qts", "sq", "sqm",
+    "sqft", "cu", "cft", "ct", "cts", "pcs", "rs", "ppm", "tsp", "tbsp", "ly", "pc", "kt", "lm", "lx", "gbp", "krw", "thb",
+    "php", "nzd", "sgd", "mtr", "mtrs", "dzn", "pkt", "pkts",
 ];
 
-/// Whether letters side by side are rather variables than a unit: two that are none that is known, more of them without a vowel or
-/// all of them usual names of variables. `2ab` and `2mgh` are products, `2 cups` are not.
+/// Whether letters side by side are rather variables than a unit: two of one case that are none that is known, up to four small ones
+/// without a vowel, or all of them usual names of variables. `2ab` and `2mgh` are products, `2 cups` and `12 kWh` are not.
 fn is_product(letters: &str) -> bool {
-    let signs = letters.contains(|c: char| !c.is_ascii_alphabetic());
-    let vowel = letters.contains(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    let lower = letters.bytes().all(|b| b.is_ascii_lowercase());
+    let one_case = lower || letters.bytes().all(|b| b.is_ascii_uppercase());
+    let vowel = letters.contains(['a', 'e', 'i', 'o', 'u']);
     let variables = letters.bytes().all(|b| b"abcxyz".contains(&b));
-    !signs && (letters.len() == 2 || !vowel || variables) && !SHORT_UNITS.contains(&letters)
+    (one_case && letters.len() == 2 || lower && letters.len() <= 4 && !vowel || variables)
+        && !SHORT_UNITS.contains(&letters.to_ascii_lowercase().as_str())
 }
 
 /// Whether a word in lower case says something of the number before it: also `exactly` and `rounded`, by their endings.

@@ -615,7 +615,9 @@ fn products_of_variables_are_no_units() {
         assert_eq!(score("expression", &gold_answer, answer), f64::from(u8::from(right)), "{gold}: {answer}");
     }
     assert_eq!(score("number", &Answer::Number(2.0), "2xy"), 0.0);
-    assert_eq!(score("number", &Answer::Number(2.0), "2 cups"), 1.0);
+    for unit in ["cups", "kWh", "Mbps", "GHz", "mol", "sqft", "lbs", "hrs", "kmph", "ly", "MB", "°C"] {
+        assert_eq!(score("number", &Answer::Number(2.0), &format!("2 {unit}")), 1.0, "{unit}");
+    }
 }
 
 /// What a missing value becomes on its way through programs and tables, for every type that is written as text.
