@@ -878,9 +878,10 @@ fn a_megabyte_is_scored_at_once() {
 }
 
 proptest! {
+    /// Of values that leave nothing to be worked out: as an answer `2\sqrt{4}` is not 4, as a gold it is.
     #[test]
     fn values_are_equal_both_ways(
-        a in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[2-9]\}|\\pi|x)?", b in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[2-9]\}|\\pi|x)?"
+        a in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[235-8]\}|\\pi|x)?", b in r"[-]?[1-9][0-9]?(/[2-9]|\\sqrt\{[235-8]\}|\\pi|x)?"
     ) {
         let score = |gold: &str, answer: &str| {
             let gold = Answer::Expression(gold.to_owned());
@@ -891,7 +892,7 @@ proptest! {
     }
 
     #[test]
-    fn numbers_and_texts_are_equal_both_ways(a in -99_i32..99, b in -99_i32..99, x in "[ab ]{1,3}", y in "[ab ]{1,3}") {
+    fn numbers_and_texts_are_equal_both_ways(a in -99_i32..99, b in -99_i32..99, x in "[ab ]?[ab][ab ]?", y in "[ab ]?[ab][ab ]?") {
         let number = |gold: i32, answer: i32| {
             of("number").verify(&plain(&Answer::Number(gold.into())), &format!("<answer>{answer}</answer>")).0.score
         };
@@ -901,7 +902,6 @@ proptest! {
             let gold = Answer::Text(vec![gold.to_owned()]);
             of("text").verify(&plain(&gold), &format!("<answer>{answer}</answer>")).0.score
         };
-        prop_assume!(!x.trim().is_empty() && !y.trim().is_empty());
         prop_assert_eq!(text(&x, &y), text(&y, &x));
     }
 
