@@ -186,7 +186,7 @@ enum Than {
 /// How the runs of a batch are kept apart.
 #[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum By {
-    /// Expected improvement; each suggestion counts as a mediocre run for the next.
+    /// Expected improvement; each suggestion counts as a run as good as the best mixture tried for the next.
     #[default]
     Liar,
     /// Expected improvement over what all runs may truly score, for noisy scores.

@@ -78,6 +78,7 @@ pub fn forecast(
     };
     let cpu =
         |spec: &RunSpec, e: Estimate| e.setup_cpu_s + e.cpu_s_per_group * groups(spec) + e.evaluation_cpu_s;
+    // The sum of nothing would be −0.
     let cpu_s = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).fold(0.0, |sum, cpu| sum + cpu));
     // Runs are not cut in pieces: the last one to start may hold up the end by one whole run.
     let longest = estimate.map(|e| missing.iter().map(|spec| cpu(spec, e)).fold(0.0, f64::max));
