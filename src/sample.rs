@@ -78,6 +78,16 @@ impl Answer {
         }
     }
 
+    /// The number that `text` was read as, unless whole digits in it are more than 64 bits hold: an answer that differs in
+    /// the last of them would be right.
+    pub(crate) fn exact_number(number: f64, text: &str) -> Option<Self> {
+        let digits = text.trim().trim_start_matches('+').replace(',', "");
+        let unsigned = digits.trim_start_matches('-').trim_start_matches('0');
+        let long = unsigned.len() > 15 && unsigned.bytes().all(|b| b.is_ascii_digit());
+        let lost = long && (number.abs() as i128).to_string() != unsigned;
+        (number.is_finite() && !lost).then_some(Self::Number(number))
+    }
+
     /// The answer as a model would write it between `<answer>` tags: `B`, `12`, `left of`, `[[4,8,20,24]]`.
     pub fn written(&self) -> String {
         match self {

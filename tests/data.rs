@@ -613,6 +613,41 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     [&jpeg[..2], &[0xff, 0xe1], &length.to_be_bytes(), b"Exif\0\0", &tiff, &jpeg[2..]].concat()
 }
 
+/// A picture that is no single colour, so that its pixels fill a scan.
+fn noise() -> image::RgbImage {
+    image::RgbImage::from_fn(64, 48, |x, y| {
+        image::Rgb([(x * 37 % 256) as u8, (x * y % 251) as u8, (y * 91 % 256) as u8])
+    })
+}
+
+#[test]
+fn a_picture_that_is_cut_off_is_an_error_in_every_format() {
+    use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
+    for format in [Png, Jpeg, Gif, Bmp, Tiff, WebP] {
+        let mut whole = Cursor::new(Vec::new());
+        noise().write_to(&mut whole, format).unwrap();
+        let whole = whole.into_inner();
+        let read = |bytes: &[u8]| decode(&Picture::Encoded(bytes.into()));
+        assert!(read(&whole).is_ok(), "{format:?}");
+        for percent in [10, 30, 50, 70, 90] {
+            let cut = &whole[..whole.len() * percent / 100];
+            assert!(matches!(read(cut), Err(BadPicture::Unreadable(_))), "{format:?} cut at {percent} %");
+        }
+        // What follows the picture is not looked at.
+        assert_eq!(read(&[&whole[..], b"more"].concat()), read(&whole), "{format:?}");
+    }
+    // Decoders are content with the pixels; Pillow is not.
+    let mut whole = Cursor::new(Vec::new());
+    noise().write_to(&mut whole, Jpeg).unwrap();
+    let whole = whole.into_inner();
+    for exif in [whole.clone(), with_orientation(&whole, 6)] {
+        for less in [1, 2, 3, 100] {
+            let cut = Picture::Encoded(exif[..exif.len() - less].into());
+            assert_eq!(decode(&cut), Err(BadPicture::Unreadable("the file is cut off".to_owned())), "{less}");
+        }
+    }
+}
+
 #[test]
 fn pictures_that_are_cut_too_large_or_nothing_are_errors() {
     let bad = |bytes: &[u8]| decode(&Picture::Encoded(bytes.into())).unwrap_err();

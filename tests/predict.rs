@@ -316,6 +316,7 @@ fn twenty_two_noisy_runs_of_the_papers_mixtures_find_a_mixture_better_than_unifo
             targets: &targets,
             weights: &[1.0],
             guardrails: &[],
+            pending: &[],
             region: &Region::simplex(&embedded()).unwrap(),
             optimizer: optimizer.as_ref(),
             seed: Seed::new(1),
@@ -325,6 +326,10 @@ fn twenty_two_noisy_runs_of_the_papers_mixtures_find_a_mixture_better_than_unifo
         let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
         assert!(apart(&suggestions[0].shares, &suggestions[1].shares) > 0.01, "{suggestions:?}");
         assert!(suggestions.iter().all(|s| s.expected_improvement >= 0.0));
+        // What was chosen before and has no score yet is as good as suggested.
+        let chosen = [suggestions[0].shares.clone()];
+        let after = next_runs(&Wanted { pending: &chosen, ..wanted }, batch, 1).unwrap();
+        assert!(apart(&chosen[0], &after[0].shares) > 0.01, "{batch:?} {after:?}");
         // The first is worth a run: its truth is above that of most of what was tried.
         let truth = planted(&suggestions[0].shares);
         assert!(eleven().iter().filter(|tried| planted(tried) < truth).count() >= 9, "{batch:?} {truth}");
@@ -377,6 +382,7 @@ fn guardrails_and_the_worst_case_are_put_to_the_same_fits() {
                 targets: &targets,
                 weights: &[1.0, 0.0],
                 guardrails,
+                pending: &[],
                 region: &region,
                 optimizer: optimizer.as_ref(),
                 seed: Seed::new(1),

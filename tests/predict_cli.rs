@@ -238,8 +238,19 @@ fn predictors_are_compared_on_a_table() {
     let rank = |i: usize| lines[i]["cross_validation"]["rank_correlation"]["mean"].as_f64().unwrap();
     assert!(rank(0) < 0.1 && rank(2) > 0.8, "{lines:?}");
 
-    // Scores that have nothing to do with the mixtures have no best predictor.
+    // A score that is the same everywhere orders nothing.
     let (_, constant) = tables(|_| 0.0, 30);
+    let both: String = (constant.lines().enumerate())
+        .map(|(i, line)| format!("{line},{}\n", if i == 0 { "flat" } else { "0.5" }))
+        .collect();
+    fs::write(folder.path().join("both.csv"), both).unwrap();
+    let given_both = ["compare", "--mixtures", "a.csv", "--scores", "both.csv", "--targets", "flat"];
+    let out = modo(folder.path(), &given_both);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(stderr(&out).contains("`flat` is the same in all runs, and left out"), "{}", stderr(&out));
+    assert!(stderr(&out).contains("every score is the same in all runs"), "{}", stderr(&out));
+
+    // Scores that have nothing to do with the mixtures have no best predictor.
     let noise: String = constant
         .lines()
         .enumerate()
@@ -532,6 +543,19 @@ fn runs_stay_when_a_dataset_joins_and_those_of_another_kind_are_left_out_by_name
     fs::write(experiment.join("plan.toml"), PLAN).unwrap();
     let (again, _) = predicted(folder.path(), &["--without", "uniform"]);
     assert_eq!(again["runs"].as_array().unwrap().len(), 12);
+
+    // The folder gets another name: its runs are the same, and nothing is said of other datasets.
+    fs::rename(&experiment, folder.path().join("experiments/renamed")).unwrap();
+    let (renamed, _) = predicted(folder.path(), &["experiments/renamed"]);
+    assert_eq!(renamed["runs"].as_array().unwrap().len(), 14);
+    assert!(!renamed["notes"].to_string().contains("earlier list"), "{}", renamed["notes"]);
+    let out = modo(folder.path(), &["sweep", "experiments/renamed", "--dry-run", "--json"]);
+    let planned = json(&out.stdout);
+    assert_eq!(
+        (planned["missing"].as_u64(), planned["done_before"].as_u64()),
+        (Some(0), Some(14)),
+        "{planned}"
+    );
 }
 
 /// The specs of an experiment's plan.

@@ -88,7 +88,8 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         without: None,
         questions: &[],
     };
-    let joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
+    let mut joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
+    joined.drop_constant_targets(printer)?;
     let targets = joined.observations();
     let n_mixtures = targets.first().map_or(0, |runs| mixtures(runs).len());
     if n_mixtures < LEAST_MIXTURES {

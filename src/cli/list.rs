@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     Context, mixtures,
-    printer::{Column, Printer},
+    printer::{Column, Printer, visible},
 };
 use crate::{
     data::{READERS, Role},
@@ -168,18 +168,6 @@ fn examples(name: &str) -> Result<Vec<Example>> {
     let at = format!("verifier `{name}`");
     let entry = VERIFIERS.get(name).failed().at(&at)?;
     Ok((entry.build)(toml::Table::new()).failed().at(&at)?.examples())
-}
-
-/// Text as it is; what cannot be seen by its code.
-fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '\'' | '"' => out.push(c),
-            c => out.extend(c.escape_debug()),
-        }
-    }
-    out
 }
 
 /// Each verifier with what it takes for right and for wrong.

@@ -17,7 +17,7 @@ use crate::{
     decide::{self, Objective, Prediction, Question, Screened, TargetRuns, decide, screen},
     error::{Context as _, Error, Result},
     ledger::{self, Ledger, Target},
-    mixture::constraint::Constraints,
+    mixture::{Mixture, constraint::Constraints},
     name::Name,
     optimize::{
         self, Optimizer,
@@ -35,6 +35,9 @@ const LEDGER: &str = "ledger.parquet";
 
 /// The decision in the experiment's folder.
 pub(super) const PREDICTION: &str = "prediction.json";
+
+/// Most runs to come that the next ones keep away from.
+const MAX_PENDING: usize = 50;
 
 /// Shufflings behind the chance of a skill: the smallest p is .005.
 const PERMUTATIONS: usize = 199;
@@ -427,6 +430,17 @@ pub(super) fn predict(
     let mut guardrails = plan.objective.guardrails.clone();
     guardrails.retain(|rail| asked.guardrails.iter().all(|other| other.score != rail.score));
     guardrails.extend(asked.guardrails.iter().cloned());
+    // What the plan has, and what was proposed, comes anyway: the next runs are to say something else.
+    let share =
+        |mixture: &Mixture, of: &Name| mixture.shares().find(|(name, _)| *name == of).map_or(0.0, |(_, s)| s);
+    let planned =
+        specs.iter().map(|spec| chosen.datasets.iter().map(|name| share(&spec.mixture, name)).collect());
+    let mut pending: Vec<Vec<f64>> = planned.collect();
+    pending.dedup();
+    let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+    pending.retain(|shares| chosen.runs.iter().all(|run| !same(&run.shares, shares)));
+    // The last ones, which were proposed, where they are many.
+    pending.drain(..pending.len().saturating_sub(MAX_PENDING));
     let question = Question {
         datasets: &chosen.datasets,
         ledger: hash,
@@ -442,6 +456,7 @@ pub(super) fn predict(
         optimizer: asked.optimizer.as_ref(),
         n_permutations: PERMUTATIONS,
         next: (asked.by.into(), asked.next),
+        pending,
         seed: plan.design.seed,
     };
     let mut prediction = decide(&question).map_err(|error| {

@@ -348,6 +348,18 @@ fn log_line(what: &str, done: u64, length: u64, elapsed: Duration, message: &str
     line
 }
 
+/// Text as it is; what cannot be seen by its code.
+pub(super) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' | '"' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out
+}
+
 /// Control characters and those that turn the direction of writing as escapes; newlines and tabs stay.
 pub(super) fn shown(text: &str) -> String {
     let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

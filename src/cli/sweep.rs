@@ -129,7 +129,8 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     }
     if done_before > 0 {
         printer.note(format!(
-            "{done_before} runs were done with an earlier list of datasets and are not done again"
+            "{done_before} runs were done with an earlier list of datasets, or under another name of the experiment, \
+             and are not done again"
         ));
     }
     let mut outcome = experiment.run("sweep", specs, context, printer, stop)?;

@@ -228,7 +228,11 @@ fn answer(
     }
     match source.answer_type {
         AnswerType::Choice => choice(source.answer_is, value, options),
-        AnswerType::Number => number(value).ok_or_else(|| format!("`{}` is no number", short(value))),
+        AnswerType::Number => number(value).ok_or_else(|| {
+            let long = as_text(value).is_ok_and(|text| text.bytes().filter(u8::is_ascii_digit).count() > 15);
+            let hint = if long { " that 64 bits hold; `answer_type = \"expression\"` is exact" } else { "" };
+            format!("`{}` is no number{hint}", short(value))
+        }),
         AnswerType::Text => texts(value),
         AnswerType::Expression => as_text(value).map(Answer::Expression),
         AnswerType::Boxes => boxes(source, value, pictures),
@@ -288,18 +292,21 @@ pub(super) fn choice(answer_is: AnswerIs, value: &Value, options: &[String]) -> 
         .ok_or_else(|| format!("`{}` is none of the {} options", short(value), options.len()))
 }
 
-/// A finite number, with thousands separators where they stand right: `-1,234.5`.
+/// A finite number, with thousands separators where they stand right: `-1,234.5`. None where 64 bits do not hold its digits.
 pub(super) fn number(value: &Value) -> Option<Answer> {
-    let number = match value {
-        Value::Number(number) => number.as_f64()?,
-        // GEOQA writes degrees in some rows and leaves them out in others.
-        Value::String(text) => parse_number(text.trim().trim_end_matches('°').trim_end())?,
-        _ => return None,
-    };
-    number.is_finite().then_some(Answer::Number(number))
+    match value {
+        Value::Number(number) => Answer::exact_number(number.as_f64()?, &number.to_string()),
+        Value::String(text) => {
+            // GEOQA writes degrees in some rows and leaves them out in others.
+            let text = text.trim().trim_end_matches('°').trim_end();
+            Answer::exact_number(parse_number(text)?, text)
+        }
+        _ => None,
+    }
 }
 
-fn parse_number(text: &str) -> Option<f64> {
+/// A decimal number with thousands separators where they stand right.
+pub(crate) fn parse_number(text: &str) -> Option<f64> {
     // `inf`, `nan` and `1e5` parse as numbers in Rust; as gold answers they are texts.
     if !text.bytes().all(|b| b.is_ascii_digit() || b"+-.,".contains(&b)) {
         return None;
@@ -451,6 +458,10 @@ mod tests {
         assert_eq!(read("C", &[]), Answer::Choice('C'));
         assert_eq!(read("6,830", &[]), Answer::Number(6830.0));
         assert_eq!(read("5/18", &[]), Answer::Expression("5/18".to_owned()));
+        // More digits than 64 bits hold.
+        assert_eq!(read("9007199254740992", &[]), Answer::Number(9_007_199_254_740_992.0));
+        let long = "12345678901234567891";
+        assert_eq!(read(long, &[]), Answer::Expression(long.to_owned()));
         assert_eq!(read(r"\sqrt{2}", &[]), Answer::Expression(r"\sqrt{2}".to_owned()));
         assert_eq!(read("Sunday", &[]), Answer::Text(vec!["Sunday".to_owned()]));
     }

@@ -1,4 +1,4 @@
-//! Size and kind of the plainest PNG and JPEG files, from their first bytes.
+//! Size and kind of the plainest PNG and JPEG files, from their first bytes, and whether a JPEG has its end.
 //!
 //! Opening a decoder readies all that decoding needs, copies a JPEG whole and reads its tables twice, which was most of
 //! the time of indexing small pictures. Told here is only what leaves nothing open: no palette, no 16-bit values, no
@@ -83,6 +83,33 @@ fn jpeg(bytes: &[u8]) -> Option<Header> {
     };
     let (width, height) = (u16::from_be_bytes([*w0, *w1]), u16::from_be_bytes([*h0, *h1]));
     Some(Header { width: width.into(), height: height.into(), color })
+}
+
+/// Whether a JPEG is cut off: nothing marks the end of its picture. The decoder is lenient and fills what is missing with
+/// grey; Pillow refuses such a file, so that the trainers people have do not see it.
+pub(super) fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    const START: [u8; 2] = [0xff, 0xd8];
+    const END: [u8; 2] = [0xff, 0xd9];
+    if !bytes.starts_with(&START) || bytes.ends_with(&END) {
+        return false;
+    }
+    // Something may follow the end. A preview within the EXIF block has an end of its own, so that segments are passed over.
+    let mut rest = &bytes[2..];
+    while let Some(at) = memchr::memchr(0xff, rest) {
+        rest = &rest[at + 1..];
+        match *rest {
+            [0xd9, ..] => return false,
+            // Data of a scan: a byte of 255, a restart. Between segments: fill, and what has no length.
+            [0x00 | 0x01 | 0xd0..=0xd8 | 0xff, ..] => {}
+            [_, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([high, low]));
+                let Some(after) = rest.get(1 + length..) else { return true };
+                rest = after;
+            }
+            _ => return true,
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod split;
 
 use std::path::Path;
 
+pub(crate) use self::clean::parse_number;
 pub use self::{
     config::{Catalog, DatasetConfig, Role, Source, same_files},
     readers::READERS,

@@ -53,6 +53,9 @@ pub fn decode(picture: &Picture) -> Result<RgbImage, BadPicture> {
             .ok_or(BadPicture::Empty { width: *width, height: *height }),
         Picture::Encoded(bytes) => guarded(|| {
             let (mut decoder, orientation) = opened(bytes)?;
+            if header::is_cut_jpeg(bytes) {
+                return Err(BadPicture::Unreadable("the file is cut off".to_owned()));
+            }
             decoder.set_limits(limits()).map_err(unreadable)?;
             let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
             image.apply_orientation(orientation);

@@ -68,6 +68,8 @@ pub struct Question<'a> {
     pub n_permutations: usize,
     /// How many runs to suggest next, and how they are kept apart.
     pub next: (Batch, usize),
+    /// Shares of mixtures that are going to be run whatever is decided, in the order of `datasets`.
+    pub pending: Vec<Vec<f64>>,
     /// Of shufflings and random starts.
     pub seed: u64,
 }
@@ -277,6 +279,7 @@ pub fn decide(question: &Question) -> Result<Prediction> {
         targets: &runs,
         weights: &weights,
         guardrails: &goal.guardrails,
+        pending: &question.pending,
         region: &region,
         optimizer: climbing.as_ref(),
         seed: seed.child("next"),

@@ -84,6 +84,7 @@ fn asked(ledger: &Ledger, of: Target, constraints: &Constraints) -> Result<Predi
         optimizer: crate::optimize::default_optimizer().as_ref(),
         n_permutations: 99,
         next: (Batch::ConstantLiar, 2),
+        pending: Vec::new(),
         seed: 1,
     })
 }

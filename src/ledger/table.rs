@@ -252,10 +252,12 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Hash of everything in a spec except mixture, label and seeds: runs that share it may be compared.
+/// Hash of everything in a spec except names, mixture and seeds: runs that share it may be compared, also after the folder of
+/// the experiment was copied or renamed.
 pub fn protocol(spec: &RunSpec) -> String {
     let datasets: BTreeSet<&Name> = spec.datasets.keys().chain(spec.mixture.parts().map(|p| p.0)).collect();
     let neutral = RunSpec {
+        experiment: "experiment".parse().expect("a name"),
         label: String::new(),
         mixture: Mixture::uniform(datasets)
             .expect("a mixture names at least one dataset, and equal shares sum to 1"),

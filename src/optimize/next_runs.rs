@@ -58,6 +58,8 @@ pub struct Wanted<'a> {
     pub weights: &'a [f64],
     /// What must not get worse: a run counts as much as it is likely to keep them all (Gardner et al. 2014).
     pub guardrails: &'a [Guardrail],
+    /// Shares of mixtures whose runs were chosen before and have no scores yet: nothing is to be gained beside them.
+    pub pending: &'a [Vec<f64>],
     /// Mixtures that may be tried.
     pub region: &'a Region,
     /// How to search.
@@ -75,9 +77,23 @@ pub fn next_runs(wanted: &Wanted, batch: Batch, count: usize) -> Result<Vec<Sugg
 }
 
 fn constant_liar(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitError> {
-    let &Wanted { method, targets, weights, guardrails, region, optimizer, seed } = wanted;
+    let &Wanted { method, targets, weights, guardrails, pending, region, optimizer, seed } = wanted;
     let mut told = targets.to_vec();
     let n_real = targets.first().map_or(0, Vec::len);
+    // Of a mixture that has no score yet every target is told the lie, as noisy as the others.
+    let lie = |told: &mut [Vec<Observation>], surface: &Surface, best: &[f64], shares: &[f64]| {
+        for (runs, predictor) in told.iter_mut().zip(surface.predictors()) {
+            let (noise_variance, score) = (runs[0].noise_variance, predictor.mean(best));
+            runs.push(Observation { shares: shares.to_vec(), score, noise_variance });
+        }
+    };
+    if count > 0 && !pending.is_empty() {
+        let surface = Surface::fit(method, &told, weights)?;
+        let best = best_known(&surface, targets.first().map_or(&[][..], Vec::as_slice), guardrails).to_vec();
+        for shares in pending {
+            lie(&mut told, &surface, &best, shares);
+        }
+    }
     let mut suggestions = Vec::with_capacity(count);
     for number in 0..count {
         let surface = Surface::fit(method, &told, weights)?;
@@ -87,12 +103,7 @@ fn constant_liar(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitEr
         let objective = Improvement { surface: &surface, guardrails, best: surface.mean(&best) };
         let starts: Vec<Vec<f64>> = best_first(&surface, tried).into_iter().take(8).collect();
         let found = optimizer.maximize(&objective, region, &starts, seed.child("next_runs").child(number));
-        for (runs, predictor) in told.iter_mut().zip(surface.predictors()) {
-            // As noisy as the others.
-            let noise_variance = runs[0].noise_variance;
-            let score = predictor.mean(&best);
-            runs.push(Observation { shares: found.shares.clone(), score, noise_variance });
-        }
+        lie(&mut told, &surface, &best, &found.shares);
         suggestions.push(Suggestion {
             predicted: surface.predict(&found.shares),
             expected_improvement: found.value,
@@ -151,7 +162,7 @@ impl Objective for Improvement<'_> {
 }
 
 fn noisy_improvement(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, FitError> {
-    let &Wanted { method, targets, weights, guardrails, region, .. } = wanted;
+    let &Wanted { method, targets, weights, guardrails, pending, region, .. } = wanted;
     let (surface, seed) = (Surface::fit(method, targets, weights)?, wanted.seed.child("noisy"));
     let surface = &surface;
     let tried = best_first(surface, targets.first().map_or(&[][..], Vec::as_slice));
@@ -161,6 +172,7 @@ fn noisy_improvement(wanted: &Wanted, count: usize) -> Result<Vec<Suggestion>, F
     if rivals.is_empty() {
         rivals.extend(guardrails.iter().map(|rail| rail.than.clone()));
     }
+    rivals.extend(pending.iter().cloned());
     let d = region.datasets().len();
     let mut suggestions = Vec::with_capacity(count);
     for number in 0..count {

@@ -15,7 +15,9 @@
 //! between `min_pixels` and `max_pixels` in all.
 //!
 //! Read: `[[x1,y1,x2,y2],…]`, `[x1,y1,x2,y2]`, `{"bbox_2d": […]}`, `[{'Position': […], 'Confidence': c},…]`, JSON with either
-//! kind of quotes, in a code fence or not. A box whose corners are swapped, or with a side of 0, is a box that overlaps
+//! kind of quotes, in a code fence or not; several of these side by side without a bracket around them; `(x1,y1),(x2,y2)` and
+//! `(x1,y1,x2,y2)`; the marks of Qwen-VL, Qwen2-VL and InternVL, with a name before a box or not:
+//! `<|object_ref_start|>cat<|object_ref_end|><|box_start|>(x1,y1),(x2,y2)<|box_end|>`, `<ref>cat</ref><box>[[x1,y1,x2,y2]]</box>`. A box whose corners are swapped, or with a side of 0, is a box that overlaps
 //! nothing. Text around the list is not read.
 
 use serde::Deserialize;
@@ -436,8 +438,15 @@ impl Verifier for Boxes {
         Verdict::graded(self.matched(given, golds), text)
     }
 
-    /// The last bracketed list on any line.
+    /// What stands between marks, else the last bracketed list on any line.
     fn tail<'t>(&self, _: &Gold, text: &'t str) -> &'t str {
+        for (_, [open, close]) in MARKS {
+            if let Some(start) = text.find(open)
+                && let Some(end) = text.rfind(close).filter(|end| *end > start)
+            {
+                return &text[start..end + close.len()];
+            }
+        }
         let Some(end) = text.rfind([']', '}']) else { return text };
         let mut depth = 0_i64;
         for (at, byte) in text.as_bytes()[..=end].iter().enumerate().rev() {
@@ -473,6 +482,11 @@ impl Verifier for Boxes {
         let gold = Gold { answer: &all, options: &[], picture_size: size };
         let written = self.written(&gold, &boxes);
         let each: Vec<String> = boxes.iter().map(|b| self.written(&gold, &[*b])).collect();
+        // `10,20),(50,60`
+        let halves = |four: &str| {
+            let numbers: Vec<&str> = four.split(',').collect();
+            format!("{}),({}", numbers[..2].join(","), numbers[2..].join(","))
+        };
         let [first, second] = [each[0].trim_matches(['[', ']']), each[1].trim_matches(['[', ']'])];
         let right = [
             written.clone(),
@@ -484,6 +498,18 @@ impl Verifier for Boxes {
             format!(
                 r#"[{{"bbox_2d": [{first}], "label": "cat"}}, {{"bbox_2d": [{second}], "label": "dog"}},]"#
             ),
+            format!("[{first}], [{second}]"),
+            format!("[{first}]\n[{second}]"),
+            format!("({first}), ({second})"),
+            format!("{{\"bbox_2d\": [{first}]}}\n{{\"bbox_2d\": [{second}]}}"),
+            format!("<ref>cat</ref><box>[[{first}]]</box> <ref>dog</ref><box>[[{second}]]</box>"),
+            format!("<ref>pets</ref><box>[[{first}], [{second}]]</box>"),
+            format!(
+                "<|object_ref_start|>cat<|object_ref_end|><|box_start|>({})<|box_end|><|box_start|>({})<|box_end|>",
+                halves(first),
+                halves(second)
+            ),
+            format!("({}),({})", halves(first), halves(second)),
         ];
         let wrong = [
             "",
@@ -499,6 +525,13 @@ impl Verifier for Boxes {
             "{'Confidence': 1}",
             "[[0,0,0,0],[0,0,0,0]]",
             "[\"1\",2,3,4]",
+            "<|box_start|>[[10,20,50,60]]",
+            "<ref>cat</ref>",
+            "<box></box>",
+            "(1,2),(3)",
+            "(1,2)",
+            "[] []",
+            "[[10,20,50,60],[100,0,120,40]] []",
         ];
         let mut many = Example::new(all, &right.each_ref().map(String::as_str), &wrong);
         many.picture_size = size;
@@ -562,13 +595,28 @@ fn unwrapped_boxes(text: &str) -> &str {
 /// Confidence and four numbers of each box. One pass, no recursion: lists in lists end at the depth that boxes have.
 fn parse(text: &str, limit: usize) -> Result<Vec<(f64, [f64; 4])>, Reason> {
     let mut cursor = Cursor { bytes: text.as_bytes(), at: 0 };
-    let boxes = cursor.boxes(limit)?;
-    match cursor.peek() {
-        None if boxes.is_empty() => Err(Reason::Empty),
-        None => Ok(boxes),
-        Some(_) => Err(Reason::Unparsed),
+    let mut boxes = Vec::new();
+    // One list, or several side by side.
+    while cursor.peek().is_some() {
+        if !boxes.is_empty() {
+            _ = cursor.eat(b',') || cursor.eat(b';');
+        }
+        let before = boxes.len();
+        cursor.boxes(&mut boxes, limit)?;
+        // An empty list beside another says two things.
+        if boxes.len() == before {
+            let only = before == 0 && cursor.peek().is_none();
+            return Err(if only { Reason::Empty } else { Reason::Unparsed });
+        }
     }
+    if boxes.is_empty() { Err(Reason::Empty) } else { Ok(boxes) }
 }
+
+/// What stands around a name and around boxes: Qwen2-VL's marks, and those of Qwen-VL and InternVL.
+const MARKS: [([&str; 2], [&str; 2]); 2] = [
+    (["<|object_ref_start|>", "<|object_ref_end|>"], ["<|box_start|>", "<|box_end|>"]),
+    (["<ref>", "</ref>"], ["<box>", "</box>"]),
+];
 
 struct Cursor<'t> {
     bytes: &'t [u8],
@@ -594,20 +642,60 @@ impl Cursor<'_> {
         if self.eat(byte) { Ok(()) } else { Err(Reason::Unparsed) }
     }
 
+    fn eat_text(&mut self, text: &str) -> bool {
+        self.peek();
+        let found = self.bytes[self.at..].starts_with(text.as_bytes());
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// Goes behind the next `end`.
+    fn skip_to(&mut self, end: &str) -> Result<(), Reason> {
+        let found = memchr::memmem::find(&self.bytes[self.at..], end.as_bytes()).ok_or(Reason::Unparsed)?;
+        self.at += found + end.len();
+        Ok(())
+    }
+
+    /// One box, one object, a list of either, or boxes between marks.
+    fn boxes(&mut self, boxes: &mut Vec<(f64, [f64; 4])>, limit: usize) -> Result<(), Reason> {
+        for (name, marks) in MARKS {
+            let named = self.eat_text(name[0]);
+            if named {
+                self.skip_to(name[1])?;
+            }
+            if self.eat_text(marks[0]) {
+                while !self.eat_text(marks[1]) {
+                    self.list(boxes, limit)?;
+                    self.eat(b',');
+                }
+                return Ok(());
+            }
+            if named {
+                return Err(Reason::Unparsed);
+            }
+        }
+        self.list(boxes, limit)
+    }
+
     /// One box, one object, or a list of either.
-    fn boxes(&mut self, limit: usize) -> Result<Vec<(f64, [f64; 4])>, Reason> {
+    fn list(&mut self, boxes: &mut Vec<(f64, [f64; 4])>, limit: usize) -> Result<(), Reason> {
+        let has_room = |boxes: &[_]| if boxes.len() < limit { Ok(()) } else { Err(Reason::TooMany) };
+        has_room(boxes)?;
         if self.peek() == Some(b'{') {
-            return Ok(vec![self.object()?]);
+            boxes.push(self.object()?);
+            return Ok(());
+        }
+        if self.eat(b'(') {
+            boxes.push((0.0, self.corners()?));
+            return Ok(());
         }
         self.expect(b'[')?;
         if !matches!(self.peek(), Some(b'[' | b'{' | b']')) {
-            return Ok(vec![(0.0, self.four()?)]);
+            boxes.push((0.0, self.four()?));
+            return Ok(());
         }
-        let mut boxes = Vec::new();
         while !self.eat(b']') {
-            if boxes.len() == limit {
-                return Err(Reason::TooMany);
-            }
+            has_room(boxes)?;
             if self.eat(b'[') {
                 boxes.push((0.0, self.four()?));
             } else {
@@ -617,7 +705,23 @@ impl Cursor<'_> {
                 return Err(Reason::Unparsed);
             }
         }
-        Ok(boxes)
+        Ok(())
+    }
+
+    /// What follows the bracket of `(x1,y1),(x2,y2)` or `(x1,y1,x2,y2)`.
+    fn corners(&mut self) -> Result<[f64; 4], Reason> {
+        let mut four = [0.0; 4];
+        for (i, value) in four.iter_mut().enumerate() {
+            if i == 2 && self.eat(b')') {
+                self.expect(b',')?;
+                self.expect(b'(')?;
+            } else if i > 0 {
+                self.expect(b',')?;
+            }
+            *value = self.number()?;
+        }
+        self.expect(b')')?;
+        Ok(four)
     }
 
     /// Four numbers and the bracket that closes them.

@@ -1,7 +1,7 @@
 //! One option out of several, by its letter or by its text.
 //!
 //! Read as the option B: `B`, `(B)`, `{B}`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, `\textbf{(B)}\ text`, "the answer is B", and the
-//! text of option B where the options are known and no other has that text. A letter with a text counts only if that is the
+//! text of option B where the options are known and no other has that text, or its value where it is mathematics. A letter with a text counts only if that is the
 //! option's own text (unknown options: if the text names no other letter); with a space between (`B dog`) the options must be known. Several letters are no answer; lower case and
 //! look-alike letters are not letters: a model that is free to vary them learns to.
 
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::{
-    BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
+    BadGold, Example, Gold, Reason, Verdict, Verifier, entry, expression,
     text::{last_line, normalised, unwrapped, without_lead_in},
 };
 use crate::{
@@ -120,7 +120,15 @@ impl Verifier for Choice {
             &["A", "A) 5", "A. a small dog", "(A): 12 cm"],
             &["", "B", "5", "A 5", "A. B. C. D.", "A) or B)", "A. or C"],
         );
-        vec![known, unknown]
+        let mut values = Example::new(
+            Answer::Choice('A'),
+            &["A", "1/2", "0.5", r"\frac12", "A. 1/2", r"$\frac{1}{2}$", r"(A) \dfrac{1}{2}"],
+            &["", "2", "1/3", "A. 2", "B. 1/2", "1/4+1/4", "5 cm", "5"],
+        );
+        values.options = [r"\frac{1}{2}", "2", "5cm", "5m"].map(str::to_owned).to_vec();
+        let mut lengths = Example::new(Answer::Choice('B'), &["5 cm", "B. 5 cm", "5"], &["5 m", "B. 5 m"]);
+        lengths.options = ["3cm", "5cm"].map(str::to_owned).to_vec();
+        vec![known, unknown, values, lengths]
     }
 }
 
@@ -158,7 +166,7 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
         let agrees = match options.get(position(letter)) {
             _ if rest.is_empty() => true,
             _ if options.is_empty() => lone_letters(rest).next().is_none(),
-            Some(option) => normalised(option) == normalised(rest),
+            Some(option) => normalised(option) == normalised(rest) || same_value(option, rest),
             None => false,
         };
         if agrees {
@@ -170,9 +178,29 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     match (same.next(), same.next()) {
         (Some((letter, _)), None) => Ok(letter),
         (Some(_), Some(_)) => Err(Reason::Ambiguous),
+        _ => by_value(text, options),
+    }
+}
+
+/// The one option whose value is that of `text`: `0.5` for `\frac{1}{2}`.
+fn by_value(text: &str, options: &[String]) -> Result<char, Reason> {
+    let mut same = ('A'..='Z').zip(options).filter(|(_, option)| same_value(option, text));
+    match (same.next(), same.next()) {
+        (Some((letter, _)), None) => Ok(letter),
+        (Some(_), Some(_)) => Err(Reason::Ambiguous),
         _ if lone_letters(text).nth(1).is_some() => Err(Reason::Ambiguous),
         _ => Err(Reason::Unparsed),
     }
+}
+
+/// Longest option that is compared by its value, in bytes.
+const MAX_VALUE: usize = 100;
+
+/// Whether an option with a number in it and a text are the same expression.
+fn same_value(option: &str, text: &str) -> bool {
+    let mathematical =
+        |text: &str| text.len() <= MAX_VALUE && text.contains(|c: char| c.is_ascii_digit() || c == '\\');
+    mathematical(option) && mathematical(text) && expression::same(option, text)
 }
 
 /// Without LaTeX around the letter and the space behind it: `\textbf{(C)}\ 7` is `(C) 7`.

@@ -19,6 +19,7 @@ use super::{
     math::{
         compare::{Outcome, ROUNDED, compare},
         flaw::flaw,
+        naming::named_value,
         read::read,
     },
     number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, without_name},
@@ -54,33 +55,9 @@ impl Named for Expression {
     }
 }
 
-impl Verifier for Expression {
-    fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
-        let text = stated(gold_text(gold)?);
-        if notation(text).is_empty() {
-            return Err(BadGold::Empty);
-        }
-        if is_missing(gold_text(gold)?) {
-            return Err(BadGold::Missing(text.to_owned()));
-        }
-        malformed(text, self.reading).map_or(Ok(()), |what| Err(BadGold::Unreadable(what)))
-    }
-
-    fn score(&self, gold: &Gold, answer: &str) -> Verdict {
-        let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
-        // One that is longer is right only where it is the gold to the letter.
-        if answer.len() > MAX_ANSWER {
-            let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
-            return if same {
-                Verdict::all_or_nothing(true, answer.trim())
-            } else {
-                Verdict::zero(Reason::Unparsed)
-            };
-        }
-        if is_missing(gold) {
-            return Verdict::zero(Reason::BadGold);
-        }
-        let (gold, answer) = (stated(gold), stated(answer));
+impl Expression {
+    /// The verdict on two texts without what announces them.
+    fn compared(&self, gold: &str, answer: &str) -> Verdict {
         let written = notation(answer);
         if written.is_empty() {
             return Verdict::zero(Reason::Empty);
@@ -130,6 +107,55 @@ impl Verifier for Expression {
                 extracted: Some(written.chars().take(MAX_EXTRACTED).collect()),
             },
         }
+    }
+}
+
+impl Verifier for Expression {
+    fn accepts(&self, gold: &Gold) -> Result<(), BadGold> {
+        let text = stated(gold_text(gold)?);
+        if notation(text).is_empty() {
+            return Err(BadGold::Empty);
+        }
+        if is_missing(gold_text(gold)?) {
+            return Err(BadGold::Missing(text.to_owned()));
+        }
+        malformed(text, self.reading).map_or(Ok(()), |what| Err(BadGold::Unreadable(what)))
+    }
+
+    fn score(&self, gold: &Gold, answer: &str) -> Verdict {
+        let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
+        // One that is longer is right only where it is the gold to the letter.
+        if answer.len() > MAX_ANSWER {
+            let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
+            return if same {
+                Verdict::all_or_nothing(true, answer.trim())
+            } else {
+                Verdict::zero(Reason::Unparsed)
+            };
+        }
+        if is_missing(gold) {
+            return Verdict::zero(Reason::BadGold);
+        }
+        let (gold, answer) = (stated(gold), stated(answer));
+        let verdict = self.compared(gold, answer);
+        if verdict.score == 1.0 {
+            return verdict;
+        }
+        // Only what is wrong as it stands is looked at behind the names.
+        let (wanted, given) = (named_value(gold), named_value(answer));
+        let agree = match (&wanted, &given) {
+            (Some((wanted, _)), Some((given, _))) => wanted == given,
+            (Some(_), None) => !answer.contains('='),
+            (None, Some(_)) => !gold.contains('='),
+            (None, None) => false,
+        };
+        if !agree {
+            return verdict;
+        }
+        let wanted = wanted.map_or(gold, |(_, value)| stated(value));
+        let given = given.map_or(answer, |(_, value)| stated(value));
+        let behind = self.compared(wanted, given);
+        if behind.score == 1.0 { behind } else { verdict }
     }
 
     fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
@@ -186,6 +212,13 @@ impl Verifier for Expression {
             ),
         ]
     }
+}
+
+/// Whether two short texts are the same expression.
+pub(super) fn same(gold: &str, answer: &str) -> bool {
+    let verifier = Expression { reading: Reading::default() };
+    let gold = Answer::Expression(gold.to_owned());
+    verifier.score(&Gold { answer: &gold, options: &[], picture_size: None }, answer).score == 1.0
 }
 
 fn gold_text<'a>(gold: &Gold<'a>) -> Result<&'a str, BadGold> {
@@ -329,6 +362,7 @@ fn malformed(gold: &str, reading: Reading) -> Option<String> {
         .or_else(|| flaw(gold))
         .or_else(nothing)
         .filter(|_| value(gold, reading).is_none() && read(&readable(gold)).is_none())
+        .filter(|_| named_value(gold).is_none_or(|(_, value)| malformed(value, reading).is_some()))
 }
 
 /// Text without the unit that a text command holds at its end: `\frac{1}{2}\text{ cm}^2`.
@@ -747,6 +781,24 @@ mod tests {
         check("x<1 or x>2", r"y<1 \text{ or } y>2", false);
         check(r"(-\infty,1)\cup(2,\infty)", r"x<1 \text{ or } x>2", false);
         check("A=3", "Area = 3", true);
+        check("5", "f(2)=5", true);
+        check("f(2)=5", "5", true);
+        check("f(2)=5", "f(3)=5", false);
+        check("f(2)=5", "x=5", false);
+        check("x=5", "f(2)=5", false);
+        check("f(2)=5", "f(2)=2+3", false);
+        check("f(2)=5", "f ( 2 ) = 5.0", true);
+        check(r"\frac{1}{4}", "P(X=2)=1/4", true);
+        check("P(X=2)=1/4", "P(X=2)=0.25", true);
+        check("P(X=2)=1/4", "P(X=1)=0.25", false);
+        check("2x", "f'(x)=2x", true);
+        check("f'(x)=2x", "f(x)=2x", false);
+        check(r"y'=2x", r"\frac{dy}{dx}=2x", false);
+        check("2x", r"\frac{dy}{dx}=2x", true);
+        check("5", "|AB|=5", true);
+        check("|AB|=5", "|BC|=5", false);
+        check("3", "|x|=3", false);
+        check("x(x+1)=0", "x^2+x=0", true);
         check("10", "Answer: 10", true);
         check("10", r"{\bf 10}", true);
         check("10", r"\textcolor{red}{10}", true);

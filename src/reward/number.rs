@@ -5,7 +5,7 @@
 //! `text` takes off. Not read, so worth 0: sums, ranges, "3 or 4", sentences, `4 = 3`, digits outside ASCII.
 //!
 //! Without a tolerance a number is right when it differs by at most 10⁻¹² of the gold: room for the rounding of golds that
-//! were computed, for nothing a person would write. `tolerance = 0.05` is ChartQA's relaxed accuracy (arXiv:2203.10244) with
+//! were computed, for nothing a person would write; whole numbers agree to the last digit. `tolerance = 0.05` is ChartQA's relaxed accuracy (arXiv:2203.10244) with
 //! its oddities: a year 60 off is right, and a gold of 0 must be met exactly. `percent = "hundredth"` is its reading of
 //! `7%`. Departures: separators, currency and units are understood, and `0.0` is 0 (the harnesses compare the text there).
 
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::{
     BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
+    math::naming::named_value,
     text::{begins, last_line, unwrapped, without_lead_in},
 };
 use crate::{
@@ -94,7 +95,8 @@ impl Verifier for Number {
         match read(answer, self.reading) {
             Ok(number) => {
                 let close = (number - right).abs() <= self.tolerance.max(ROUNDING) * right.abs();
-                Verdict::all_or_nothing(number == right || close, &number.to_string())
+                let same = close && (self.tolerance > 0.0 || same_whole(right, number, answer));
+                Verdict::all_or_nothing(same, &number.to_string())
             }
             Err(reason) => Verdict::zero(reason),
         }
@@ -243,9 +245,36 @@ fn right_number(gold: &Gold) -> Result<f64, BadGold> {
     }
 }
 
+/// From here on `f64` does not hold every whole number.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whether two numbers that agree up to rounding are the same where both are whole: to the last digit.
+fn same_whole(right: f64, number: f64, answer: &str) -> bool {
+    if right.fract() != 0.0 || number.fract() != 0.0 {
+        return true;
+    }
+    if right.abs() < EXACT {
+        return number == right;
+    }
+    let mut scan = Scan { rest: stated(answer) };
+    scan.sign_and_currency(Units::Ignore);
+    // Digits that were counted one by one; a power of ten or a fraction was rounded like the gold.
+    let whole = scan.decimal().filter(|decimal| decimal.plain && scan.rest.trim().is_empty());
+    whole.is_none_or(|decimal| {
+        let digits = decimal.digits.trim_start_matches('0');
+        [right.abs().to_string(), (right.abs() as i128).to_string()].iter().any(|gold| gold == digits)
+    })
+}
+
+/// The text of a number without what announces, names and wraps it.
+fn stated(text: &str) -> &str {
+    let text = without_lead_in(unwrapped(text));
+    without_name(bare(named_value(text).map_or(text, |(_, value)| value)))
+}
+
 /// The one finite number that `text` states.
 fn read(text: &str, reading: Reading) -> Result<f64, Reason> {
-    let text = without_name(bare(without_lead_in(unwrapped(text))));
+    let text = stated(text);
     if text.is_empty() {
         return Err(Reason::Empty);
     }
@@ -271,10 +300,17 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
     } else if let Some(value) = scan.vulgar() {
         value
     } else {
-        let decimal = scan.decimal()?;
+        let mut decimal = scan.decimal()?;
         let value = decimal.value()?;
         let mixed = Scan { rest: scan.rest }.proper_fraction();
         if !decimal.plain {
+            // `12.3 billion` is rounded once.
+            let mut ahead = scan;
+            if let Some((scale, _)) = ahead.scale(reading).filter(|(scale, _)| *scale > 1.0) {
+                decimal.exponent += scale.log10().round() as i64;
+                let value = decimal.value()?;
+                return Some(if negative { -value } else { value });
+            }
             value
         } else if let Some(fraction) = scan.vulgar() {
             value + fraction
@@ -728,6 +764,27 @@ mod tests {
         check(&exact, 3e6, "3 million", 1.0);
         check(&exact, 42.0, "042", 1.0);
         check(&exact, 15.0, "7+8", 0.0);
+        check(&exact, 5.0, "f(2) = 5", 1.0);
+        check(&exact, 0.25, "P(X=2)=1/4", 1.0);
+        check(&exact, 5.0, "|AB|=5", 1.0);
+    }
+
+    #[test]
+    fn whole_numbers_agree_to_the_last_digit() {
+        let exact = Number { tolerance: 0.0, reading: Reading::default() };
+        check(&exact, 1_234_567_890_123.0, "1234567890123", 1.0);
+        check(&exact, 1_234_567_890_123.0, "1,234,567,890,124", 0.0);
+        check(&exact, 1e18, "1000000000000000000", 1.0);
+        check(&exact, 1e18, "1000000000000000001", 0.0);
+        check(&exact, -1e18, "-1e18", 1.0);
+        check(&exact, 6.02e23, r"6.02\times10^{23}", 1.0);
+        check(&exact, 6.02e23, "602000000000000000000000", 1.0);
+        check(&exact, 6.02e23, "602000000000000000000001", 0.0);
+        for (number, text) in
+            [(12_300_000_000.0, "12.3 billion"), (9_007_100_000_000_001.0, "9007.100000000001 trillion")]
+        {
+            check(&exact, number, text, 1.0);
+        }
     }
 
     #[test]

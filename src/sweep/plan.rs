@@ -309,8 +309,14 @@ impl Plan {
         if design.replicates == 0 && !design.named.is_empty() {
             return wrong("it is 0: no mixture of a family would run".to_owned(), "design", "replicates");
         }
-        if design.replicates > 1000 || design.centre_replicates > 1000 || design.space_filling > 10_000 {
-            return wrong("it asks for more than ten thousand runs".to_owned(), "design", "replicates");
+        for (key, number, most) in [
+            ("replicates", design.replicates as u64, 1000),
+            ("centre_replicates", design.centre_replicates as u64, 1000),
+            ("space_filling", design.space_filling as u64, 10_000),
+        ] {
+            if number > most {
+                return wrong(format!("{number} are more than {most}"), "design", key);
+            }
         }
         let Objective { weights, worst_of, guardrails, .. } = &self.objective;
         if let Some(name) = weights.keys().chain(worst_of).find(|name| !self.benchmarks.contains(name)) {

@@ -226,6 +226,21 @@ impl Joined {
         Ok(Self { datasets: names, ids, id_column, shares, targets, n_questions, left_out, hash })
     }
 
+    /// Leaves out targets that are the same in all runs: nothing orders mixtures by them.
+    pub(in crate::cli) fn drop_constant_targets(&mut self, printer: &Printer) -> Result<()> {
+        let all = std::mem::take(&mut self.targets).into_iter().zip(std::mem::take(&mut self.n_questions));
+        let (same, differing) =
+            all.partition::<Vec<_>, _>(|((_, scores), _)| scores.iter().all(|score| *score == scores[0]));
+        (self.targets, self.n_questions) = differing.into_iter().unzip();
+        for ((name, _), _) in same {
+            printer.note(format!("note: `{name}` is the same in all runs, and left out"));
+        }
+        if self.targets.is_empty() {
+            return Err(Error::input("every score is the same in all runs").at("option `--scores`"));
+        }
+        Ok(())
+    }
+
     /// Every target's runs. Where the number of questions is known and no mixture was repeated, with the variance of so
     /// many answers; repetitions tell the noise themselves, as all runs answer the same questions.
     pub(in crate::cli) fn observations(&self) -> Vec<Vec<Observation>> {
@@ -495,6 +510,7 @@ fn propose(
         optimizer: args.optimizer()?.as_ref(),
         n_permutations: PERMUTATIONS,
         next: (args.by.into(), usize::from(args.next)),
+        pending: Vec::new(),
         seed: 0,
     })?;
     if !args.pareto.is_empty() {

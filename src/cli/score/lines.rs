@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::framing::Request;
+use super::{super::printer::visible, framing::Request};
 use crate::{
     reward::{
         BadGold, Gold, Part, Reason, Region, Reward,
@@ -259,10 +259,15 @@ fn gold(kind: &str, value: &Value) -> Result<Answer, String> {
             _ => wrong("letter"),
         },
         "number" => {
-            let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
-            number
-                .filter(|number| number.is_finite())
-                .map_or_else(|| wrong("finite number"), |n| Ok(Answer::Number(n)))
+            let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
+            let number = value.as_f64().or_else(|| text.parse().ok());
+            let number = number.or_else(|| crate::data::parse_number(&text));
+            number.and_then(|number| Answer::exact_number(number, &text)).ok_or_else(|| {
+                let given: String = text.chars().take(40).collect();
+                format!(
+                    "the gold `{given}` is no finite number that 64 bits hold: write it in digits, or give it the type `expression`"
+                )
+            })
         }
         "text" => match value {
             Value::String(text) => Ok(Answer::Text(vec![text.clone()])),
@@ -320,7 +325,7 @@ pub(crate) fn kinds(verifier: &toml::Value) -> Vec<&'static str> {
 /// An answer as people read it.
 pub(crate) fn explained(line: u64, answered: &Answered) -> Vec<String> {
     let shown = |text: &Option<String>| {
-        text.as_ref().map_or("nothing".to_owned(), |t| format!("`{}`", t.escape_debug()))
+        text.as_ref().map_or("nothing".to_owned(), |text| format!("`{}`", visible(text)))
     };
     match answered {
         Answered::Strict {

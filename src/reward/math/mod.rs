@@ -10,6 +10,7 @@ pub(crate) mod compare;
 pub(crate) mod flaw;
 pub(crate) mod form;
 pub(crate) mod interval;
+pub(super) mod naming;
 pub(crate) mod read;
 pub(crate) mod sets;
 

@@ -565,7 +565,24 @@ impl Reader {
         })
     }
 
+    /// A number with nothing beside it, which the members of most lists are: without the way through all operators.
+    fn lone_number(&mut self) -> Option<Expr> {
+        let ends = match self.lexed.tokens.get(self.at + 1) {
+            None | Some(Token::NextRow | Token::End) => true,
+            Some(Token::Sign(sign)) => matches!(sign, ',' | ';' | ')' | ']' | '}' | '⦄' | '&'),
+            Some(_) => false,
+        };
+        let token =
+            self.lexed.tokens.get_mut(self.at).filter(|token| ends && matches!(token, Token::Number(..)))?;
+        let Token::Number(value, point, _) = std::mem::replace(token, Token::End) else { return None };
+        self.at += 1;
+        Some(if point { Expr::Decimal(value) } else { Expr::Number(value) })
+    }
+
     fn relation(&mut self) -> Option<Expr> {
+        if let Some(number) = self.lone_number() {
+            return Some(number);
+        }
         self.deeper(|this| {
             let mut sides = vec![this.union()?];
             let mut signs = Vec::new();
@@ -980,15 +997,15 @@ impl Reader {
     }
 
     fn matrix(&mut self) -> Option<Expr> {
-        let mut rows = vec![vec![self.sum()?]];
+        let mut rows = vec![vec![self.cell()?]];
         loop {
             if self.eat('&') {
-                let cell = self.sum()?;
+                let cell = self.cell()?;
                 rows.last_mut()?.push(cell);
             } else if self.peek() == Some(&Token::NextRow) {
                 self.at += 1;
                 if self.peek() != Some(&Token::End) {
-                    rows.push(vec![self.sum()?]);
+                    rows.push(vec![self.cell()?]);
                 }
             } else if self.peek() == Some(&Token::End) {
                 self.at += 1;
@@ -998,6 +1015,10 @@ impl Reader {
                 return None;
             }
         }
+    }
+
+    fn cell(&mut self) -> Option<Expr> {
+        self.lone_number().or_else(|| self.sum())
     }
 
     fn function(&mut self, name: &'static str) -> Option<Expr> {
