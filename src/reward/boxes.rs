@@ -22,7 +22,10 @@
 
 use serde::Deserialize;
 
-use super::{BadGold, Example, Gold, Reason, Verdict, Verifier, entry, text::unwrapped};
+use super::{
+    BadGold, Example, Gold, Reason, Verdict, Verifier, entry,
+    text::{unwrapped, without_lead_in},
+};
 use crate::{
     registry::{BuildError, Entry, Named},
     sample::{Answer, Rect},
@@ -510,6 +513,12 @@ impl Verifier for Boxes {
                 halves(second)
             ),
             format!("({}),({})", halves(first), halves(second)),
+            format!("[{first}] and [{second}]."),
+            format!("The answer is [[{first}], [{second}]]."),
+            format!("[[{first}], [{second}]]<|im_end|>"),
+            format!(
+                r#"[{{"bbox_2d": [{first}], "label": "a \"cat\"", "point_2d": [1, 2]}}, {{"bbox_2d": [[{second}]], "label": null}}]"#
+            ),
         ];
         let wrong = [
             "",
@@ -580,7 +589,12 @@ fn giou(a: &Rect, b: &Rect) -> f64 {
 
 /// The text inside a code fence with or without a language, else the text.
 fn unfenced(text: &str) -> &str {
-    let text = text.trim();
+    // A token that ends what a model writes, a sentence around the boxes.
+    let text = ["<|im_end|>", "<|endoftext|>"]
+        .iter()
+        .fold(text.trim(), |text, end| text.strip_suffix(end).unwrap_or(text));
+    let text = without_lead_in(text).trim();
+    let text = text.strip_suffix('.').unwrap_or(text).trim_end();
     match text.strip_prefix("```").and_then(|t| t.strip_suffix("```")) {
         Some(inside) => inside.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).trim(),
         None => unwrapped_boxes(text),
@@ -600,6 +614,7 @@ fn parse(text: &str, limit: usize) -> Result<Vec<(f64, [f64; 4])>, Reason> {
     while cursor.peek().is_some() {
         if !boxes.is_empty() {
             _ = cursor.eat(b',') || cursor.eat(b';');
+            cursor.eat_text("and");
         }
         let before = boxes.len();
         cursor.boxes(&mut boxes, limit)?;
@@ -749,11 +764,15 @@ impl Cursor<'_> {
             match key.as_slice() {
                 b"position" | b"bbox_2d" | b"bbox" | b"box" if four.is_none() => {
                     self.expect(b'[')?;
+                    let nested = self.eat(b'[');
                     four = Some(self.four()?);
+                    if nested {
+                        self.expect(b']')?;
+                    }
                 }
                 b"confidence" | b"score" => confidence = self.number()?,
-                b"label" => _ = self.string()?,
-                _ => return Err(Reason::Unparsed),
+                // What else is said of a box.
+                _ => self.skip_value()?,
             }
             if !self.eat(b',') && self.peek() != Some(b'}') {
                 return Err(Reason::Unparsed);
@@ -762,10 +781,40 @@ impl Cursor<'_> {
         four.map(|four| (confidence, four)).ok_or(Reason::Unparsed)
     }
 
+    /// Passes over a text, a number, a word or a flat list of these.
+    fn skip_value(&mut self) -> Result<(), Reason> {
+        let list = self.eat(b'[');
+        loop {
+            match self.peek().ok_or(Reason::Unparsed)? {
+                b']' if list => return self.expect(b']'),
+                b'"' | b'\'' => _ = self.string()?,
+                b'0'..=b'9' | b'-' | b'.' => _ = self.number()?,
+                _ if ["null", "true", "false", "None", "True", "False"]
+                    .iter()
+                    .any(|word| self.eat_text(word)) =>
+                {
+                    ()
+                }
+                _ => return Err(Reason::Unparsed),
+            }
+            if !list {
+                return Ok(());
+            }
+            self.eat(b',');
+        }
+    }
+
+    /// A text in quotes; a backslash keeps a quote from ending it.
     fn string(&mut self) -> Result<&[u8], Reason> {
         let quote = self.peek().filter(|b| matches!(b, b'"' | b'\'')).ok_or(Reason::Unparsed)?;
         let start = self.at + 1;
-        let length = self.bytes[start..].iter().position(|b| *b == quote).ok_or(Reason::Unparsed)?;
+        let mut escaped = false;
+        let ends = |b: &u8| {
+            let ends = *b == quote && !escaped;
+            escaped = *b == b'\\' && !escaped;
+            ends
+        };
+        let length = self.bytes[start..].iter().position(ends).ok_or(Reason::Unparsed)?;
         self.at = start + length + 1;
         Ok(&self.bytes[start..start + length])
     }

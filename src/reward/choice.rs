@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{
     BadGold, Example, Gold, Reason, Verdict, Verifier, entry, expression,
+    format::denied,
     text::{last_line, normalised, unwrapped, without_lead_in},
 };
 use crate::{
@@ -88,6 +89,20 @@ impl Verifier for Choice {
                 "B - dog",
                 "B dog",
                 "The correct option is B: dog",
+                "**B.** dog",
+                "**B**. dog",
+                "**(B)** dog",
+                "**B:** dog",
+                "**Answer:** B",
+                "Answer: **B**",
+                "**Answer: B**",
+                "The correct answer is **B. dog**.",
+                "Therefore, the answer is B.",
+                "So the answer is B",
+                "Option: B",
+                "B is the correct answer",
+                r"\text{B}. dog",
+                "B\ndog",
             ],
             &[
                 "",
@@ -118,8 +133,24 @@ impl Verifier for Choice {
         let unknown = Example::new(
             Answer::Choice('A'),
             &["A", "A) 5", "A. a small dog", "(A): 12 cm"],
-            &["", "B", "5", "A 5", "A. B. C. D.", "A) or B)", "A. or C"],
+            &[
+                "",
+                "B",
+                "5",
+                "A 5",
+                "A. B. C. D.",
+                "A) or B)",
+                "A. or C",
+                "A) not the answer",
+                "A. is wrong",
+                "(A) is false",
+                "A) incorrect",
+                "A is not the correct answer",
+            ],
         );
+        let mut blood =
+            Example::new(Answer::Choice('C'), &["C", "O", "C. O", "(C) O"], &["AB", "D", "N", "A. O"]);
+        blood.options = ["A", "B", "O", "AB"].map(str::to_owned).to_vec();
         let mut values = Example::new(
             Answer::Choice('A'),
             &["A", "1/2", "0.5", r"\frac12", "A. 1/2", r"$\frac{1}{2}$", r"(A) \dfrac{1}{2}"],
@@ -128,7 +159,7 @@ impl Verifier for Choice {
         values.options = [r"\frac{1}{2}", "2", "5cm", "5m"].map(str::to_owned).to_vec();
         let mut lengths = Example::new(Answer::Choice('B'), &["5 cm", "B. 5 cm", "5"], &["5 m", "B. 5 m"]);
         lengths.options = ["3cm", "5cm"].map(str::to_owned).to_vec();
-        vec![known, unknown, values, lengths]
+        vec![known, unknown, values, lengths, blood]
     }
 }
 
@@ -164,8 +195,10 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     }
     if let Some((letter, rest)) = label(text).or_else(|| spaced_label(text, options)) {
         let agrees = match options.get(position(letter)) {
+            // `O` of the options A, B, O, AB is a text.
+            None if !options.is_empty() => false,
             _ if rest.is_empty() => true,
-            _ if options.is_empty() => lone_letters(rest).next().is_none(),
+            _ if options.is_empty() => lone_letters(rest).next().is_none() && !denied("", rest),
             Some(option) => normalised(option) == normalised(rest) || same_value(option, rest),
             None => false,
         };
@@ -198,21 +231,28 @@ const MAX_VALUE: usize = 100;
 
 /// Whether an option with a number in it and a text are the same expression.
 fn same_value(option: &str, text: &str) -> bool {
+    // `H2O` for `H_2O`.
+    let letters = |text: &str| text.chars().filter(|c| !"_{}$ ".contains(*c)).collect::<String>();
+    if option.len() <= MAX_VALUE && option.contains('_') && letters(option) == letters(text) {
+        return true;
+    }
     let mathematical =
         |text: &str| text.len() <= MAX_VALUE && text.contains(|c: char| c.is_ascii_digit() || c == '\\');
     mathematical(option) && mathematical(text) && expression::same(option, text)
 }
 
-/// Without LaTeX around the letter and the space behind it: `\textbf{(C)}\ 7` is `(C) 7`.
+/// Without marks around the letter and the space behind it: `\textbf{(C)}\ 7` is `(C) 7`, and `**C.** 7` is `C. 7`.
 fn spelled_out(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\\', '~']) {
+    if !text.contains(['\\', '~', '*', '\n']) {
         return Cow::Borrowed(text);
     }
-    let spaces = [r"\ ", r"\,", r"\;", r"\quad", "~"];
+    let spaces = [r"\ ", r"\,", r"\;", r"\quad", "~", "\n"];
     let plain = spaces.iter().fold(text.to_owned(), |text, space| text.replace(space, " "));
+    let plain = plain.replace("**", "");
     let set = |open: &str| {
         let (inside, after) = plain.strip_prefix(open)?.split_once('}')?;
-        Some(format!("{} {}", inside.trim(), after.trim_start()))
+        let space = if after.starts_with(['.', ')', ':']) { "" } else { " " };
+        Some(format!("{}{space}{}", inside.trim(), after.trim_start()))
     };
     let set = [r"\textbf{", r"\text{", r"\mathbf{", r"\mathrm{"].into_iter().find_map(set);
     Cow::Owned(set.unwrap_or(plain))

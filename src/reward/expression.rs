@@ -12,6 +12,8 @@
 //! of a number (`\sqrt{9}`, `2^{10}`). Wrong by decision: `\approx 3` for 3 (a hedge), `a:b` for the fraction, a tuple for a column
 //! vector, an inequality where an interval was asked for.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{
@@ -22,7 +24,7 @@ use super::{
         naming::named_value,
         read::read,
     },
-    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, without_name},
+    number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, tidied},
     text::{begins, is_missing, unwrapped, without_lead_in},
 };
 use crate::{
@@ -78,7 +80,7 @@ impl Expression {
             && let Some((given, given_unit)) = value(answer, self.reading)
         {
             let near = || (gold.contains('.') || answer.contains('.')) && right.nearly(given);
-            let right = (right == given || near()) && same_unit(unit, given_unit) && same_name(gold, answer);
+            let right = (right == given || near()) && same_unit(unit, given_unit);
             return Verdict::all_or_nothing(right, &written);
         }
         let ((gold, unit), (answer, given_unit)) = (without_unit(gold), without_unit(answer));
@@ -136,15 +138,16 @@ impl Verifier for Expression {
         if is_missing(gold) {
             return Verdict::zero(Reason::BadGold);
         }
-        let (gold, answer) = (stated(gold), stated(answer));
+        let (gold, answer) = (in_degrees(stated(gold)), in_degrees(stated(answer)));
+        let (gold, answer) = (gold.as_ref(), answer.as_ref());
         let verdict = self.compared(gold, answer);
         if verdict.score == 1.0 {
             return verdict;
         }
         // Only what is wrong as it stands is looked at behind the names.
-        let (wanted, given) = (named_value(gold), named_value(answer));
+        let (wanted, given) = (named_value(bare(gold)), named_value(bare(answer)));
         let agree = match (&wanted, &given) {
-            (Some((wanted, _)), Some((given, _))) => wanted == given,
+            (Some((wanted, _)), Some((given, _))) => wanted.agrees(given),
             (Some(_), None) => !answer.contains('='),
             (None, Some(_)) => !gold.contains('='),
             (None, None) => false,
@@ -280,7 +283,8 @@ impl Value {
         let f64 =
             |v: Self| v.num as f64 / v.den as f64 * (v.root as f64).sqrt() * std::f64::consts::PI.powi(v.pi);
         let (a, b) = (f64(self), f64(other));
-        !whole(self) && !whole(other) && (a - b).abs() <= ROUNDED * a.abs().min(1.0)
+        // Beyond, `f64` does not hold six digits after the point.
+        !whole(self) && !whole(other) && a.abs() < 1e9 && (a - b).abs() <= ROUNDED * a.abs().min(1.0)
     }
 
     /// A positive integer, and what kind of number wrote it does not matter.
@@ -312,6 +316,13 @@ fn square_factors(n: i128) -> Option<(i128, i128)> {
     Some((outside, root))
 }
 
+/// The text with degrees in one notation: `45^o` is no power.
+fn in_degrees(text: &str) -> Cow<'_, str> {
+    let power = text.find("^o").or_else(|| text.find("^{o}")).or_else(|| text.find(r"^{\text{o}}"));
+    let of_number = power.is_some_and(|at| text[..at].ends_with(|c: char| c.is_ascii_digit()));
+    if of_number || text.contains(['º', '˚']) { tidied(text) } else { Cow::Borrowed(text) }
+}
+
 /// The text without what announces it.
 fn stated(text: &str) -> &str {
     without_lead_in(unwrapped(text))
@@ -322,35 +333,6 @@ fn readable(text: &str) -> String {
     let text = unwrapped(text);
     let text = unwrapped(text.strip_suffix('.').unwrap_or(text));
     if text.contains('$') { text.replace("\\$", "").replace('$', "") } else { text.to_owned() }
-}
-
-/// Whether the names before the equals signs do not contradict each other: `x = 3` is not `y = 3`, `AB = 3` is `BA = 3` and not
-/// `CD = 3`. Words may say the same thing.
-fn same_name(gold: &str, answer: &str) -> bool {
-    match (name(gold), name(answer)) {
-        (Some(a), Some(b)) => a == b,
-        _ => true,
-    }
-}
-
-/// The mathematical name before an equals sign: a letter in any case, with an index or without, a command, points in capitals.
-fn name(text: &str) -> Option<String> {
-    let name = unwrapped(text).split_once('=')?.0;
-    let plain = name.replace("\\angle", "").replace("\\triangle", "");
-    let plain: String = plain.chars().filter(|c| !c.is_whitespace() && !matches!(c, '{' | '}')).collect();
-    let command = plain.strip_prefix('\\');
-    let (stem, index) = plain.split_once('_').unwrap_or((&plain, ""));
-    let letters = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic());
-    if stem.len() == 1 && letters(stem) || command.is_some_and(letters) {
-        return Some(format!("{}_{index}", stem.to_ascii_lowercase()));
-    }
-    if (2..=5).contains(&plain.len()) && plain.bytes().all(|b| b.is_ascii_uppercase()) {
-        // A line or a triangle has no first point.
-        let mut points = plain.into_bytes();
-        points.sort_unstable();
-        return String::from_utf8(points).ok();
-    }
-    None
 }
 
 /// Why a gold is neither mathematics that can be read nor words.
@@ -465,8 +447,7 @@ fn value(text: &str, reading: Reading) -> Option<(Value, &str)> {
     if inside.len() < unwrapped(text).len() && inside.contains(',') {
         return None;
     }
-    let text = without_name(inside);
-    let mut scan = Scan { rest: text };
+    let mut scan = Scan { rest: inside };
     let (negative, currency) = scan.sign_and_currency(reading.units)?;
     let mut value = if let Some(fraction) = fraction(&mut scan) {
         match product(&mut scan, true) {
@@ -799,6 +780,38 @@ mod tests {
         check("|AB|=5", "|BC|=5", false);
         check("3", "|x|=3", false);
         check("x(x+1)=0", "x^2+x=0", true);
+        check("(x+1)^{25}", "(1+x)^{25}", true);
+        check("1-(1-p)^{50}", "-(1-p)^{50}+1", true);
+        check("(x+1)^{25}", "(1-x)^{25}", false);
+        check(r"2k\pi+\frac{\pi}{3}, k\in\mathbb{Z}", r"x=\frac{\pi}{3}+2k\pi,\ k\in\mathbb{Z}", true);
+        check(r"2k\pi+\frac{\pi}{3}, k\in\mathbb{Z}", r"x=\frac{\pi}{4}+2k\pi,\ k\in\mathbb{Z}", false);
+        check("5", "not=5", false);
+        check("5", r"x\not=5", false);
+        check(r"x\ne 5", r"x\not=5", true);
+        check(r"x\not=5", "x=5", false);
+        check("5", r"x\ne y=5", false);
+        check("5", r"x \in 5", false);
+        check("5", r"\ln x=5", false);
+        check("204", "m+n=204", true);
+        check(r"\frac35", r"\sin A=\frac35", true);
+        check(r"\sin\theta=\frac35", r"\cos\theta=\frac35", false);
+        check(r"\angle ABC=30^\circ", r"\angle BAC=30^\circ", false);
+        check(r"\angle ABC=30^\circ", r"\angle CBA=30^\circ", true);
+        check("mean=3", "median=3", false);
+        check("|AB|=5", r"\overline{AB}=5", true);
+        check("AB=3, BC=4", "CB=4,BA=3", true);
+        check("AB=3, BC=4", "CB=3,BA=4", false);
+        check(r"\vec{AB}=(1,2)", r"\overrightarrow{AB}=(1,2)", true);
+        check(r"\vec{a}", r"\vec a", true);
+        check(r"\langle 1,2\rangle", "(1,2)", true);
+        check(r"\frac12+\frac{\sqrt3}{2}i", "1/2+√3/2 i", true);
+        check(r"\frac12bh", "1/2 bh", true);
+        check(r"\frac{1}{2x}", "1/2x", false);
+        check(r"45^\circ", "45^o", true);
+        check(r"45^\circ", "45º", true);
+        check(r"\$32,\!348", "32348 dollars", true);
+        check(r"\frac{10^{20}+1}{2}", "50000000000000000000.9", false);
+        check(r"\frac{10^{20}+1}{2}", "50000000000000000000.5", true);
         check("10", "Answer: 10", true);
         check("10", r"{\bf 10}", true);
         check("10", r"\textcolor{red}{10}", true);

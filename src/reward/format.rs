@@ -6,7 +6,7 @@
 
 mod denial;
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::denial::denied;
 use super::{
     BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, around, entry,
-    text::{last_line, without_lead_in},
+    text::{ANNOUNCEMENTS, end_of, last_line, without_lead_in},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -244,15 +244,27 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
         }
         let inside = completion[open + TAGS[2].len()..close].trim();
         full(inside)?;
-        // A box inside the tags is the answer where nothing beside it says otherwise: `4 or \boxed{3}`.
+        if denied("", &completion[close + TAGS[3].len()..]) {
+            return Err(Reason::Denied);
+        }
+        // A box inside the tags is the answer where nothing beside it says otherwise; else what stands there is, with the box
+        // as the frame that it is (`unboxed`): `x = \boxed{3}`, `4 or \boxed{3}`.
         return match last_box(inside)? {
             Some((boxed, beside)) if only_announces(beside) => Ok((boxed, Region::AnswerTag)),
-            Some(_) => Err(Reason::Ambiguous),
-            None => Ok((inside, Region::AnswerTag)),
+            Some(_) if boxes(inside).count() > 1 => Err(Reason::Ambiguous),
+            _ => Ok((inside, Region::AnswerTag)),
         };
     }
     if let Some((boxed, [before, after])) = last_box(body)? {
-        return if denied(before, after) { Err(Reason::Denied) } else { Ok((boxed, Region::Box)) };
+        if denied(before, after) || denial::revised(after) {
+            return Err(Reason::Denied);
+        }
+        let other = announced_after(after).is_some_and(|other| !other.contains(boxed));
+        return if other || is_part(before, after) {
+            Err(Reason::Ambiguous)
+        } else {
+            Ok((boxed, Region::Box))
+        };
     }
     let body = body.trim();
     full(body)?;
@@ -260,12 +272,135 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
     let announced = last_line(line);
     if announced.len() < line.len() {
         let before = around(line, announced).map_or("", |(before, _)| before);
-        return if denied(before, "") { Err(Reason::Denied) } else { Ok((announced, Region::Announced)) };
+        return if denied(before, "") {
+            Err(Reason::Denied)
+        } else if two_announced(before, announced) {
+            Err(Reason::Ambiguous)
+        } else {
+            Ok((announced, Region::Announced))
+        };
+    }
+    // "Answer:" on a line of its own.
+    let above = body[..body.len() - line.len()].trim_end();
+    let above =
+        above.lines().next_back().unwrap_or("").trim_matches(['*', '#', ' ', ':']).to_ascii_lowercase();
+    if !above.is_empty()
+        && line.len() <= MAX_WHOLE
+        && ["answer", "final answer", "the answer is"].contains(&above.as_str())
+    {
+        return Ok((line, Region::Announced));
+    }
+    // What Qwen2.5-VL writes for boxes.
+    if body.len() <= MAX_WHOLE * 20
+        && body.starts_with("```")
+        && body.ends_with("```")
+        && !body[3..body.len() - 3].contains("```")
+    {
+        return Ok((body, Region::Whole));
     }
     if line.len() == body.len() && line.len() <= MAX_WHOLE {
         return Ok((line, Region::Whole));
     }
     Err(Reason::NoAnswerRegion)
+}
+
+/// What the last "answer is" or "answer:" behind a box announces.
+fn announced_after(after: &str) -> Option<&str> {
+    let end = end_of(after, MAX_WHOLE * 5);
+    let lower = end.to_ascii_lowercase();
+    let at = ANNOUNCEMENTS.iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max()?;
+    Some(end[at..].trim_matches([':', ' ', '*', '$', '.', '\n'])).filter(|announced| !announced.is_empty())
+}
+
+/// Whether the line announced something else before: `The answer is A; the answer is B`.
+fn two_announced(before: &str, announced: &str) -> bool {
+    let before = end_of(before, MAX_WHOLE * 5);
+    let lower = before.to_ascii_lowercase();
+    let mut places: Vec<usize> = ANNOUNCEMENTS
+        .iter()
+        .flat_map(|lead| lower.match_indices(lead).map(|(at, lead)| at + lead.len()))
+        .collect();
+    places.sort_unstable();
+    let [.., other, _] = places[..] else { return false };
+    let Some((other, _)) = before[other..].split_once([';', '.', ',']) else { return false };
+    let bare = |text: &str| text.trim_matches([':', ' ', '*', '$', '.', '(', ')']).to_owned();
+    bare(other) != bare(announced)
+}
+
+/// Whether a box is a part of a formula, so that the formula says something else, or one of several answers: `-\boxed{5}`,
+/// `\frac{\boxed{5}}{2}`, `x > \boxed{5}`, `6 or \boxed{5}`, `\boxed{5} million`.
+fn is_part(before: &str, after: &str) -> bool {
+    const BINDS: [&str; 21] = [
+        r"\ne", r"\neq", r"\not", r"\neg", r"\sqrt", r"\times", r"\cdot", r"\pm", r"\mp", r"\le", r"\leq",
+        r"\ge", r"\geq", r"\lt", r"\gt", r"\div", r"\approx", r"\frac", r"\dfrac", r"\cancel", r"\sout",
+    ];
+    const SCALES: [&str; 7] = ["hundred", "thousand", "million", "billion", "trillion", "or", "dozen"];
+    let window = end_of(before, 64);
+    // Marks around a formula separate nothing.
+    let close = window.trim_end_matches(['$', '*', ' ']).trim_end_matches([' ']);
+    let command = |text: &str| BINDS.iter().any(|command| text.ends_with(command));
+    let inside = close.strip_suffix('{').is_some_and(|outer| command(outer) || outer.ends_with(['^', '_']));
+    let within_fraction =
+        close.strip_suffix('{').is_some_and(|outer| outer.ends_with('}') && outer.contains(r"frac{"));
+    let signs = ['/', '^', '_', '<', '>', '≠', '≤', '≥', '+', '×', '·', '~'];
+    let listed = close.ends_with(['(', '[', '{', ','])
+        && after.trim_start_matches(['$', ' ']).starts_with([','])
+        && close.contains(['(', '[', '{']);
+    let word =
+        |text: &str| text.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or("").to_ascii_lowercase();
+    if inside
+        || within_fraction
+        || listed
+        || command(close)
+        || close.ends_with(signs)
+        || window.ends_with(['-', '−'])
+        || window.ends_with(|c: char| c.is_ascii_digit())
+        || word(close) == "or"
+    {
+        return true;
+    }
+    let direct = after.trim_start_matches([' ']);
+    let follows = |text: &str, what: &str| {
+        text.strip_prefix(what).is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
+    };
+    let power = after
+        .strip_prefix('^')
+        .is_some_and(|rest| !rest.trim_start_matches(['{', ' ']).starts_with(r"\circ"));
+    let letter = ["i", "x", "n", "k", "y", "π"].iter().any(|letter| follows(after, letter));
+    let next =
+        direct.trim_start_matches(['$', '*', ' ', '(', '\\', '{']).trim_start_matches("text{").trim_start();
+    let scaled = SCALES.iter().any(|word| {
+        next.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word))
+            && follows(&next[..], &next[..word.len()])
+    });
+    power
+        || letter
+        || after.starts_with(|c: char| c.is_ascii_digit())
+        || [r"\times", r"\cdot", r"\pi", r"\sqrt"].iter().any(|command| direct.starts_with(command))
+        || after.strip_prefix(['/', ':']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        || scaled
+}
+
+/// An answer without the frame of its only box and the marks around formulas: `x=\boxed{3}` is `x=3`, as it is set.
+pub(super) fn unboxed(answer: &str) -> Cow<'_, str> {
+    const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "**"];
+    if answer.len() > 2 * MAX_WHOLE || !answer.contains("box") {
+        return Cow::Borrowed(answer);
+    }
+    let mut all = boxes(answer);
+    match (all.next(), all.next(), last_box(answer)) {
+        (Some(_), None, Ok(Some((content, [before, after]))))
+            if !(before.trim().is_empty() && after.trim().is_empty()) =>
+        {
+            // A currency sign stays.
+            let plain = |text: &str| {
+                let text = text.replace(r"\$", "\u{1}");
+                MARKS.iter().fold(text, |text, mark| text.replace(mark, "")).replace('\u{1}', r"\$")
+            };
+            Cow::Owned([&plain(before), content, &plain(after)].concat())
+        }
+        _ => Cow::Borrowed(answer),
+    }
 }
 
 /// Whether what stands before and after a box is marks and words that announce an answer.
@@ -391,19 +526,22 @@ mod tests {
 
     #[test]
     fn a_box_in_the_answer_tags_is_alone_or_announced() {
-        for inside in [
-            r"4 or \boxed{3}",
-            r"not \boxed{3}",
-            r"\boxed{4}, maybe \boxed{3}",
-            r"1, 2, 3, 4: \boxed{3}",
-            r"A or \boxed{B}",
-            r"\boxed{3} or 4",
-            r"$\boxed{3}$?",
-            r"The answer is not \boxed{3}",
+        for (inside, set) in [
+            (r"4 or \boxed{3}", "4 or 3"),
+            (r"not \boxed{3}", "not 3"),
+            (r"1, 2, 3, 4: \boxed{3}", "1, 2, 3, 4: 3"),
+            (r"\boxed{3} or 4", "3 or 4"),
+            (r"$\boxed{3}$?", "3?"),
+            (r"The answer is not \boxed{3}", "The answer is not 3"),
+            (r"x = $\boxed{3}$", "x = 3"),
+            (r"-\boxed{3}", "-3"),
+            (r"\$\boxed{3}", r"\$3"),
+            (r"\boxed{3}\text{ cm}", r"3\text{ cm}"),
         ] {
-            let region = strict_region_of(inside);
-            assert_eq!(region, Err(Reason::Ambiguous), "{inside}");
+            let region = strict_region_of(inside).unwrap();
+            assert_eq!(unboxed(&region), set, "{inside}");
         }
+        assert_eq!(strict_region_of(r"\boxed{4}, maybe \boxed{3}"), Err(Reason::Ambiguous));
         for inside in [
             r"\boxed{3}",
             r"$\boxed{3}$.",
@@ -421,11 +559,72 @@ mod tests {
     }
 
     #[test]
+    fn a_box_that_is_a_part_of_something_is_no_answer() {
+        for text in [
+            r"$-\boxed{5}$",
+            r"\boxed{5}^2",
+            r"\frac{\boxed{5}}{2}",
+            r"\frac{1}{\boxed{5}}",
+            r"\sqrt{\boxed{5}}",
+            r"1\boxed{5}",
+            r"\boxed{5}6",
+            r"\boxed{5}i",
+            r"\boxed{5}:6",
+            r"(\boxed{5},6)",
+            r"$x\neq\boxed{5}$",
+            r"x > \boxed{5}",
+            r"\cancel{\boxed{5}}",
+            r"~~\boxed{5}~~",
+            r"\boxed{5} million",
+            r"\boxed{5}\times 10^3",
+            r"6 or \boxed{5}",
+            r"\boxed{5} or 6",
+            r"\boxed{5} (or 6)",
+            r"It is 4, 6, or $\boxed{5}$.",
+            "\\boxed{5}\n\nThe answer is 6.",
+            "The answer is A; the answer is B",
+            "Answer: A. Answer: B",
+        ] {
+            assert!(
+                matches!(strict_region(text), Err(Reason::Ambiguous | Reason::Denied)),
+                "{text} {:?}",
+                strict_region(text)
+            );
+        }
+        for text in [
+            r"The answer is $\boxed{5}$.",
+            r"x=\boxed{5}",
+            r"\boxed{5}^\circ",
+            r"\boxed{5} cm",
+            r"So: **\boxed{5}**",
+            r"$$\boxed{5}$$",
+            r"\textbf{\boxed{5}}",
+            r"\implies\boxed{5}",
+            "\\boxed{5}\n\nThe answer is 5.",
+            r"\boxed{5}!",
+            r"(\boxed{5})",
+            r"\boxed{5}\%",
+            "answer - \\boxed{5}",
+            r"Final Answer: The final answer is $\boxed{5}$. I hope it is correct.",
+        ] {
+            assert_eq!(strict_region(text), Ok(("5", Region::Box)), "{text}");
+        }
+        assert_eq!(strict_region("Look.\n**Answer:**\n5"), Ok(("5", Region::Announced)));
+        assert_eq!(strict_region("```json\n[1]\n```"), Ok(("```json\n[1]\n```", Region::Whole)));
+    }
+
+    #[test]
     fn an_answer_that_is_taken_back_is_none() {
         for text in [
             r"Not \boxed{3}",
             r"\boxed{3} is not the answer",
             r"<think>x</think> $\boxed{3}$ is wrong.",
+            r"\boxed{3}. Wait, it is 6.",
+            r"\boxed{3}. Scratch that, 6.",
+            "<answer>3</answer> is wrong, it is 6",
+            "It is a lie that the answer is B",
+            "I refuse to say that the answer is B",
+            "Suppose the answer is B",
             "I do not think the answer is B",
             "We get 4.\nIt is not true that the answer is $\\boxed{3}$.",
         ] {

@@ -692,7 +692,7 @@ fn judged(verifier: &dyn Verifier, gold: &Gold, answer: &str) -> Verdict {
     if answer.len() > MAX_ANSWER && answer.len() > longest(gold) {
         return Verdict::zero(Reason::Unparsed);
     }
-    verifier.score(gold, answer)
+    verifier.score(gold, &format::unboxed(answer))
 }
 
 /// One verifier of answers, from its name or its table.

@@ -9,6 +9,8 @@
 //! its oddities: a year 60 off is right, and a gold of 0 must be met exactly. `percent = "hundredth"` is its reading of
 //! `7%`. Departures: separators, currency and units are understood, and `0.0` is 0 (the harnesses compare the text there).
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::{
@@ -146,6 +148,14 @@ impl Verifier for Number {
                     "1 thousand",
                     "= 1000",
                     "The answer is 1000.",
+                    "m+n=1000",
+                    "S_{10}=1000",
+                    r"\overline{AB}=1000",
+                    r"m\angle 1=1000",
+                    r"\left(1000\right)",
+                    "3000 / 3",
+                    r"x = \boxed{1000}",
+                    "**Answer:** 1000",
                 ],
                 &[
                     "",
@@ -166,6 +176,12 @@ impl Verifier for Number {
                     "1000x",
                     "NaN",
                     "inf",
+                    "not=1000",
+                    "x is not=1000",
+                    r"\ln x=1000",
+                    r"x\ne y=1000",
+                    "900 or x=1000",
+                    r"900 or \boxed{1000}",
                 ],
             ),
             Example::new(
@@ -194,6 +210,11 @@ impl Verifier for Number {
             "12 dollars",
             "12°",
             r"12^\circ",
+            "12^o",
+            r"12 ^ { \circ }",
+            "12º",
+            r"12\Omega",
+            "12¢",
             "12 km/h",
             "12 miles per hour",
             "US$12",
@@ -268,17 +289,47 @@ fn same_whole(right: f64, number: f64, answer: &str) -> bool {
 
 /// The text of a number without what announces, names and wraps it.
 fn stated(text: &str) -> &str {
-    let text = without_lead_in(unwrapped(text));
-    without_name(bare(named_value(text).map_or(text, |(_, value)| value)))
+    let text = bare(without_lead_in(unwrapped(text)));
+    named_value(text).map_or(text, |(_, value)| bare(value))
 }
 
 /// The one finite number that `text` states.
 fn read(text: &str, reading: Reading) -> Result<f64, Reason> {
-    let text = stated(text);
+    let text = tidied(stated(text));
     if text.is_empty() {
         return Err(Reason::Empty);
     }
-    number(text, reading).filter(|n| n.is_finite()).ok_or(Reason::Unparsed)
+    number(&text, reading).filter(|n| n.is_finite()).ok_or(Reason::Unparsed)
+}
+
+/// Degrees in one notation, also as tokenizers of formulas write them (`45 ^ { \circ }`), without commands that say nothing.
+pub(super) fn tidied(text: &str) -> Cow<'_, str> {
+    if !text.contains(['^', '\\', 'º', '˚']) {
+        return Cow::Borrowed(text);
+    }
+    let mut tidy = Cow::Borrowed(text);
+    for (from, to) in [
+        (r"\left", ""),
+        (r"\right", ""),
+        (r"\displaystyle", ""),
+        ("^ {", "^{"),
+        (" ^", "^"),
+        (r"^{ \circ }", r"^{\circ}"),
+        (r"^{\text{o}}", "°"),
+        (r"^{\mathrm{o}}", "°"),
+        ("^{o}", "°"),
+        ("^o", "°"),
+        ("º", "°"),
+        ("˚", "°"),
+    ] {
+        if tidy.contains(from) {
+            tidy = Cow::Owned(tidy.replace(from, to));
+        }
+    }
+    match tidy {
+        Cow::Borrowed(text) => Cow::Borrowed(bare(text)),
+        Cow::Owned(text) => Cow::Owned(bare(&text).to_owned()),
+    }
 }
 
 /// What most answers are: a whole number that `f64` holds, of digits alone.
@@ -317,7 +368,7 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
         } else if let Some((above, below, rest)) = mixed {
             scan.rest = rest;
             value + above / below
-        } else if scan.eat("/") {
+        } else if scan.slash() {
             let below = scan.decimal().filter(|d| d.plain)?.value()?;
             if below == 0.0 {
                 return None;
@@ -349,7 +400,7 @@ const VULGAR: [(&str, f64); 8] = [
     ("⅙", 1.0 / 6.0),
     ("⅛", 1.0 / 8.0),
 ];
-const SEPARATORS: [&str; 7] = [",", "{,}", r"\!,\!", r"{,}\!", r"\,", "\u{2009}", "\u{202f}"];
+const SEPARATORS: [&str; 8] = [r",\!", ",", "{,}", r"\!,\!", r"{,}\!", r"\,", "\u{2009}", "\u{202f}"];
 const SCALES: [(&str, f64); 5] =
     [("hundred", 1e2), ("thousand", 1e3), ("million", 1e6), ("billion", 1e9), ("trillion", 1e12)];
 
@@ -359,20 +410,6 @@ pub(super) fn bare(text: &str) -> &str {
     let pairs = [("(", ")"), ("[", "]"), (r"\{", r"\}"), ("{", "}")];
     let inside = pairs.iter().find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close));
     inside.filter(|inside| !inside.contains(['(', '[', '{', ')', ']', '}'])).map_or(text, unwrapped)
-}
-
-/// `8` of `x = 8`: one equals sign, before it a name without digits.
-pub(super) fn without_name(text: &str) -> &str {
-    match text.split_once('=') {
-        Some((name, value)) if !value.contains('=') => {
-            let allowed = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '_' | '\\');
-            let set = |open: &str| name.trim().strip_prefix(open)?.strip_suffix('}');
-            let name = [r"\text{", r"\mathrm{", r"\textbf{"].into_iter().find_map(set).unwrap_or(name);
-            let named = name.len() <= 24 && !name.trim().is_empty() && name.chars().all(allowed);
-            if named { value.trim() } else { text }
-        }
-        _ => text,
-    }
 }
 
 /// A number in decimal notation, exactly: `digits × 10^exponent`.
@@ -448,6 +485,18 @@ impl<'t> Scan<'t> {
         let found = VULGAR.iter().find(|(sign, _)| ahead.eat(sign))?;
         *self = ahead;
         Some(found.1)
+    }
+
+    /// A slash with spaces around it or not.
+    fn slash(&mut self) -> bool {
+        let mut ahead = *self;
+        ahead.spaces();
+        let found = ahead.eat("/");
+        if found {
+            ahead.spaces();
+            *self = ahead;
+        }
+        found
     }
 
     fn digits(&mut self) -> &'t str {
@@ -637,7 +686,8 @@ const NOT_UNITS: &[&str] = &[
     "csc", "cosec", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "asin", "acos", "atan", "ln",
     "exp", "abs", "gcd", "lcm", "lim", "cbrt", "ceil", "ceiling", "wait", "hmm", "hm", "um", "uh", "er",
     "oh", "ah", "eh", "huh", "oops", "nope", "nah", "yes", "yep", "yeah", "ok", "okay", "sorry", "well",
-    "alternative", "again", "correction", "typo", "mistake", "whatever",
+    "alternative", "again", "correction", "typo", "mistake", "whatever", "myriad", "choose", "fold", "upper", "beyond",
+    "est", "nil", "basis", "oder", "und", "ist", "nicht", "pas", "falsch",
 ];
 
 /// Nouns and colours that end as adverbs and participles do.
@@ -651,7 +701,7 @@ const NO_ADVERBS: &[&str] = &[
 const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
 
 /// Signs in units that are no letters.
-const UNIT_SIGNS: &str = "°µμΩ€£¥₹$";
+const UNIT_SIGNS: &str = "°µμΩ€£¥₹$¢";
 
 /// Whether `text` can stand after a number without changing it: at most three words of letters, five around a "per".
 pub(super) fn is_unit(text: &str) -> bool {
@@ -672,6 +722,8 @@ pub(super) fn is_unit(text: &str) -> bool {
         (r"^{\circ}", "°"),
         (r"^\circ", "°"),
         (r"\degree", "°"),
+        (r"\Omega", "Ω"),
+        (r"\mu", "µ"),
         ("^{2}", "²"),
         ("^2", "²"),
         ("^{3}", "³"),

@@ -1,8 +1,8 @@
 //! Free text, right when it equals one of the golds after a stated normalisation.
 //!
 //! Normalisation, of gold and answer alike: one layer after another of `$…$`, `\(…\)`, `\boxed{…}`, `\text{…}`, bold
-//! marks, back-ticks and quotes is taken off; runs of white space become one space; one full stop at the end goes;
-//! letters become lower case (`case = "keep"` leaves them). Nothing else: no articles, no punctuation inside, and never
+//! marks, back-ticks and quotes is taken off; runs of white space become one space; one full stop at the end goes; curly
+//! quotes become straight, `\$` and `\%` lose their backslash; letters become lower case (`case = "keep"` leaves them). Nothing else: no articles, no punctuation inside, and never
 //! "contains", which pays for answers that list everything.
 
 use serde::Deserialize;
@@ -82,7 +82,7 @@ impl Verifier for Text {
         let gold = Answer::Text(vec!["left of".to_owned(), "to the left".to_owned()]);
         vec![Example::new(
             gold,
-            &["left of", " left  of.", r"\text{left of}", "**left of**", "to the left"],
+            &["left of", " left  of.", "“left of”", r"\text{left of}", "**left of**", "to the left"],
             &["", "left", "left of or right of", "not left of", "fo tfel", "left\u{200b} of"],
         )]
     }
@@ -116,7 +116,7 @@ pub(super) fn normalised(text: &str) -> String {
 /// [`normalised`], keeping the case.
 pub(super) fn collapsed(text: &str) -> String {
     let text = unwrapped(text);
-    let text = match text.strip_suffix('.') {
+    let text = match text.strip_suffix(['.', '。']) {
         Some(rest) if !rest.trim().is_empty() => unwrapped(rest),
         _ => text,
     };
@@ -125,7 +125,17 @@ pub(super) fn collapsed(text: &str) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
-        out.push_str(word);
+        if word.contains(['’', '‘', '“', '”', '\\']) {
+            out.push_str(
+                &word
+                    .replace(['’', '‘'], "'")
+                    .replace(['“', '”'], "\"")
+                    .replace(r"\$", "$")
+                    .replace(r"\%", "%"),
+            );
+        } else {
+            out.push_str(word);
+        }
     }
     out
 }
@@ -167,6 +177,9 @@ pub(super) fn begins(text: &str, mark: &str) -> bool {
 /// The text inside its quotes, math delimiters, bold marks and boxes; only a pair around the whole text is taken off.
 pub(super) fn unwrapped(text: &str) -> &str {
     let mut text = text.trim();
+    if text.starts_with("**") && text.ends_with("**.") {
+        text = &text[..text.len() - 1];
+    }
     for _ in 0..MAX_LAYERS {
         if !text.starts_with(['$', '\\', '*', '`', '"', '\'', '“']) {
             break;
@@ -188,7 +201,7 @@ pub(super) fn unwrapped(text: &str) -> &str {
 }
 
 /// What may stand before an answer: the longer first.
-const LEAD_INS: [&str; 9] = [
+const LEAD_INS: [&str; 12] = [
     "the correct answer is",
     "the correct option is",
     "the correct choice is",
@@ -197,13 +210,49 @@ const LEAD_INS: [&str; 9] = [
     "the answer is",
     "final answer:",
     "answer:",
+    "option:",
+    "choice:",
+    "answer is",
     "=",
 ];
 
-/// The text without what announces it: "the answer is", "Answer:", "=".
+/// What may stand before these.
+const ADVERBS: [&str; 5] = ["so", "thus", "hence", "therefore", "then"];
+
+/// What may stand behind an answer as its announcement.
+const ENDINGS: [&str; 3] = ["is the correct answer", "is the answer", "is correct"];
+
+/// The text without what announces it: "the answer is", "Answer:", "=", "so the answer is", "is the correct answer".
 pub(super) fn without_lead_in(text: &str) -> &str {
-    let lead = LEAD_INS.iter().find(|l| text.get(..l.len()).is_some_and(|t| t.eq_ignore_ascii_case(l)));
-    lead.map_or(text, |l| text[l.len()..].trim_start_matches([':', ' ', '\n']))
+    let begins_with =
+        |text: &str, word: &str| text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
+    if text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '*')) {
+        let plain = text.strip_prefix("**").unwrap_or(text);
+        let adverb = ADVERBS.iter().find(|word| begins_with(plain, word)).map(|word| &plain[word.len()..]);
+        let after = adverb.filter(|rest| rest.starts_with([' ', ',']));
+        let sentence = after.map_or(plain, |rest| rest.trim_start_matches([' ', ',']));
+        if let Some(lead) = LEAD_INS.iter().find(|lead| begins_with(sentence, lead)) {
+            return unwrapped(unbold(sentence[lead.len()..].trim_start_matches([':', ' ', '\n'])));
+        }
+    }
+    let ends = text.strip_suffix('.').unwrap_or(text);
+    if !ends.ends_with(['r', 't']) {
+        return text;
+    }
+    let ending = ENDINGS.iter().find(|ending| {
+        let at = ends.len().checked_sub(ending.len());
+        at.and_then(|at| ends.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(ending))
+    });
+    ending.map_or(text, |ending| ends[..ends.len() - ending.len()].trim_end())
+}
+
+/// Without the half of a pair of bold marks whose other half was taken off.
+fn unbold(text: &str) -> &str {
+    if text.matches("**").count() % 2 == 0 {
+        return text;
+    }
+    let end = || text.strip_suffix("**").or_else(|| text.strip_suffix("**."));
+    text.strip_prefix("**").or_else(end).unwrap_or(text).trim()
 }
 
 /// Whether every brace closes inside `text`.
@@ -221,6 +270,9 @@ fn balanced(text: &str) -> bool {
     }
     depth == 0
 }
+
+/// What announces an answer at the end of a text.
+pub(super) const ANNOUNCEMENTS: [&str; 4] = ["answer is", "answer:", "option is", "choice is"];
 
 /// What the prompt of Minerva (arXiv:2206.14858) teaches models to end with.
 const FAREWELL: &str = "I hope it is correct.";
@@ -243,9 +295,10 @@ pub(super) fn last_line(text: &str) -> &str {
     let line = line.strip_suffix(FAREWELL).map_or(line, str::trim_end);
     let end = end_of(line, MAX_ANNOUNCED);
     let lower = end.to_ascii_lowercase(); // same length, so positions carry over
-    let after =
-        ["answer is", "answer:"].iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max();
-    match after.map(|at| end[at..].trim_start_matches([':', '*', ' ']).trim()) {
+    let after = ANNOUNCEMENTS.iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max();
+    match after
+        .map(|at| unbold(end[at..].trim_start_matches([':', ' ']).trim()).trim_start_matches([':', ' ']))
+    {
         Some(rest) if !rest.is_empty() => rest,
         _ => line,
     }

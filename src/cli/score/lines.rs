@@ -264,9 +264,9 @@ fn gold(kind: &str, value: &Value) -> Result<Answer, String> {
             let number = number.or_else(|| crate::data::parse_number(&text));
             number.and_then(|number| Answer::exact_number(number, &text)).ok_or_else(|| {
                 let given: String = text.chars().take(40).collect();
-                format!(
-                    "the gold `{given}` is no finite number that 64 bits hold: write it in digits, or give it the type `expression`"
-                )
+                let long = text.bytes().filter(u8::is_ascii_digit).count() > 15;
+                let why = if long { "has digits that 64 bits do not hold" } else { "is no number in digits" };
+                format!("the gold `{given}` {why}: give it the type `expression`")
             })
         }
         "text" => match value {

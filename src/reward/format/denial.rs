@@ -13,6 +13,24 @@ pub(in crate::reward) fn denied(before: &str, after: &str) -> bool {
     denied_before(last_bytes(before)) || denied_after(first_bytes(after))
 }
 
+/// Whether what follows an answer begins anew: `\boxed{3}. Wait, it is 6.`, `Scratch that, 6`.
+pub(in crate::reward) fn revised(after: &str) -> bool {
+    const ANEW: [&str; 6] =
+        ["wait", "scratch that", "hold on", "on second thought", "correction", "actually"];
+    let lower = first_bytes(after).to_lowercase();
+    let mut sentences = lower
+        .split(['.', '!', '\n', ';'])
+        .skip(1)
+        .map(|sentence| sentence.trim_matches([' ', '*', '$', ',']));
+    sentences.any(|sentence| {
+        ANEW.iter().any(|anew| {
+            let rest = sentence.strip_prefix(anew).unwrap_or("");
+            // "Wait." alone, and "Actually, this is a known result" say nothing else.
+            rest.starts_with([',', ' ', ':']) && rest.contains(|c: char| c.is_ascii_digit() || c == '\\')
+        })
+    })
+}
+
 fn last_bytes(text: &str) -> &str {
     let mut at = text.len().saturating_sub(WINDOW);
     while !text.is_char_boundary(at) {
@@ -33,7 +51,7 @@ fn first_bytes(text: &str) -> &str {
 #[rustfmt::skip]
 const NEGATIONS: &[&str] = &[
     "not", "never", "neither", "nor", "cannot", "unlikely", "impossible", "doubt", "doubtful", "wrong", "incorrect", "false",
-    "except", "excluding", "unless",
+    "except", "excluding", "unless", "lie", "refuse", "opposite", "suppose", "supposing", "assume", "assuming", "if",
 ];
 
 /// Words between a negation and an answer through which the one still speaks of the other: of announcing, and of opinions.

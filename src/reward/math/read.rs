@@ -75,7 +75,7 @@ const SILENT: [&str; 28] = [
     "bigg",
 ];
 
-const SIGNS: [(&str, char); 42] = [
+const SIGNS: [(&str, char); 44] = [
     ("cdot", '*'),
     ("times", '*'),
     ("ast", '*'),
@@ -102,6 +102,8 @@ const SIGNS: [(&str, char); 42] = [
     ("varnothing", '∅'),
     ("circ", '°'),
     ("degree", '°'),
+    ("langle", '('),
+    ("rangle", ')'),
     ("lbrace", '⦃'),
     ("rbrace", '⦄'),
     ("lbrack", '['),
@@ -120,7 +122,7 @@ const SIGNS: [(&str, char); 42] = [
     ("choose", '∷'),
 ];
 
-const GREEK: [(&str, char); 26] = [
+pub(super) const GREEK: [(&str, char); 26] = [
     ("alpha", 'α'),
     ("beta", 'β'),
     ("gamma", 'γ'),
@@ -428,6 +430,11 @@ impl Lexed {
             return Some(rest);
         }
         match name {
+            "not" => {
+                let rest = rest.trim_start().strip_prefix('=')?;
+                self.push(Token::Sign('≠'), before)?;
+                return Some(rest);
+            }
             "frac" | "dfrac" | "tfrac" | "cfrac" | "nicefrac" | "sfrac" => {
                 self.push(Token::Command("frac"), before)?;
             }
@@ -436,9 +443,15 @@ impl Lexed {
             "rm" if !rest.starts_with('{') => return Some(rest),
             // A name with a mark: a line, a vector. Over digits a bar repeats them, which was read with the number.
             "overline" | "bar" | "vec" | "overrightarrow" | "hat" | "widehat" => {
-                let (inside, rest) = braced(rest)?;
+                let (inside, rest) = braced(rest).or_else(|| letter(rest))?;
                 let letters = !inside.is_empty() && inside.bytes().all(|b| b.is_ascii_alphabetic());
-                self.push(letters.then(|| Token::Symbol(format!("{name} {inside}").into()))?, before)?;
+                let mark = match name {
+                    "overrightarrow" => "vec",
+                    "widehat" => "hat",
+                    "bar" => "overline",
+                    name => name,
+                };
+                self.push(letters.then(|| Token::Symbol(format!("{mark} {inside}").into()))?, before)?;
                 return Some(rest);
             }
             "binom" | "dbinom" | "tbinom" => self.push(Token::Command("binom"), before)?,
@@ -488,6 +501,12 @@ fn repeated(text: &str) -> Option<(&str, &str)> {
     let command = text.strip_prefix("\\overline").or_else(|| text.strip_prefix("\\bar"))?;
     let (digits, rest) = braced(command)?;
     (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some((digits, rest))
+}
+
+/// The letter that a command without braces takes: `\vec a`.
+fn letter(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix(' ')?.trim_start();
+    text.starts_with(|c: char| c.is_ascii_alphabetic()).then(|| text.split_at(1))
 }
 
 /// What stands in the braces that follow, and what follows these.
@@ -597,7 +616,13 @@ impl Reader {
                     _ => break,
                 });
                 this.at += 1;
-                sides.push(this.union()?);
+                let side = this.union()?;
+                // A number has no members.
+                let set = !matches!(
+                    side,
+                    Expr::Number(_) | Expr::Decimal(_) | Expr::Negative(_) | Expr::Quotient(..)
+                );
+                sides.push((sign != '∈' || set).then_some(side)?);
             }
             Some(if signs.is_empty() {
                 named_point(sides.pop().expect("one"))
@@ -682,9 +707,14 @@ impl Reader {
                 factors.push(self.signed_factor()?);
             } else if self.eat('/') || self.eat('÷') {
                 let below = self.signed_factor()?;
-                // `1/2x` is 1/(2x) to some and x/2 to others.
+                // `1/2x` is 1/(2x) to some and x/2 to others, `1/2 x` half of x to most.
                 if self.begins() {
-                    return None;
+                    let number =
+                        |e: &Expr| matches!(e, Expr::Number(_) | Expr::Root(..) | Expr::Function("sqrt", _));
+                    let apart = self.lexed.spaced[self.at] && number(&below) && factors.iter().all(number);
+                    if !apart || matches!(self.peek(), Some(Token::Number(..))) {
+                        return None;
+                    }
                 }
                 let above = if factors.len() == 1 {
                     factors.pop()?
