@@ -202,6 +202,8 @@ pub enum Region {
 
 /// Longest line that counts as an answer without tags, box or announcement.
 const MAX_WHOLE: usize = 200;
+/// Longest block of code that does.
+const MAX_FENCED: usize = 4096;
 
 /// Where the answer stands, whatever the format: after the last `</think>`, inside its only `<answer>`, else inside the last box,
 /// else after the announcement on the last line, else the text itself if that is one line.
@@ -291,11 +293,8 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
         return Ok((line, Region::Announced));
     }
     // What Qwen2.5-VL writes for boxes.
-    if body.len() <= MAX_WHOLE * 20
-        && body.starts_with("```")
-        && body.ends_with("```")
-        && !body[3..body.len() - 3].contains("```")
-    {
+    let fenced = body.strip_prefix("```").and_then(|body| body.strip_suffix("```"));
+    if fenced.is_some_and(|inside| inside.len() <= MAX_FENCED && !inside.contains("```")) {
         return Ok((body, Region::Whole));
     }
     if line.len() == body.len() && line.len() <= MAX_WHOLE {
@@ -624,6 +623,7 @@ mod tests {
             "<answer>3</answer> is wrong, it is 6",
             "It is a lie that the answer is B",
             "I refuse to say that the answer is B",
+            "The opposite of the answer is B",
             "Suppose the answer is B",
             "I do not think the answer is B",
             "We get 4.\nIt is not true that the answer is $\\boxed{3}$.",

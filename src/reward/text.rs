@@ -201,13 +201,14 @@ pub(super) fn unwrapped(text: &str) -> &str {
 }
 
 /// What may stand before an answer: the longer first.
-const LEAD_INS: [&str; 12] = [
+const LEAD_INS: [&str; 13] = [
     "the correct answer is",
     "the correct option is",
     "the correct choice is",
     "the final answer is",
     "the right answer is",
     "the answer is",
+    "final answer is",
     "final answer:",
     "answer:",
     "option:",

@@ -51,7 +51,7 @@ fn first_bytes(text: &str) -> &str {
 #[rustfmt::skip]
 const NEGATIONS: &[&str] = &[
     "not", "never", "neither", "nor", "cannot", "unlikely", "impossible", "doubt", "doubtful", "wrong", "incorrect", "false",
-    "except", "excluding", "unless", "lie", "refuse", "opposite", "suppose", "supposing", "assume", "assuming", "if",
+    "except", "excluding", "unless", "lie", "refuse", "suppose", "supposing", "assume", "assuming", "if",
 ];
 
 /// Words between a negation and an answer through which the one still speaks of the other: of announcing, and of opinions.
@@ -80,9 +80,9 @@ fn denied_before(text: &str) -> bool {
     for (i, word) in words.iter().enumerate().rev() {
         let before = at(i, 1);
         match *word {
-            // `rather than 3`, `instead of 3`, `anything but 3`.
+            // `rather than 3`, `instead of 3`, `the opposite of 3`, `anything but 3`.
             "than" => return matches!(before, "rather" | "other"),
-            "of" => return before == "instead",
+            "of" => return matches!(before, "instead" | "opposite"),
             "but" => return matches!(before, "anything" | "everything"),
             "way" if before == "no" => return true,
             // What is denied twice is said: "there is no doubt that the answer is".
