@@ -4,17 +4,19 @@
 //! not blank. Nested and repeated tags fail. The lax form of R1-V's pattern (arXiv:2505.24871 leaves open which form was
 //! used), without its holes: a pattern with `.*?` also takes repeated tags and blank answers.
 
+mod boxed;
 mod denial;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::denial::denied;
+use self::boxed::{boxes, last_box, only_announces};
+pub(super) use self::{boxed::unboxed, denial::denied};
 use super::{
     BadGold, Example, Gold, Reads, Reason, Verdict, Verifier, around, entry,
-    text::{ANNOUNCEMENTS, end_of, last_line, without_lead_in},
+    text::{ANNOUNCEMENTS, end_of, last_line},
 };
 use crate::{
     registry::{BuildError, Entry, Named},
@@ -261,12 +263,7 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
         if denied(before, after) || denial::revised(after) {
             return Err(Reason::Denied);
         }
-        let other = announced_after(after).is_some_and(|other| !other.contains(boxed));
-        return if other || is_part(before, after) {
-            Err(Reason::Ambiguous)
-        } else {
-            Ok((boxed, Region::Box))
-        };
+        return if boxed::is_part(before, after) { Err(Reason::Ambiguous) } else { Ok((boxed, Region::Box)) };
     }
     let body = body.trim();
     full(body)?;
@@ -303,12 +300,14 @@ pub(super) fn strict_region(completion: &str) -> Result<(&str, Region), Reason> 
     Err(Reason::NoAnswerRegion)
 }
 
-/// What the last "answer is" or "answer:" behind a box announces.
-fn announced_after(after: &str) -> Option<&str> {
-    let end = end_of(after, MAX_WHOLE * 5);
-    let lower = end.to_ascii_lowercase();
-    let at = ANNOUNCEMENTS.iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max()?;
-    Some(end[at..].trim_matches([':', ' ', '*', '$', '.', '\n'])).filter(|announced| !announced.is_empty())
+/// Other answers that stand beside a box of `completion`; it is one answer with those alone that say the same.
+pub(super) fn others<'t>(completion: &'t str, boxed: &'t str) -> impl Iterator<Item = &'t str> {
+    let (before, after) = around(completion, boxed).unwrap_or_default();
+    // Without the command and its braces.
+    let before = before.trim_end_matches(['{', ' ']);
+    let before =
+        [r"\boxed", r"\fbox"].iter().find_map(|command| before.strip_suffix(command)).unwrap_or(before);
+    boxed::others(before, after.strip_prefix('}').unwrap_or(after))
 }
 
 /// Whether the line announced something else before: `The answer is A; the answer is B`.
@@ -324,179 +323,6 @@ fn two_announced(before: &str, announced: &str) -> bool {
     let Some((other, _)) = before[other..].split_once([';', '.', ',']) else { return false };
     let bare = |text: &str| text.trim_matches([':', ' ', '*', '$', '.', '(', ')']).to_owned();
     bare(other) != bare(announced)
-}
-
-/// Whether a box is a part of a formula, so that the formula says something else, or one of several answers: `-\boxed{5}`,
-/// `\frac{\boxed{5}}{2}`, `x > \boxed{5}`, `6 or \boxed{5}`, `\boxed{5} million`.
-fn is_part(before: &str, after: &str) -> bool {
-    const BINDS: [&str; 21] = [
-        r"\ne", r"\neq", r"\not", r"\neg", r"\sqrt", r"\times", r"\cdot", r"\pm", r"\mp", r"\le", r"\leq",
-        r"\ge", r"\geq", r"\lt", r"\gt", r"\div", r"\approx", r"\frac", r"\dfrac", r"\cancel", r"\sout",
-    ];
-    const SCALES: [&str; 7] = ["hundred", "thousand", "million", "billion", "trillion", "or", "dozen"];
-    let window = end_of(before, 64);
-    // Marks around a formula separate nothing.
-    let close = window.trim_end_matches(['$', '*', ' ']).trim_end_matches([' ']);
-    let command = |text: &str| BINDS.iter().any(|command| text.ends_with(command));
-    let inside = close.strip_suffix('{').is_some_and(|outer| command(outer) || outer.ends_with(['^', '_']));
-    let within_fraction =
-        close.strip_suffix('{').is_some_and(|outer| outer.ends_with('}') && outer.contains(r"frac{"));
-    let signs = ['/', '^', '_', '<', '>', '≠', '≤', '≥', '+', '×', '·', '~'];
-    let listed = close.ends_with(['(', '[', '{', ','])
-        && after.trim_start_matches(['$', ' ']).starts_with([','])
-        && close.contains(['(', '[', '{']);
-    let word =
-        |text: &str| text.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or("").to_ascii_lowercase();
-    if inside
-        || within_fraction
-        || listed
-        || command(close)
-        || close.ends_with(signs)
-        || window.ends_with(['-', '−'])
-        || window.ends_with(|c: char| c.is_ascii_digit())
-        || word(close) == "or"
-    {
-        return true;
-    }
-    let direct = after.trim_start_matches([' ']);
-    let follows = |text: &str, what: &str| {
-        text.strip_prefix(what).is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
-    };
-    let power = after
-        .strip_prefix('^')
-        .is_some_and(|rest| !rest.trim_start_matches(['{', ' ']).starts_with(r"\circ"));
-    let letter = ["i", "x", "n", "k", "y", "π"].iter().any(|letter| follows(after, letter));
-    let next =
-        direct.trim_start_matches(['$', '*', ' ', '(', '\\', '{']).trim_start_matches("text{").trim_start();
-    let scaled = SCALES.iter().any(|word| {
-        next.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word))
-            && follows(&next[..], &next[..word.len()])
-    });
-    power
-        || letter
-        || after.starts_with(|c: char| c.is_ascii_digit())
-        || [r"\times", r"\cdot", r"\pi", r"\sqrt"].iter().any(|command| direct.starts_with(command))
-        || after.strip_prefix(['/', ':']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        || scaled
-}
-
-/// An answer without the frame of its only box and the marks around formulas: `x=\boxed{3}` is `x=3`, as it is set.
-pub(super) fn unboxed(answer: &str) -> Cow<'_, str> {
-    const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "**"];
-    if answer.len() > 2 * MAX_WHOLE || !answer.contains("box") {
-        return Cow::Borrowed(answer);
-    }
-    let mut all = boxes(answer);
-    match (all.next(), all.next(), last_box(answer)) {
-        (Some(_), None, Ok(Some((content, [before, after]))))
-            if !(before.trim().is_empty() && after.trim().is_empty()) =>
-        {
-            // A currency sign stays.
-            let plain = |text: &str| {
-                let text = text.replace(r"\$", "\u{1}");
-                MARKS.iter().fold(text, |text, mark| text.replace(mark, "")).replace('\u{1}', r"\$")
-            };
-            Cow::Owned([&plain(before), content, &plain(after)].concat())
-        }
-        _ => Cow::Borrowed(answer),
-    }
-}
-
-/// Whether what stands before and after a box is marks and words that announce an answer.
-fn only_announces([before, after]: [&str; 2]) -> bool {
-    const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "*"];
-    const MOST: usize = 200;
-    let [before, after] = [before.trim(), after.trim()];
-    if before.len() > MOST || after.len() > MOST {
-        return false;
-    }
-    let plain = |text: &str| MARKS.iter().fold(text.to_owned(), |text, mark| text.replace(mark, ""));
-    let before = plain(before).to_ascii_lowercase();
-    let lead = before.trim();
-    let joined = ["so", "thus", "hence", "therefore"].iter().find_map(|join| lead.strip_prefix(join));
-    let lead = joined.map_or(lead, |rest| rest.trim_start_matches([',', ' ']));
-    // "Final answer: the final answer is"
-    let lead = without_lead_in(without_lead_in(lead));
-    lead.is_empty() && matches!(plain(after).trim(), "" | ".")
-}
-
-/// Boxes within boxes that are looked into.
-const MAX_LAYERS: usize = 8;
-/// Longest box, in bytes; one that does not close within these is not closed.
-const MAX_BOX: usize = 64 * 1024;
-/// Longest word that is a box of its own, in characters.
-const MAX_WORD: usize = 1000;
-
-/// Places of boxes, the last first.
-fn boxes(text: &str) -> impl Iterator<Item = usize> {
-    static COMMANDS: LazyLock<[Finder; 2]> = LazyLock::new(|| ["\\boxed", "\\fbox"].map(Finder::new));
-    let mut places: Vec<usize> =
-        COMMANDS.iter().flat_map(|command| command.find_iter(text.as_bytes())).collect();
-    places.sort_unstable();
-    places.into_iter().rev()
-}
-
-/// The content of the last box, and what stands before and after it; `None` where there is no box, an error where it is empty,
-/// not closed, or one of several that stand side by side with different contents.
-fn last_box(text: &str) -> Result<Option<(&str, [&str; 2])>, Reason> {
-    let mut places = boxes(text);
-    let Some(at) = places.next() else { return Ok(None) };
-    let (inside, length) = open_box(&text[at..]).ok_or(Reason::MissingTag)?;
-    // `\boxed{\boxed{3}}` is one answer in two boxes; the outer may hold more than the inner.
-    let mut content = inside;
-    let mut start = at;
-    let mut after = &text[at + length..];
-    // Each look at a box reads on, so that only so many are looked at.
-    for before in places.take(MAX_LAYERS) {
-        let Some((outer, length)) = open_box(&text[before..]) else { break };
-        let end = before + length;
-        if end > start {
-            content = outer;
-            start = before;
-            after = &text[end..];
-            continue;
-        }
-        // Two boxes with nothing between them but "or", commas and signs are two answers.
-        let between = &text[end..start];
-        let joined =
-            between.split(|c: char| !c.is_alphanumeric()).all(|w| matches!(w, "" | "or" | "and" | "text"));
-        if joined && outer.trim() != content.trim() {
-            return Err(Reason::Ambiguous);
-        }
-        break;
-    }
-    let content = content.trim();
-    if content.is_empty() { Err(Reason::Empty) } else { Ok(Some((content, [&text[..start], after]))) }
-}
-
-/// The content of the box that `text` begins with and the bytes that it takes; `\boxed 3` is a box of one word.
-fn open_box(text: &str) -> Option<(&str, usize)> {
-    let command = if text.starts_with("\\boxed") { 6 } else { 5 };
-    let after = &text[command..];
-    let trimmed = after.trim_start();
-    let start = text.len() - trimmed.len();
-    if let Some(inside) = trimmed.strip_prefix('{') {
-        let mut depth = 1_i64;
-        for (i, byte) in inside.bytes().take(MAX_BOX).enumerate() {
-            match byte {
-                b'{' => depth += 1,
-                b'}' => depth -= 1,
-                _ => (),
-            }
-            if depth == 0 {
-                return Some((&inside[..i], start + i + 2));
-            }
-        }
-        return None;
-    }
-    if trimmed.len() == after.len() {
-        return None;
-    }
-    let ends = |(_, c): &(usize, char)| c.is_whitespace() || *c == '$';
-    let end = trimmed.char_indices().take(MAX_WORD).find(ends).map(|(at, _)| at);
-    let end = end.or((trimmed.len() <= MAX_WORD).then_some(trimmed.len()))?;
-    let word = trimmed[..end].trim_end_matches(['.', ',']);
-    Some((word, start + end))
 }
 
 #[cfg(test)]
@@ -576,11 +402,6 @@ mod tests {
             r"~~\boxed{5}~~",
             r"\boxed{5} million",
             r"\boxed{5}\times 10^3",
-            r"6 or \boxed{5}",
-            r"\boxed{5} or 6",
-            r"\boxed{5} (or 6)",
-            r"It is 4, 6, or $\boxed{5}$.",
-            "\\boxed{5}\n\nThe answer is 6.",
             "The answer is A; the answer is B",
             "Answer: A. Answer: B",
         ] {

@@ -623,8 +623,19 @@ impl Reward {
     pub fn verify<'t>(&self, gold: &Gold, completion: &'t str) -> (Verdict, Option<Region>, Option<&'t str>) {
         match format::strict_region(completion) {
             Ok((answer, region)) => {
-                let verdict =
-                    self.chosen(gold).map_or(Verdict::zero(Reason::BadGold), |v| judged(v, gold, answer));
+                let Some(verifier) = self.chosen(gold) else {
+                    return (Verdict::zero(Reason::BadGold), Some(region), Some(answer));
+                };
+                let mut verdict = judged(verifier, gold, answer);
+                // `6 or \boxed{5}` says two things, `0.5 or \boxed{\frac{1}{2}}` one. Of texts nearly anything is an answer.
+                let several = region == Region::Box
+                    && verdict.score > 0.0
+                    && !matches!(gold.answer, Answer::Text(_))
+                    && format::others(completion, answer)
+                        .any(|other| judged(verifier, gold, other).reason == Reason::Wrong);
+                if several {
+                    verdict = Verdict::zero(Reason::Ambiguous);
+                }
                 (verdict, Some(region), Some(answer))
             }
             Err(reason) => (Verdict::zero(reason), None, None),

@@ -1046,3 +1046,30 @@ fn of(verifier: &str) -> Reward {
 fn plain(answer: &Answer) -> Gold<'_> {
     Gold { answer, options: &[], picture_size: None }
 }
+
+#[test]
+fn a_box_beside_another_answer_is_one_where_both_say_the_same() {
+    let reward = Reward::from_tables(&toml::Value::from("expression"), None).unwrap();
+    let answer = Answer::Expression(r"\frac{1}{2}".to_owned());
+    let reason = |text: &str| reward.verify(&plain(&answer), text).0.reason;
+    for text in [
+        r"0.5 or \boxed{\frac{1}{2}}",
+        r"\boxed{0.5} or $\frac{1}{2}$.",
+        r"\boxed{\frac{1}{2}} (or 50%)",
+        "\\boxed{\\frac{1}{2}}\n\nThe answer is 0.5.",
+        r"\boxed{\frac{1}{2}}. This answer is reasonable, as it is below 1.",
+        r"We add 3 and 4, or more simply \boxed{\frac{1}{2}}",
+    ] {
+        assert_eq!(reason(text), Reason::Right, "{text}");
+    }
+    for text in [
+        r"6 or \boxed{\frac{1}{2}}",
+        r"It is 4, 6, or $\boxed{\frac{1}{2}}$.",
+        r"$\frac{1}{3}$ or $\boxed{\frac{1}{2}}$",
+        r"\boxed{\frac{1}{2}} or 6",
+        r"\boxed{\frac{1}{2}} (or 6)",
+        "\\boxed{\\frac{1}{2}}\n\nThe answer is 6.",
+    ] {
+        assert_eq!(reason(text), Reason::Ambiguous, "{text}");
+    }
+}
