@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     BadGold, Example, Gold, Reason, Verdict, Verifier, entry, expression,
     format::denied,
+    math::form::Work,
     text::{last_line, normalised, unwrapped, without_lead_in},
 };
 use crate::{
@@ -103,6 +104,19 @@ impl Verifier for Choice {
                 "B is the correct answer",
                 r"\text{B}. dog",
                 "B\ndog",
+                "Correct answer: B",
+                "The correct answer: B",
+                "My answer is B.",
+                "The best answer is B.",
+                "The answer should be B",
+                "B is right",
+                "(B) - dog",
+                "B (dog)",
+                "B, dog",
+                "B、dog",
+                "（B）",
+                "B。",
+                "答案：B",
             ],
             &[
                 "",
@@ -154,7 +168,22 @@ impl Verifier for Choice {
         let mut values = Example::new(
             Answer::Choice('A'),
             &["A", "1/2", "0.5", r"\frac12", "A. 1/2", r"$\frac{1}{2}$", r"(A) \dfrac{1}{2}"],
-            &["", "2", "1/3", "A. 2", "B. 1/2", "1/4+1/4", "5 cm", "5"],
+            &[
+                "",
+                "2",
+                "1/3",
+                "A. 2",
+                "B. 1/2",
+                "1/4+1/4",
+                "5 cm",
+                "5",
+                "B = 0.5",
+                "(B) = 1/2",
+                "~0.5",
+                "~A",
+                "isn't = 0.5",
+                "-x=0.5",
+            ],
         );
         values.options = [r"\frac{1}{2}", "2", "5cm", "5m"].map(str::to_owned).to_vec();
         let mut lengths = Example::new(Answer::Choice('B'), &["5 cm", "B. 5 cm", "5"], &["5 m", "B. 5 m"]);
@@ -186,6 +215,8 @@ fn position(letter: char) -> usize {
 /// The one option that `text` names.
 fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     let text = without_lead_in(unwrapped(text));
+    // "About", or struck out.
+    let hedged = text.starts_with('~');
     let named =
         |lead: &str| Some(&text[text.get(..lead.len())?.eq_ignore_ascii_case(lead).then_some(lead.len())?..]);
     let text = spelled_out(unwrapped(["option ", "choice "].into_iter().find_map(named).unwrap_or(text)));
@@ -193,13 +224,19 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     if text.is_empty() {
         return Err(Reason::Empty);
     }
+    if hedged {
+        return Err(Reason::Unparsed);
+    }
     if let Some((letter, rest)) = label(text).or_else(|| spaced_label(text, options)) {
         let agrees = match options.get(position(letter)) {
             // `O` of the options A, B, O, AB is a text.
             None if !options.is_empty() => false,
             _ if rest.is_empty() => true,
             _ if options.is_empty() => lone_letters(rest).next().is_none() && !denied("", rest),
-            Some(option) => normalised(option) == normalised(rest) || same_value(option, rest),
+            Some(option) => {
+                let rest = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest);
+                normalised(option) == normalised(rest) || same_value(option, rest, &mut Work::new())
+            }
             None => false,
         };
         if agrees {
@@ -211,13 +248,24 @@ fn read(text: &str, options: &[String]) -> Result<char, Reason> {
     match (same.next(), same.next()) {
         (Some((letter, _)), None) => Ok(letter),
         (Some(_), Some(_)) => Err(Reason::Ambiguous),
+        // Another option before an equals sign: `B = 0.5`.
+        _ if text.split_once('=').is_some_and(|(name, _)| is_option(name, options)) => Err(Reason::Ambiguous),
         _ => by_value(text, options),
     }
 }
 
+/// Whether `name` is the letter of an option.
+fn is_option(name: &str, options: &[String]) -> bool {
+    let name = name.trim_matches([' ', '(', ')', '$']);
+    let name = name.strip_prefix("option ").unwrap_or(name);
+    matches!(name.as_bytes(), [letter] if letter.is_ascii_uppercase() && usize::from(letter - b'A') < options.len())
+}
+
 /// The one option whose value is that of `text`: `0.5` for `\frac{1}{2}`.
 fn by_value(text: &str, options: &[String]) -> Result<char, Reason> {
-    let mut same = ('A'..='Z').zip(options).filter(|(_, option)| same_value(option, text));
+    // Shared, so that many options take no longer than one.
+    let work = &mut Work::new();
+    let mut same = ('A'..='Z').zip(options).filter(|(_, option)| same_value(option, text, work));
     match (same.next(), same.next()) {
         (Some((letter, _)), None) => Ok(letter),
         (Some(_), Some(_)) => Err(Reason::Ambiguous),
@@ -230,7 +278,7 @@ fn by_value(text: &str, options: &[String]) -> Result<char, Reason> {
 const MAX_VALUE: usize = 100;
 
 /// Whether an option with a number in it and a text are the same expression.
-fn same_value(option: &str, text: &str) -> bool {
+fn same_value(option: &str, text: &str, work: &mut Work) -> bool {
     // `H2O` for `H_2O`.
     let letters = |text: &str| text.chars().filter(|c| !"_{}$ ".contains(*c)).collect::<String>();
     if option.len() <= MAX_VALUE && option.contains('_') && letters(option) == letters(text) {
@@ -238,17 +286,24 @@ fn same_value(option: &str, text: &str) -> bool {
     }
     let mathematical =
         |text: &str| text.len() <= MAX_VALUE && text.contains(|c: char| c.is_ascii_digit() || c == '\\');
-    mathematical(option) && mathematical(text) && expression::same(option, text)
+    mathematical(option) && mathematical(text) && expression::same(option, text, work)
 }
+
+/// Signs that Chinese text has, with what they are elsewhere.
+const FULL_WIDTH: [(char, &str); 6] =
+    [('（', "("), ('）', ") "), ('：', ": "), ('、', ". "), ('．', ". "), ('。', "")];
 
 /// Without marks around the letter and the space behind it: `\textbf{(C)}\ 7` is `(C) 7`, and `**C.** 7` is `C. 7`.
 fn spelled_out(text: &str) -> Cow<'_, str> {
-    if !text.contains(['\\', '~', '*', '\n']) {
+    if !text
+        .contains(|c| matches!(c, '\\' | '~' | '*' | '\n') || FULL_WIDTH.iter().any(|(wide, _)| *wide == c))
+    {
         return Cow::Borrowed(text);
     }
     let spaces = [r"\ ", r"\,", r"\;", r"\quad", "~", "\n"];
     let plain = spaces.iter().fold(text.to_owned(), |text, space| text.replace(space, " "));
     let plain = plain.replace("**", "");
+    let plain = FULL_WIDTH.iter().fold(plain, |text, (wide, narrow)| text.replace(*wide, narrow));
     let set = |open: &str| {
         let (inside, after) = plain.strip_prefix(open)?.split_once('}')?;
         let space = if after.starts_with(['.', ')', ':']) { "" } else { " " };
@@ -261,6 +316,7 @@ fn spelled_out(text: &str) -> Cow<'_, str> {
 /// The letter and what follows of `B …`, which is a label only before an option's text: `A cow` may be a text of its own.
 fn spaced_label<'t>(text: &'t str, options: &[String]) -> Option<(char, &'t str)> {
     let (letter, rest) = text.split_once(' ')?;
+    let letter = letter.strip_suffix(',').unwrap_or(letter);
     let &[letter @ b'A'..=b'Z'] = letter.as_bytes() else { return None };
     (!options.is_empty()).then_some((char::from(letter), rest.trim_start()))
 }
@@ -271,7 +327,10 @@ fn label(text: &str) -> Option<(char, &str)> {
     let letter = inside.unwrap_or(text).chars().next().filter(char::is_ascii_uppercase)?;
     let rest = &inside.unwrap_or(text)[1..];
     let rest = match inside {
-        Some(_) => rest.strip_prefix([')', ']', '}'])?.trim_start_matches(['.', ':']),
+        Some(_) => {
+            let rest = rest.strip_prefix([')', ']', '}'])?.trim_start_matches(['.', ':']);
+            [" - ", " – ", ", "].iter().find_map(|dash| rest.strip_prefix(dash)).unwrap_or(rest)
+        }
         None if rest.is_empty() => rest,
         None => rest
             .strip_prefix(['.', ')', ':'])

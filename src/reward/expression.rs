@@ -21,7 +21,8 @@ use super::{
     math::{
         compare::{Outcome, ROUNDED, compare},
         flaw::flaw,
-        naming::named_value,
+        form::Work,
+        naming::{Name, named_value},
         read::read,
     },
     number::{FRACTIONS, Percent, Reading, Scan, Units, bare, is_unit, tidied},
@@ -58,8 +59,47 @@ impl Named for Expression {
 }
 
 impl Expression {
+    /// The verdict on any text; `work`: what comparing may still cost.
+    fn score_text(&self, gold: &str, answer: &str, work: &mut Work) -> Verdict {
+        // One that is longer is right only where it is the gold to the letter.
+        if answer.len() > MAX_ANSWER {
+            let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
+            return if same {
+                Verdict::all_or_nothing(true, answer.trim())
+            } else {
+                Verdict::zero(Reason::Unparsed)
+            };
+        }
+        if is_missing(gold) {
+            return Verdict::zero(Reason::BadGold);
+        }
+        let answer = if rounds(gold).is_some() { answer } else { rounds(answer).unwrap_or(answer) };
+        let (gold, answer) = (in_degrees(stated(gold)), in_degrees(stated(answer)));
+        let (gold, answer) = (gold.as_ref(), answer.as_ref());
+        let verdict = self.compared(gold, answer, work);
+        if verdict.score == 1.0 {
+            return verdict;
+        }
+        // Only what is wrong as it stands is looked at behind the names.
+        let (wanted, given) = (named_value(bare(gold)), named_value(bare(answer)));
+        let agree = match (&wanted, &given) {
+            (Some((wanted, _)), Some((given, _))) => wanted.agrees(given),
+            // Of what is put together from variables the gold is an equation.
+            (Some((name, _)), None) => !matches!(name, Name::Composed(_)) && !answer.contains('='),
+            (None, Some(_)) => !gold.contains('='),
+            (None, None) => false,
+        };
+        if !agree {
+            return verdict;
+        }
+        let wanted = wanted.map_or(gold, |(_, value)| stated(value));
+        let given = given.map_or(answer, |(_, value)| stated(value));
+        let behind = self.compared(wanted, given, work);
+        if behind.score == 1.0 { behind } else { verdict }
+    }
+
     /// The verdict on two texts without what announces them.
-    fn compared(&self, gold: &str, answer: &str) -> Verdict {
+    fn compared(&self, gold: &str, answer: &str, work: &mut Work) -> Verdict {
         let written = notation(answer);
         if written.is_empty() {
             return Verdict::zero(Reason::Empty);
@@ -100,7 +140,7 @@ impl Expression {
             return Verdict::all_or_nothing(same, written);
         };
         let Some(given) = read(&answer) else { return Verdict::zero(Reason::Unparsed) };
-        match compare(&wanted_expr, &given) {
+        match compare(&wanted_expr, &given, work) {
             Outcome::Same => Verdict::all_or_nothing(true, &written),
             Outcome::Different => Verdict::all_or_nothing(false, &written),
             Outcome::Unevaluated => Verdict {
@@ -126,39 +166,7 @@ impl Verifier for Expression {
 
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
         let Ok(gold) = gold_text(gold) else { return Verdict::zero(Reason::BadGold) };
-        // One that is longer is right only where it is the gold to the letter.
-        if answer.len() > MAX_ANSWER {
-            let same = answer.trim() == gold.trim() && malformed(gold, self.reading).is_none();
-            return if same {
-                Verdict::all_or_nothing(true, answer.trim())
-            } else {
-                Verdict::zero(Reason::Unparsed)
-            };
-        }
-        if is_missing(gold) {
-            return Verdict::zero(Reason::BadGold);
-        }
-        let (gold, answer) = (in_degrees(stated(gold)), in_degrees(stated(answer)));
-        let (gold, answer) = (gold.as_ref(), answer.as_ref());
-        let verdict = self.compared(gold, answer);
-        if verdict.score == 1.0 {
-            return verdict;
-        }
-        // Only what is wrong as it stands is looked at behind the names.
-        let (wanted, given) = (named_value(bare(gold)), named_value(bare(answer)));
-        let agree = match (&wanted, &given) {
-            (Some((wanted, _)), Some((given, _))) => wanted.agrees(given),
-            (Some(_), None) => !answer.contains('='),
-            (None, Some(_)) => !gold.contains('='),
-            (None, None) => false,
-        };
-        if !agree {
-            return verdict;
-        }
-        let wanted = wanted.map_or(gold, |(_, value)| stated(value));
-        let given = given.map_or(answer, |(_, value)| stated(value));
-        let behind = self.compared(wanted, given);
-        if behind.score == 1.0 { behind } else { verdict }
+        self.score_text(gold, answer, &mut Work::new())
     }
 
     fn wrong_answers(&self, gold: &Gold) -> Vec<String> {
@@ -217,11 +225,9 @@ impl Verifier for Expression {
     }
 }
 
-/// Whether two short texts are the same expression.
-pub(super) fn same(gold: &str, answer: &str) -> bool {
-    let verifier = Expression { reading: Reading::default() };
-    let gold = Answer::Expression(gold.to_owned());
-    verifier.score(&Gold { answer: &gold, options: &[], picture_size: None }, answer).score == 1.0
+/// Whether two short texts are the same expression; `work` is shared by those that are compared with one answer.
+pub(super) fn same(gold: &str, answer: &str, work: &mut Work) -> bool {
+    Expression { reading: Reading::default() }.score_text(gold, answer, work).score == 1.0
 }
 
 fn gold_text<'a>(gold: &Gold<'a>) -> Result<&'a str, BadGold> {
@@ -314,6 +320,13 @@ fn square_factors(n: i128) -> Option<(i128, i128)> {
         factor += 1;
     }
     Some((outside, root))
+}
+
+/// What stands before an approximation: `2\sqrt{5}` of `2\sqrt{5} \approx 4.47`, which gives the value first.
+fn rounds(text: &str) -> Option<&str> {
+    let text = unwrapped(text);
+    let at = [r"\approx", "≈"].iter().find_map(|sign| text.find(sign))?;
+    Some(text[..at].trim()).filter(|exact| !exact.is_empty())
 }
 
 /// The text with degrees in one notation: `45^o` is no power.
@@ -785,6 +798,20 @@ mod tests {
         check("(x+1)^{25}", "(1-x)^{25}", false);
         check(r"2k\pi+\frac{\pi}{3}, k\in\mathbb{Z}", r"x=\frac{\pi}{3}+2k\pi,\ k\in\mathbb{Z}", true);
         check(r"2k\pi+\frac{\pi}{3}, k\in\mathbb{Z}", r"x=\frac{\pi}{4}+2k\pi,\ k\in\mathbb{Z}", false);
+        check(r"2\sqrt{5}", r"2\sqrt{5} \approx 4.47", true);
+        check("3", r"\approx 3", false);
+        check("3", r"x \approx 3", false);
+        for (gold, answer) in
+            [("x^2+y^2=25", "25"), ("x+y=7", "7"), ("xy=1", "1"), ("x-2y=0", "0"), ("x+y+z=1", "1")]
+        {
+            check(gold, answer, false);
+        }
+        check("x+y=7", "y+x=7", true);
+        check("3", "-x=3", false);
+        check("y=2x+1", "-y=2x+1", false);
+        check("(1,2)", "isn't=(1,2)", false);
+        check(r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\[4pt] 2 \end{pmatrix}", true);
+        check(r"k\pi, k\in\mathbb{Z}", r"k\pi, k\in\mathbb Z", true);
         check("5", "not=5", false);
         check("5", r"x\not=5", false);
         check(r"x\ne 5", r"x\not=5", true);

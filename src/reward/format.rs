@@ -362,6 +362,7 @@ mod tests {
             (r"-\boxed{3}", "-3"),
             (r"\$\boxed{3}", r"\$3"),
             (r"\boxed{3}\text{ cm}", r"3\text{ cm}"),
+            (r"\boxed{1}2", r"\boxed{1}2"),
         ] {
             let region = strict_region_of(inside).unwrap();
             assert_eq!(unboxed(&region), set, "{inside}");

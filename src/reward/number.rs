@@ -244,6 +244,9 @@ impl Verifier for Number {
             "12 five",
             "12 except",
             "12 repeating",
+            "12 mega",
+            "12 impossible",
+            "12 too many",
             "12 hundreds",
         ];
         examples.push(match self.reading.units {
@@ -320,7 +323,12 @@ pub(super) fn tidied(text: &str) -> Cow<'_, str> {
         (r"^{\text{o}}", "°"),
         (r"^{\mathrm{o}}", "°"),
         ("^{o}", "°"),
+        ("^{°}", "°"),
+        ("^°", "°"),
         ("^o", "°"),
+        (r"\textdegree", "°"),
+        ("{}^", "^"),
+        (r"\ ^", "^"),
         ("º", "°"),
         ("˚", "°"),
     ] {
@@ -387,9 +395,9 @@ fn number(text: &str, reading: Reading) -> Option<f64> {
 
 pub(super) const FRACTIONS: [&str; 3] = [r"\frac", r"\dfrac", r"\tfrac"];
 const MINUS: [&str; 3] = ["-", "−", "–"];
-const CURRENCIES: [&str; 17] = [
-    r"\$", "$", r"US\$", "US$", "€", "£", "¥", "₹", r"\pounds", "USD", "EUR", "GBP", "JPY", "CNY", "INR",
-    "Rs.", "Rs",
+const CURRENCIES: [&str; 18] = [
+    "￥", r"\$", "$", r"US\$", "US$", "€", "£", "¥", "₹", r"\pounds", "USD", "EUR", "GBP", "JPY", "CNY",
+    "INR", "Rs.", "Rs",
 ];
 /// Fractions that are one character, with what they are.
 const VULGAR: [(&str, f64); 8] = [
@@ -689,7 +697,10 @@ const NOT_UNITS: &[&str] = &[
     "exp", "abs", "gcd", "lcm", "lim", "cbrt", "ceil", "ceiling", "wait", "hmm", "hm", "um", "uh", "er",
     "oh", "ah", "eh", "huh", "oops", "nope", "nah", "yes", "yep", "yeah", "ok", "okay", "sorry", "well",
     "alternative", "again", "correction", "typo", "mistake", "whatever", "myriad", "choose", "fold", "upper", "beyond",
-    "est", "nil", "basis", "oder", "und", "ist", "nicht", "pas", "falsch",
+    "est", "nil", "basis", "oder", "und", "ist", "nicht", "pas", "falsch", "kilo", "mega", "giga", "milli", "micro", "quintillion",
+    "sextillion", "zillion", "grand", "couples", "trio", "trios", "twins", "fois", "mal", "impossible", "untrue", "improper", "bogus",
+    "fake", "lie", "bad", "doubtful", "nay", "faux", "too", "many", "much", "short", "off", "debt", "excess", "against", "another",
+    "other", "complement", "backwards", "sometimes", "often", "always",
 ];
 
 /// Nouns and colours that end as adverbs and participles do.
@@ -703,7 +714,7 @@ const NO_ADVERBS: &[&str] = &[
 const UNIT_LETTERS: &str = "mgshlLAVWJNKCFT";
 
 /// Signs in units that are no letters.
-const UNIT_SIGNS: &str = "°µμΩ€£¥₹$¢";
+const UNIT_SIGNS: &str = "°µμΩ€£¥₹$¢℃";
 
 /// Whether `text` can stand after a number without changing it: at most three words of letters, five around a "per".
 pub(super) fn is_unit(text: &str) -> bool {
@@ -712,11 +723,14 @@ pub(super) fn is_unit(text: &str) -> bool {
     if text.len() > 48 || braces('{') != braces('}') || text == "K" {
         return false;
     }
-    let fits = |c: char| c.is_ascii_alphabetic() || r" /·\^{},23²³".contains(c) || UNIT_SIGNS.contains(c);
+    // `sq. units`, `12 (cm)`, and the space of `\mathrm{~cm}`.
+    let bracketed = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+    let text = bracketed.unwrap_or(text);
+    let fits = |c: char| c.is_ascii_alphabetic() || r" /·\^{},23²³~.".contains(c) || UNIT_SIGNS.contains(c);
     if !text.chars().all(fits) {
         return false;
     }
-    let mut plain = text.to_owned();
+    let mut plain = text.replace("sq.", "sq").replace("cu.", "cu").replace('~', " ");
     let latex = text.contains(['\\', '^', '}']);
     // What is set as text is no product of variables.
     let set = text.contains('\\');
@@ -725,6 +739,7 @@ pub(super) fn is_unit(text: &str) -> bool {
         (r"^\circ", "°"),
         (r"\degree", "°"),
         (r"\Omega", "Ω"),
+        (r"\cdot", "·"),
         (r"\mu", "µ"),
         ("^{2}", "²"),
         ("^2", "²"),
@@ -754,10 +769,11 @@ pub(super) fn is_unit(text: &str) -> bool {
             let known = |c: char| c.is_ascii_alphabetic() || UNIT_SIGNS.contains(c);
             let one = letters.len() == 1 && letters.chars().all(|c| c.is_ascii_alphabetic());
             per(at)
+                || at > 0 && matches!(letters, "squared" | "cubed")
                 || !letters.is_empty()
                     && letters.chars().all(known)
                     && (!one || UNIT_LETTERS.contains(letters))
-                    && (one || set || !is_product(letters))
+                    && (one || set || letters == "of" || !is_product(letters))
                     && !changes(&letters.to_ascii_lowercase())
         })
 }
@@ -865,7 +881,8 @@ mod tests {
         #[rustfmt::skip]
         let units = [
             "cm", "degrees", "apples", "km/h", "square meters", "min", "sec", "seconds", "people", "kelvin", r"\text{ K}", "red balls",
-            "beds", "family", "ly", "m/s^2", "miles per hour", "points",
+            "beds", "family", "ly", "m/s^2", "miles per hour", "points", r"\mathrm{~cm}", "sq. units", "sq. ft", "(cm)", "cups of flour", "meters per second squared",
+            r"N\cdot m", "℃",
         ];
         for unit in units {
             check(&exact, 12.0, &format!("12 {unit}"), 1.0);

@@ -200,20 +200,26 @@ pub(super) fn unwrapped(text: &str) -> &str {
     text
 }
 
-/// What may stand before an answer: the longer first.
-const LEAD_INS: [&str; 13] = [
-    "the correct answer is",
-    "the correct option is",
-    "the correct choice is",
-    "the final answer is",
-    "the right answer is",
-    "the answer is",
+/// What may stand before an answer, behind "the" or "my".
+const LEAD_INS: [&str; 19] = [
+    "correct answer is",
+    "correct answer:",
+    "correct option is",
+    "correct option:",
+    "correct choice is",
+    "correct choice:",
     "final answer is",
     "final answer:",
+    "right answer is",
+    "best answer is",
+    "best option is",
+    "answer should be",
+    "answer is",
     "answer:",
     "option:",
     "choice:",
-    "answer is",
+    "答案：",
+    "答案是",
     "=",
 ];
 
@@ -221,17 +227,19 @@ const LEAD_INS: [&str; 13] = [
 const ADVERBS: [&str; 5] = ["so", "thus", "hence", "therefore", "then"];
 
 /// What may stand behind an answer as its announcement.
-const ENDINGS: [&str; 3] = ["is the correct answer", "is the answer", "is correct"];
+const ENDINGS: [&str; 4] = ["is the correct answer", "is the answer", "is correct", "is right"];
 
 /// The text without what announces it: "the answer is", "Answer:", "=", "so the answer is", "is the correct answer".
 pub(super) fn without_lead_in(text: &str) -> &str {
     let begins_with =
         |text: &str, word: &str| text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
-    if text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '*')) {
+    if text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '*' | '答')) {
         let plain = text.strip_prefix("**").unwrap_or(text);
         let adverb = ADVERBS.iter().find(|word| begins_with(plain, word)).map(|word| &plain[word.len()..]);
         let after = adverb.filter(|rest| rest.starts_with([' ', ',']));
         let sentence = after.map_or(plain, |rest| rest.trim_start_matches([' ', ',']));
+        let article = ["the ", "my "].iter().find(|word| begins_with(sentence, word));
+        let sentence = article.map_or(sentence, |word| &sentence[word.len()..]);
         if let Some(lead) = LEAD_INS.iter().find(|lead| begins_with(sentence, lead)) {
             return unwrapped(unbold(sentence[lead.len()..].trim_start_matches([':', ' ', '\n'])));
         }
@@ -273,7 +281,8 @@ fn balanced(text: &str) -> bool {
 }
 
 /// What announces an answer at the end of a text.
-pub(super) const ANNOUNCEMENTS: [&str; 4] = ["answer is", "answer:", "option is", "choice is"];
+pub(super) const ANNOUNCEMENTS: [&str; 7] =
+    ["answer is", "answer should be", "answer:", "option is", "option:", "choice is", "choice:"];
 
 /// What the prompt of Minerva (arXiv:2206.14858) teaches models to end with.
 const FAREWELL: &str = "I hope it is correct.";

@@ -193,6 +193,13 @@ fn announced_after(after: &str) -> Option<&str> {
     (announced.len() <= LONGEST).then_some(announced)
 }
 
+/// Whether a box is a part of a longer number: `\boxed{1}2`.
+fn is_glued(before: &str, after: &str) -> bool {
+    before.ends_with(|c: char| c.is_alphanumeric())
+        || after.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '{' | '.') && after.len() > 1)
+        || after.starts_with(r"\sqrt")
+}
+
 /// An answer without the frame of its only box and the marks around formulas: `x=\boxed{3}` is `x=3`, as it is set.
 pub(in crate::reward) fn unboxed(answer: &str) -> Cow<'_, str> {
     const MARKS: [&str; 6] = [r"\(", r"\)", r"\[", r"\]", "$", "**"];
@@ -202,7 +209,7 @@ pub(in crate::reward) fn unboxed(answer: &str) -> Cow<'_, str> {
     let mut all = boxes(answer);
     match (all.next(), all.next(), last_box(answer)) {
         (Some(_), None, Ok(Some((content, [before, after]))))
-            if !(before.trim().is_empty() && after.trim().is_empty()) =>
+            if !(before.trim().is_empty() && after.trim().is_empty()) && !is_glued(before, after) =>
         {
             // A currency sign stays.
             let plain = |text: &str| {

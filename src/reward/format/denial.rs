@@ -87,14 +87,43 @@ fn denied_before(text: &str) -> bool {
             "way" if before == "no" => return true,
             // What is denied twice is said: "there is no doubt that the answer is".
             word if is_negation(word) => {
-                return !(is_negation(before) || matches!(before, "no" | "without" | "little"));
+                let twice = is_negation(before) || matches!(before, "no" | "without" | "little");
+                return !(twice || asks_for_it(&words, i));
             }
             word if SIGNS.contains(&word) => return i + 1 == words.len(),
-            word if OPEN.contains(&word) || word.len() == 1 && word.as_bytes()[0].is_ascii_alphabetic() => (),
+            word if OPEN.contains(&word) || word.len() == 1 && word.as_bytes()[0].is_ascii_lowercase() => (),
             _ => return false,
         }
     }
     false
+}
+
+/// Whether the negation at `i` belongs to what was asked for: `the statement that is not true is`, `which is not true:`, `the
+/// incorrect option is`.
+fn asks_for_it(words: &[&str], i: usize) -> bool {
+    let at = |back: usize| i.checked_sub(back).map_or("", |i| words[i]);
+    let after = &words[i + 1..];
+    let verb = |word: &str| matches!(word, "is" | "are" | "was" | "=" | "isn't" | "does" | "doesn't");
+    let relative =
+        matches!(at(2), "that" | "which" | "who") && verb(at(1)) || matches!(at(1), "that" | "which" | "who");
+    // Something is said of what the clause is about, or nothing but the question was repeated.
+    let noun = [
+        "statement",
+        "statements",
+        "option",
+        "one",
+        "ones",
+        "choice",
+        "claim",
+        "sentence",
+        "figure",
+        "shape",
+    ];
+    let subject = at(if verb(at(1)) { 3 } else { 2 });
+    let closed = after.iter().any(|word| verb(word)) || at(2) == "which" && subject.is_empty();
+    relative && (closed || noun.contains(&subject))
+        || matches!(words[i], "wrong" | "incorrect" | "false")
+            && after.first().is_some_and(|word| noun.contains(word))
 }
 
 /// Where the clause at the end of `text` begins: after a comma, a full stop and their like.
@@ -129,11 +158,19 @@ fn plain(text: &str) -> String {
             {
                 out.push(' ');
             }
+            // `A` is an option, `A cat` has an article.
+            'A'..='E' if is_option(&out, rest) => out.push(c),
             _ if c.is_ascii() => out.push(c.to_ascii_lowercase()),
             _ => out.extend(c.to_lowercase()),
         }
     }
     out
+}
+
+/// Whether a capital letter between `before` and `after` stands for an option: alone, and no word of a sentence.
+fn is_option(before: &str, after: &str) -> bool {
+    let sentence = after.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_lowercase()));
+    !before.ends_with(char::is_alphanumeric) && !after.starts_with(|c: char| c.is_alphanumeric()) && !sentence
 }
 
 /// The words of a [`plain`] text.
@@ -325,6 +362,20 @@ mod tests {
             r"the product of i \ne n is @",
             "since @ is not a valid index, add 1",
             "The claim that 0 is false means s = @",
+            "@. It is not A.",
+            "@, not A.",
+            "@ (not A).",
+            "@. This is not A.",
+            "@. It cannot be A.",
+            "So it isn't C: @",
+            "The statement that is not true is @.",
+            "The statement which is incorrect is @",
+            "The option that is not correct is @.",
+            "The statement that is not correct: @",
+            "The incorrect option is @",
+            "Which is NOT true: @",
+            "The one that isn't is @.",
+            "The ones that are not are @",
         ] {
             check(text, false);
         }

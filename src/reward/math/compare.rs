@@ -34,8 +34,7 @@ fn rounded() -> RBig {
 }
 
 /// Compares an answer with the gold.
-pub(crate) fn compare(gold: &Expr, answer: &Expr) -> Outcome {
-    let work = &mut Work::new();
+pub(crate) fn compare(gold: &Expr, answer: &Expr, work: &mut Work) -> Outcome {
     match naming(gold, answer) {
         Naming::Contradicts => Outcome::Different,
         Naming::Values(gold, answer) => judged(&gold, &answer, work),
@@ -471,7 +470,8 @@ fn same(gold: &Expr, answer: &Expr, work: &mut Work) -> bool {
         }
         (Expr::Relation(..), Expr::Conditions(..)) | (Expr::Conditions(..), Expr::Relation(..)) => (),
         (Expr::Relation(sides, signs), answer) => {
-            if signs == &[Relation::Equal] && is_name(&sides[0]) {
+            // A product of names is what an equation is about: `xy = 1`.
+            if signs == &[Relation::Equal] && is_name(&sides[0]) && !matches!(sides[0], Expr::Product(_)) {
                 return same(&sides[1], answer, work);
             }
             return interval_of(sides, signs).is_some_and(|interval| same(&interval, answer, work));

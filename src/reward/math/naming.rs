@@ -13,6 +13,8 @@ const MAX_NAME: usize = 64;
 pub(in crate::reward) enum Name {
     /// In one notation, without white space and braces.
     Symbol(String),
+    /// What is put together from variables: in an answer what was asked for, in a gold an equation.
+    Composed(String),
     /// In lower case.
     Words(String),
 }
@@ -21,7 +23,7 @@ impl Name {
     /// Whether both may be names of one thing: words may be, of any symbol, and of fewer words.
     pub(in crate::reward) fn agrees(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Symbol(a), Self::Symbol(b)) => a == b,
+            (Self::Symbol(a) | Self::Composed(a), Self::Symbol(b) | Self::Composed(b)) => a == b,
             (Self::Words(a), Self::Words(b)) => {
                 let within =
                     |a: &str, b: &str| a.split(' ').all(|word| b.split(' ').any(|other| other == word));
@@ -44,7 +46,7 @@ const NO_NAMES: &[&str] = &[
     "not", "no", "none", "never", "nor", "neither", "wrong", "incorrect", "false", "maybe", "perhaps", "or", "undefined", "nan",
     "inf", "infinity", "unknown", "invalid", "except", "about", "approximately", "approx", "around", "almost", "less", "more",
     "than", "over", "under", "above", "below", "least", "most", "between", "guess", "if", "cannot", "without", "but", "unless",
-    "is", "are", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "pi", "to",
+    "is", "are", "hardly", "error", "unlike", "unequal", "untrue", "impossible", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "pi", "to",
 ];
 
 /// Ways to write the same thing in a name, without braces; applied in this order.
@@ -97,8 +99,12 @@ pub(in crate::reward) fn named_value(text: &str) -> Option<(Name, &str)> {
             name = name.replace(from, to);
         }
     }
+    // `xyz` is a product, no word.
+    let letters = name.len() <= 3 && name.bytes().all(|b| b.is_ascii_lowercase());
     let name = match symbol(&name) {
         Some(name) => Name::Symbol(name),
+        None if is_sum(&name) => Name::Composed(name),
+        None if letters && words(left).is_some() => Name::Composed(name),
         None => Name::Words(words(left)?),
     };
     Some((name, value))
@@ -129,7 +135,7 @@ fn symbol(name: &str) -> Option<String> {
         let fits = is_variable(argument) || angle(argument).is_some() || points(argument).is_some();
         return fits.then(|| name.replace(['(', ')'], ""));
     }
-    (is_vector(name) || is_derivative(name) || is_application(name) || is_sum(name)).then(|| name.to_owned())
+    (is_vector(name) || is_derivative(name) || is_application(name)).then(|| name.to_owned())
 }
 
 /// A letter or a Greek one, with an index or without.
@@ -219,7 +225,8 @@ fn words(left: &str) -> Option<String> {
     let text = text.to_lowercase();
     let words: Vec<&str> = text.split_whitespace().collect();
     let fits = |word: &&str| {
-        word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '_')) && !NO_NAMES.contains(word)
+        let inner = word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '_'));
+        inner && word.starts_with(char::is_alphabetic) && !word.ends_with("n't") && !NO_NAMES.contains(word)
     };
     (!words.is_empty() && words.iter().all(fits)).then(|| words.join(" "))
 }
@@ -243,8 +250,6 @@ mod tests {
             (r"\angle 1=30", "∠1", "30"),
             (r"\sin A = \frac35", r"\sinA", r"\frac35"),
             (r"\cos\theta = \frac35", r"\cos\theta", r"\frac35"),
-            ("m+n=204", "m+n", "204"),
-            ("100m + n = 204", "100m+n", "204"),
             ("f ( 2 ) = 5", "f(2)", "5"),
             (r"P(X = 2) = \frac{1}{4}", "P(X=2)", r"\frac{1}{4}"),
             (r"P\left(A \mid B\right) = 1/4", "P(A|B)", "1/4"),
@@ -259,6 +264,11 @@ mod tests {
             (r"\frac{dy}{dx} = 2x", r"\fracdydx", "2x"),
         ] {
             assert_eq!(named_value(text), Some((Name::Symbol(name.to_owned()), value)), "{text}");
+        }
+        for (text, name) in
+            [("m+n=204", "m+n"), ("100m + n = 204", "100m+n"), ("x^2+y^2=204", "x^2+y^2"), ("xy=204", "xy")]
+        {
+            assert_eq!(named_value(text), Some((Name::Composed(name.to_owned()), "204")), "{text}");
         }
         for (text, name) in
             [("Area = 5", "area"), (r"\text{Area of } ABC=5", "area of abc"), ("speed=5", "speed")]
@@ -290,6 +300,10 @@ mod tests {
             r"x\ne y=5",
             r"x\not=5",
             r"\neg x=5",
+            "-x=5",
+            "isn't=5",
+            "x doesn't = 5",
+            "unequal=5",
             "undefined=5",
             r"y\in x=5",
             r"x\approx y=5",

@@ -400,7 +400,11 @@ impl Lexed {
                 }
                 '%' => self.push(Token::Sign('%'), *spaced)?,
                 '|' => self.push(Token::Sign('|'), *spaced)?,
-                '\\' => self.push(Token::NextRow, *spaced)?,
+                '\\' => {
+                    self.push(Token::NextRow, *spaced)?;
+                    *spaced = false;
+                    return Some(without_spacing(rest));
+                }
                 _ => return None,
             }
             *spaced = false;
@@ -467,7 +471,7 @@ impl Lexed {
                 return Some(rest);
             }
             "mathbb" => {
-                let (inside, rest) = braced(rest)?;
+                let (inside, rest) = braced(rest).or_else(|| letter(rest))?;
                 let set = match inside {
                     "R" => 'ℝ',
                     "Z" => 'ℤ',
@@ -501,6 +505,17 @@ fn repeated(text: &str) -> Option<(&str, &str)> {
     let command = text.strip_prefix("\\overline").or_else(|| text.strip_prefix("\\bar"))?;
     let (digits, rest) = braced(command)?;
     (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some((digits, rest))
+}
+
+/// What follows the spacing that a line break may have: `\\[4pt]`.
+fn without_spacing(text: &str) -> &str {
+    let spacing = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    match spacing {
+        Some((length, rest)) if ["pt", "em", "ex", "mm", "cm"].iter().any(|unit| length.ends_with(unit)) => {
+            rest
+        }
+        _ => text,
+    }
 }
 
 /// The letter that a command without braces takes: `\vec a`.
