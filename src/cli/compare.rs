@@ -88,6 +88,14 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
         without: None,
         questions: &[],
     };
+    // Before the minutes that comparing takes.
+    if let Some(path) = &args.plot {
+        let missing = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
+        if missing.is_some() || path.extension().is_none_or(|ending| ending != "svg") {
+            return Err(Error::input("the picture is an SVG file in a folder that is there")
+                .at(format!("option `--plot {}`", path.display())));
+        }
+    }
     let mut joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;
     joined.drop_constant_targets(printer)?;
     let targets = joined.observations();

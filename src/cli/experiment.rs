@@ -209,21 +209,27 @@ impl Experiment {
         sweep::specs(&self.plan, self.sources(), &points)
     }
 
-    /// Those of `specs` that no finished run of the folder stands for: a run of an earlier list of datasets, which
-    /// differs in datasets of no share alone, is not done again.
-    pub(super) fn without_done_before(&self, specs: Vec<RunSpec>) -> Result<Vec<RunSpec>> {
+    /// `specs` with the finished runs of the folder that stand for them, and how many do: a run under another name of the
+    /// experiment, or of an earlier list of datasets, which differs in datasets of no share alone, is not done again.
+    pub(super) fn with_done_before(&self, mut specs: Vec<RunSpec>) -> Result<(Vec<RunSpec>, usize)> {
         let mut done = Vec::new();
         for folder in folders(&self.folder).failed()?.into_iter().flatten() {
             if let (Ok(spec), Ok(Some(_))) = (folder.spec(), folder.result()) {
                 done.push(spec);
             }
         }
-        let stands_for = |spec: &RunSpec| {
+        let mut found = 0;
+        for spec in &mut specs {
             let id = spec.id();
-            done.iter().any(|other| other.id() != id && same_run(other, spec))
-                && !done.iter().any(|other| other.id() == id)
-        };
-        Ok(specs.into_iter().filter(|spec| !stands_for(spec)).collect())
+            if done.iter().all(|other| other.id() != id)
+                && let Some(other) = done.iter().find(|other| same_run(other, spec))
+            {
+                // Its own label is that of an earlier plan.
+                *spec = other.clone();
+                found += 1;
+            }
+        }
+        Ok((specs, found))
     }
 
     /// Runs with fresh seeds, scored on report questions: `seeds` of each mixture, in pairs.

@@ -68,10 +68,10 @@ fn find(text: &str) -> Option<PathBuf> {
     tried.into_iter().find(|path| path.is_file())
 }
 
-/// What the file of a mixture says about itself, such as that the data showed no signal.
-pub(super) fn note(text: &str, catalog: &Catalog) -> Option<String> {
+/// The file that `text` means, where it is one: with what it says about itself, such as that the data showed no signal.
+pub(super) fn file(text: &str, catalog: &Catalog) -> Option<MixtureFile> {
     let read = fs::read_to_string(find(text)?).ok()?;
-    MixtureFile::parse(&read, &trained(catalog)).ok()?.0.note
+    Some(MixtureFile::parse(&read, &trained(catalog)).ok()?.0)
 }
 
 /// The paper's mixtures of the embedded datasets: what the names mean where no file has them.

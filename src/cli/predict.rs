@@ -91,7 +91,7 @@ pub(super) struct Args {
     #[arg(long = "guardrail", value_name = "NAME=LOSS[@CHANCE]", action = clap::ArgAction::Append)]
     guardrails: Vec<String>,
     /// What guardrails compare with.
-    #[arg(long, value_name = "MIXTURE", value_enum, default_value_t = Than::Uniform)]
+    #[arg(long, value_name = "MIXTURE", value_enum, default_value_t = Than::Uniform, requires = "guardrails")]
     than: Than,
     /// Runs to leave out, by id or label.
     #[arg(long, value_name = "RUNS", value_delimiter = ',')]
@@ -460,8 +460,8 @@ pub(super) fn predict(
         seed: plan.design.seed,
     };
     let mut prediction = decide(&question).map_err(|error| {
-        let left_out = notes.iter().fold(error, Error::at);
-        left_out.at(experiment.folder.display()).hint("`modo sweep` finishes the plan's runs")
+        let hint = notes.iter().map(String::as_str).chain(["`modo sweep` does what is missing of the plan"]);
+        error.at(experiment.folder.display()).hint(hint.collect::<Vec<_>>().join("; "))
     })?;
     prediction.notes.splice(0..0, notes);
     all.write(&experiment.folder.join(LEDGER)).failed()?;

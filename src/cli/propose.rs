@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     runs: u16,
     /// How the runs are kept apart.
-    #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar)]
+    #[arg(long, value_name = "RULE", value_enum, default_value_t = By::Liar, conflicts_with = "among")]
     by: By,
     /// First mixtures of these datasets, without an experiment: see `modo list designs`.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -88,17 +88,34 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         printer.warn("without a signal these runs are chosen nearly blindly".to_owned());
     }
     let added = experiment.add_proposed(&prediction, context)?;
+    if added.len() < usize::from(args.runs) {
+        let why = match args.by {
+            By::Liar => {
+                "the others repeat mixtures that are done or planned, where most is expected: `--by noisy` looks elsewhere"
+            }
+            By::Noisy => "the others repeat mixtures that are done or planned",
+        };
+        printer.note(format!("{} of {} runs are added; {why}", added.len(), args.runs));
+    }
     if args.json {
         return printer.json(&added);
     }
     let columns = [Column::Text("run"), Column::Text("mixture")];
     let rows: Vec<Vec<String>> =
         added.iter().map(|one| vec![one.label.clone(), one.mixture.brief()]).collect();
+    if added.is_empty() {
+        return printer.line(format!(
+            "{}\nnothing is added to {}",
+            prediction.sentence,
+            experiment.proposed_path().display()
+        ));
+    }
     printer.table(&columns, &rows)?;
     printer.line(format!(
-        "{}\n{} runs added to {}. Next: `modo sweep {}`",
+        "{}\n{} run{} added to {}. Next: `modo sweep {}`",
         prediction.sentence,
         added.len(),
+        if added.len() == 1 { "" } else { "s" },
         experiment.proposed_path().display(),
         folder.display()
     ))

@@ -70,6 +70,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let experiment = Experiment::open(&folder, context)?;
     surfaces::triples(&args.maps, &experiment.plan.train)?;
     let report = build(&experiment, &args.maps, context)?;
+    if let Some(note) = report.notes.first().filter(|note| note.contains("newer than the prediction")) {
+        printer.warn(note.clone());
+    }
     let out = args.out.clone().unwrap_or_else(|| folder.join("report.html"));
     write(&report, &out)?;
     printer.line(&report.verdict)?;
@@ -90,13 +93,14 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
     let base = BaseScores::read(experiment, &sweep)?;
     let confirm = match &prediction {
         Some(prediction) if experiment.plan.confirm.is_some() => {
-            experiment.confirm_specs(&arms(prediction)?)?
+            experiment.with_done_before(experiment.confirm_specs(&arms(prediction)?)?)?.0
         }
         _ => Vec::new(),
     };
+    let (done, _) = experiment.with_done_before(sweep.clone())?;
     let mut runs = Vec::new();
     let mut records: BTreeMap<(String, u64), RunRecord> = BTreeMap::new();
-    for (specs, group) in [(&sweep, Group::Sweep), (&confirm, Group::Confirm)] {
+    for (specs, group) in [(&done, Group::Sweep), (&confirm, Group::Confirm)] {
         for spec in specs {
             let run = report_run(folder, spec, group, experiment.plan.launcher.attempts);
             if let (Some(record), Group::Confirm) = (&run.record, group) {
@@ -120,7 +124,11 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
     let confirm: Vec<report::ConfirmSummary> =
         [PROPOSAL, BEST_OBSERVED].into_iter().filter_map(compare).collect();
     let proposal = prediction.as_ref().map(proposal).transpose()?;
-    let n_finished = runs.iter().filter(|r| r.group == Group::Sweep && r.record.is_some()).count();
+    let finished: Vec<&ReportRun> =
+        runs.iter().filter(|r| r.group == Group::Sweep && r.record.is_some()).collect();
+    let newer = prediction.as_ref().map_or(0, |prediction| newer_than(prediction, &finished));
+    // What is said of the runs is said of those that the prediction saw.
+    let n_finished = prediction.as_ref().map_or(finished.len(), |prediction| prediction.runs.len());
     let of_proposal = confirm.iter().find(|c| c.arm == PROPOSAL);
     let verdict = report::verdict(&objective, proposal.as_ref(), of_proposal, n_finished);
     let plan = fs::read_to_string(folder.join("plan.toml")).at(folder.display())?;
@@ -134,6 +142,13 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
         experiment.catalog.get(name).is_ok_and(|c| matches!(c.source, crate::data::Source::Task { .. }))
     };
     let mut notes: Vec<String> = prediction.iter().flat_map(|p| p.notes.clone()).collect();
+    if newer > 0 {
+        let folder = folder.display();
+        notes.insert(
+            0,
+            format!("{newer} finished runs are newer than the prediction and not in it: `modo predict {folder}` decides anew"),
+        );
+    }
     if experiment.plan.train.iter().all(generated) {
         notes.push(WORLD.to_owned());
     }
@@ -168,6 +183,15 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
         provenance,
         plan,
     })
+}
+
+/// Finished runs that a prediction neither used nor left out.
+fn newer_than(prediction: &Prediction, finished: &[&ReportRun]) -> usize {
+    let seen = |run: &str| {
+        prediction.runs.iter().any(|one| one.run == run)
+            || prediction.left_out.iter().any(|one| one.run == run)
+    };
+    finished.iter().filter(|run| !seen(run.id.as_str())).count()
 }
 
 /// `base.json`: the scores of the base, before any run trained it.

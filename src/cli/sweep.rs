@@ -74,8 +74,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     }
     let specs = experiment.sweep_specs(context)?;
     let n_planned = specs.len();
-    let specs = experiment.without_done_before(specs)?;
-    let done_before = n_planned - specs.len();
+    let (specs, done_before) = experiment.with_done_before(specs)?;
     if args.dry_run {
         let slots = experiment.slots()?;
         let allowed = experiment.plan.launcher.attempts;
@@ -239,6 +238,6 @@ fn adapt(
     if specs.len() == before.len() {
         return end("nothing new is proposed".to_owned());
     }
-    let specs = experiment.without_done_before(specs)?;
+    let (specs, _) = experiment.with_done_before(specs)?;
     Ok(Step { summary, next: Ok(specs) })
 }

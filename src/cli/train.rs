@@ -11,13 +11,18 @@ use super::{
     data::Unit,
     draw::change,
     experiment::{Experiment, check_experiment, folder},
-    mixtures,
+    mixtures, predict,
     printer::{Column, Printer},
+    report::read_json,
 };
 use crate::{
+    decide::Prediction,
     error::{Context as _, Error, Result},
     ledger::{ClaimError, RunFolder},
-    mixture::Mixture,
+    mixture::{
+        Mixture,
+        named::{MixtureFile, Origin},
+    },
     run::{BenchmarkScore, MixtureChange, RunRecord, RunSpec},
     train::{self, Surroundings},
 };
@@ -79,8 +84,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     };
     let mixture = match &args.mixture {
         Some(text) => {
-            if let Some(note) = mixtures::note(text, &experiment.catalog) {
-                printer.note(note);
+            if let Some(file) = mixtures::file(text, &experiment.catalog) {
+                if let Some(what) = of_other_runs(&file, &folder) {
+                    printer.warn(format!("{text}: {what}"));
+                }
+                if let Some(note) = file.note {
+                    printer.note(note);
+                }
             }
             mixtures::load_for(text, &experiment.plan.train, &experiment.catalog)?
         }
@@ -143,6 +153,26 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
 }
 
 /// Refuses a folder that the model cannot be written to: before it is trained, not after.
+/// What is to be known of a mixture that was predicted from other runs, or for another aim, than the experiment's own prediction.
+fn of_other_runs(file: &MixtureFile, experiment: &Path) -> Option<String> {
+    let Some(Origin::Prediction { ledger, n_runs, .. }) = &file.origin else { return None };
+    let own: Option<Prediction> = read_json(&experiment.join(predict::PREDICTION));
+    let decide = format!("`modo predict {}` decides for this experiment", experiment.display());
+    match own {
+        None => Some(format!("it was predicted from {n_runs} runs of another experiment; {decide}")),
+        Some(own) if own.ledger != *ledger => Some(format!(
+            "it was predicted from {n_runs} other runs than those of this experiment's prediction; {decide}"
+        )),
+        Some(own) if file.predicted.as_ref().is_some_and(|p| !p.objective.starts_with(&own.objective)) => {
+            Some(format!(
+                "it was predicted for another aim than this experiment's prediction, `{}`; {decide}",
+                own.objective
+            ))
+        }
+        Some(_) => None,
+    }
+}
+
 fn check_out(out: &Path) -> Result<()> {
     std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out).map(drop)).map_err(|error| {
         Error::input(format!("the model cannot be written there: {error}")).at(out.display())

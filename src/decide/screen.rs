@@ -36,7 +36,7 @@ pub fn screen(experiment: &Path, plan: &RunSpec, without: &[String]) -> Result<S
         let asked = without.iter().any(|one| one == folder.run().as_str() || *one == spec.label);
         let why = match &record {
             _ if asked => Some("left out as asked".to_owned()),
-            None => unfinished(&folder, &spec),
+            None => unfinished(&folder, &spec, plan),
             Some(record) => stopped_early(&spec, record).or_else(|| difference(&spec, plan)),
         };
         match why {
@@ -103,7 +103,7 @@ pub fn same_run(a: &RunSpec, b: &RunSpec) -> bool {
 }
 
 /// How far a run is that has no result; `None` where it was never begun.
-fn unfinished(folder: &RunFolder, spec: &RunSpec) -> Option<String> {
+fn unfinished(folder: &RunFolder, spec: &RunSpec, plan: &RunSpec) -> Option<String> {
     let attempts = folder.attempts();
     let last = attempts.last()?;
     let state = match last.life() {
@@ -112,7 +112,13 @@ fn unfinished(folder: &RunFolder, spec: &RunSpec) -> Option<String> {
     };
     let step = last.progress().map_or(0, |progress| progress.step);
     // Every run its own sentence: they stop at different steps.
-    Some(format!("it {state} at step {step} of {}: `modo sweep` finishes it", spec.budget.steps))
+    let then = if spec.experiment != plan.experiment {
+        format!(" under the experiment's name `{}`: a sweep begins it anew", spec.experiment)
+    } else {
+        difference(spec, plan)
+            .map_or(": `modo sweep` finishes it".to_owned(), |why| format!(", and has {why}"))
+    };
+    Some(format!("it {state} at step {step} of {}{then}", spec.budget.steps))
 }
 
 /// A run with a result that drew less than it was told to.

@@ -104,7 +104,8 @@ pub fn sure_gain(gain: Interval) -> Option<bool> {
 ///
 /// `best`: highest mean score of any mixture in [0, 1], `base`: the base's.
 pub(super) fn low_scores(best: f64, base: Option<f64>) -> Option<String> {
-    let low = best.is_finite() && best < 0.1;
+    // What is to be small has its sign turned.
+    let low = (0.0..0.1).contains(&best);
     let base = base.filter(|b| b.is_finite()).map_or(String::new(), |b| format!(", the base's {}", plain(b)));
     low.then(|| {
         format!(

@@ -326,6 +326,20 @@ impl Plan {
                 if weights.contains_key(name) { "weights" } else { "worst_of" },
             );
         }
+        if self.objective.aggregate != Aggregate::Overall && !(weights.is_empty() && worst_of.is_empty()) {
+            return wrong(
+                "it cannot stand beside `weights` or `worst_of`, which are the objective then".to_owned(),
+                "objective",
+                "aggregate",
+            );
+        }
+        if design.named.is_empty()
+            && design.fill.is_empty()
+            && design.space_filling == 0
+            && design.centre_replicates == 0
+        {
+            return wrong("the design has no mixture: nothing would run".to_owned(), "design", "named");
+        }
         if !weights.is_empty() && !worst_of.is_empty() {
             return wrong("it cannot stand beside `weights`".to_owned(), "objective", "worst_of");
         }

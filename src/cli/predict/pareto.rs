@@ -31,9 +31,10 @@ pub(super) fn show(
     let place = |aim: &String| {
         fits.shown.iter().position(|shown| shown.target.name() == aim).ok_or_else(|| {
             let known: Vec<&str> = fits.shown.iter().map(|shown| shown.target.name()).collect();
-            Error::input(format!("there is no score `{aim}`"))
-                .at("option `--pareto`")
-                .hint(format!("there are `{}`", known.join("`, `")))
+            Error::input(format!("there is no score `{aim}`")).at("option `--pareto`").hint(format!(
+                "there are `{}`; every aim is named in `--maximize` or `--minimize` too",
+                known.join("`, `")
+            ))
         })
     };
     if !(2..=3).contains(&aims.len()) || (1..aims.len()).any(|i| aims[..i].contains(&aims[i])) {
