@@ -556,6 +556,23 @@ fn runs_stay_when_a_dataset_joins_and_those_of_another_kind_are_left_out_by_name
         (Some(0), Some(14)),
         "{planned}"
     );
+    assert_eq!(planned["runs"].as_array().unwrap().len(), 14);
+    let renamed = folder.path().join("experiments/renamed");
+    let out = modo(folder.path(), &["report", "experiments/renamed"]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    assert!(!stderr(&out).contains("newer"), "{}", stderr(&out));
+    let page = fs::read_to_string(renamed.join("report.html")).unwrap();
+    assert!(page.contains("14 proxy runs") && !page.contains("No proxy run has finished"));
+
+    // A run that came after the prediction is told, and a mixture that other runs were the reason for.
+    let runs: Vec<PathBuf> = fs::read_dir(renamed.join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
+    let last = runs.iter().find(|run| run.join("result.json").is_file()).unwrap();
+    let aside = folder.path().join("aside");
+    fs::rename(last, &aside).unwrap();
+    predicted(folder.path(), &["experiments/renamed"]);
+    fs::rename(&aside, last).unwrap();
+    let out = modo(folder.path(), &["report", "experiments/renamed"]);
+    assert!(stderr(&out).contains("1 finished run is newer than the prediction"), "{}", stderr(&out));
 }
 
 /// The specs of an experiment's plan.

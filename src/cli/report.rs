@@ -143,10 +143,13 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
     };
     let mut notes: Vec<String> = prediction.iter().flat_map(|p| p.notes.clone()).collect();
     if newer > 0 {
+        let (s, verb) = if newer == 1 { ("", "is") } else { ("s", "are") };
         let folder = folder.display();
         notes.insert(
             0,
-            format!("{newer} finished runs are newer than the prediction and not in it: `modo predict {folder}` decides anew"),
+            format!(
+                "{newer} finished run{s} {verb} newer than the prediction and not in it: `modo predict {folder}` decides anew"
+            ),
         );
     }
     if experiment.plan.train.iter().all(generated) {
