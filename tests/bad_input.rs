@@ -183,6 +183,9 @@ fn a_misspelt_column_is_named_beside_those_that_there_are() {
             &missing(column, "no row has a column", "`a`, `i`, `json`, `png`, `q`"),
         );
     }
+    let separated = "the names in the first line are separated by `;`; CSV is read with commas: write the file anew with them";
+    let no_column = "there is no column `q`\n  in f, column `q`\n  in dataset `set`";
+    check("csv", "", b"q;i;a\nWhat?;0.png;1\n", &format!("{no_column}\nhint: {separated}"));
     // Optional pictures do not hide a misspelt column of them.
     check(
         "jsonl",
@@ -201,6 +204,30 @@ fn a_column_that_one_of_several_files_lacks_is_no_error() {
         .unwrap();
     let rows = open(folder.path(), "jsonl", &format!("{CHOICE}files = 'f?'"), None).unwrap();
     assert_eq!([0, 1].map(|row| rows.row(row).unwrap().options.len()), [0, 2]);
+}
+
+#[test]
+fn a_row_of_a_file_without_a_column_says_that_the_file_has_none() {
+    let folder = folder();
+    let lines = [
+        br#"{"q": "What?", "i": "0.png", "a": 1}"#.as_slice(),
+        br#"{"q": "What?", "image": "0.png", "a": 1}"#,
+        br#"{"q": "What?", "i": "0.png", "gold": 1}"#,
+        br#"{"q": "What?", "i": null, "a": 1}
+{"q": "What?", "i": "0.png", "a": 1}"#,
+    ];
+    for (i, line) in lines.iter().enumerate() {
+        fs::write(folder.path().join(format!("f{i}")), line).unwrap();
+    }
+    let rows = open(folder.path(), "jsonl", "files = 'f?'", None).unwrap();
+    let said = |row: u64| rows.row(row).unwrap_err().to_string();
+    let lacks = |file: &str, column: &str| {
+        format!(
+            "{file}, line 1, column `{column}`: the file has no column `{column}`, which others of the dataset have"
+        )
+    };
+    assert_eq!([said(1), said(2)], [lacks("f1", "i"), lacks("f2", "a")]);
+    assert!(said(3).contains("the row has no picture; `pictures"), "{}", said(3));
 }
 
 // ---- Rows without a picture ----
@@ -326,6 +353,12 @@ fn pictures_outside_the_root_or_behind_a_url_are_refused() {
     fs::write(outside.path().join("secret.png"), good_png()).unwrap();
     let leads_out =
         |path: &str| format!("f, line 1, column `i`: the path `{path}` leads out of the dataset's folder");
+    let absolute = |path: &str| {
+        format!(
+            "f, line 1, column `i`: the path `{path}` is absolute and not below the data root; write it relative to the file, \
+             or to `image_folder`"
+        )
+    };
     let url = |path: &str| {
         format!("f, line 1, column `i`: `{path}` is a URL; pictures are read from files and never fetched")
     };
@@ -342,11 +375,18 @@ fn pictures_outside_the_root_or_behind_a_url_are_refused() {
         ("data:text/plain,hello", url("data:text/plain,hello")),
         ("../secret.png", leads_out("../secret.png")),
         ("a/../../secret.png", leads_out("a/../../secret.png")),
-        ("/etc/passwd", leads_out("/etc/passwd")),
-        ("/proc/self/environ", leads_out("/proc/self/environ")),
-        ("/dev/zero", leads_out("/dev/zero")),
-        ("", leads_out("")),
-        ("0.png\0.jpg", leads_out("0.png\\0.jpg")),
+        ("/etc/passwd", absolute("/etc/passwd")),
+        ("/proc/self/environ", absolute("/proc/self/environ")),
+        ("/dev/zero", absolute("/dev/zero")),
+        (
+            "",
+            "f, line 1, column `i`: the row has no picture; `pictures = \"optional\"` uses such rows, `\"skip\"` leaves them out"
+                .to_owned(),
+        ),
+        (
+            "0.png\0.jpg",
+            "f, line 1, column `i`: the path `0.png\\0.jpg` holds a zero byte, which no name of a file does".to_owned(),
+        ),
         ("9.png", "f, line 1, column `i`: 9.png: No such file or directory (os error 2)".to_owned()),
         ("link.png", "f, line 1, column `i`: link.png is a link that leads out of the data root".to_owned()),
         (
@@ -375,7 +415,7 @@ fn pictures_outside_the_root_or_behind_a_url_are_refused() {
         let columns = vec![("q", texts("What?")), ("i", texts(path)), ("a", texts("1"))];
         fs::write(folder.path().join("f"), parquet(columns)).unwrap();
         let found = said(folder.path(), "parquet", "");
-        if !path.is_empty() && path != "f" {
+        if path != "f" {
             assert_eq!(found, other);
         }
         let coco = serde_json::json!({"images": [{"id": 1, "file_name": path}],
@@ -433,7 +473,7 @@ fn numbers_that_are_none_are_refused() {
         "jsonl",
         "",
         br#"{"q": "What?", "i": "0.png", "a": NaN}"#,
-        "f, line 1: no JSON object: expected value at line 1 column 35",
+        "f, line 1: no JSON object: expected value at byte 35 of the line",
     );
     for number in [f64::NAN, f64::INFINITY] {
         let numbers: ArrayRef = Arc::new(Float64Array::from(vec![number]));
@@ -467,14 +507,13 @@ fn what_is_nested_a_million_deep_is_refused_at_once() {
     let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
     let object = "{\"x\":".repeat(1_000_000) + "1" + &"}".repeat(1_000_000);
     let field = format!("{{\"q\": \"What?\", \"i\": \"0.png\", \"a\": 1, \"x\": {deep}}}");
-    let no_object = |place: &str, column: u32| {
-        format!("f, {place}: no JSON object: recursion limit exceeded at line 1 column {column}")
-    };
-    let no_map = "no JSON object: invalid type: sequence, expected a map at line 1 column 0";
+    let no_object =
+        |place: &str, byte: &str| format!("f, {place}: no JSON object: recursion limit exceeded{byte}");
+    let no_map = "no JSON object: invalid type: sequence, expected a map";
     check("jsonl", "", deep.as_bytes(), &format!("f, line 1: {no_map}"));
-    check("jsonl", "", object.as_bytes(), &no_object("line 1", 636));
-    check("jsonl", "", field.as_bytes(), &no_object("line 1", 169));
-    check("json", "", format!("[{field}]").as_bytes(), &no_object("row 0", 169));
+    check("jsonl", "", object.as_bytes(), &no_object("line 1", " at byte 636 of the line"));
+    check("jsonl", "", field.as_bytes(), &no_object("line 1", " at byte 169 of the line"));
+    check("json", "", format!("[{field}]").as_bytes(), &no_object("row 0", ""));
     // What is not asked for is passed over without a stack.
     let coco = format!("{{\"images\": [], \"x\": {deep}}}");
     let missing =
@@ -493,7 +532,12 @@ fn what_is_nested_a_million_deep_is_refused_at_once() {
     let nested = "the file cannot be read: columns are nested more than 100 deep\n  in f\n  in dataset `set`";
     check("parquet", "", &file, nested);
     let shard = tar(&[("1.json", deep.as_bytes()), ("1.png", &good_png())]);
-    check("webdataset", "images = 'png'", &shard, &format!("f, `1`, column `json`: {no_map}"));
+    check(
+        "webdataset",
+        "images = 'png'",
+        &shard,
+        &format!("f, `1`, column `json`: {no_map} at line 1 column 0"),
+    );
     // Inside texts that are read further: options as Python writes them, and boxes.
     let half = "[".repeat(400_000) + &"]".repeat(400_000);
     let options = serde_json::json!({"q": "What?", "i": "0.png", "a": "A", "o": half}).to_string();

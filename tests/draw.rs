@@ -84,6 +84,22 @@ fn what_a_limit_hands_its_share_to_is_drawn_without_being_named() {
 }
 
 #[test]
+fn limits_that_contradict_each_other_or_hand_a_share_to_its_own_dataset_are_refused() {
+    let folder = folder();
+    let refused = |limits: &[&str]| {
+        let (code, _, stderr) = draw(folder.path(), &[&["--mixture", "one=0.5,many=0.5"], limits].concat());
+        assert_eq!(code, Some(2), "{limits:?}");
+        stderr
+    };
+    assert_eq!(
+        refused(&["--limit", "one=1:stop", "--limit", "one=3:stop"]),
+        "error: `one` has two limits\n  in option `--limit`\nhint: give each dataset once\n"
+    );
+    let to_itself = "the dataset `one` hands its share to itself; name another one, or write `renormalise`";
+    assert_eq!(refused(&["--limit", "one=2:hand_to=one"]), format!("error: {to_itself}\n"));
+}
+
+#[test]
 fn what_is_said_of_shuffled_draws_holds_at_the_ends_of_steps() {
     let folder = folder();
     let args = ["--mixture", "many=0.5,one=0.5", "--draw", "batch", "--step", "2", "--summary"];

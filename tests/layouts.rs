@@ -21,7 +21,7 @@ use parquet::{
     basic::{Compression, ZstdLevel},
     file::properties::WriterProperties,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/datasets")
@@ -244,18 +244,57 @@ fn a_folder_with_nothing_to_propose_is_an_error_that_says_what_is_there() {
          or put a `metadata.csv` with the columns `file_name`, `question` and `answer` beside them",
     );
     check(&[("f.jsonl", "")], "ROOT/set/f.jsonl holds no rows");
+    let by_hand = "Write the table by hand: `format`, `files`, `question`, `images`, `answer`, `answer_type`, `verifier` and \
+                   `prompt` (docs/data.md has them all)";
     check(
         &[("f.jsonl", "{\"question\": \"Q\", \"answer\": 1}")],
-        "no column of ROOT/set/f.jsonl holds pictures or paths of pictures; there are `answer`, `question`",
+        &format!(
+            "no column of ROOT/set/f.jsonl holds pictures or paths of pictures; there are `answer`, `question`. {by_hand}"
+        ),
     );
     check(
         &[("f.jsonl", "{\"frage\": \"Q\", \"answer\": 1, \"image\": \"1.png\"}"), ("1.png", "")],
-        "no column of ROOT/set/f.jsonl is called as questions are; there are `answer`, `frage`, `image`",
+        &format!(
+            "no column of ROOT/set/f.jsonl is called as questions are; there are `answer`, `frage`, `image`. {by_hand}; \
+             pictures that have labels alone are read from folders named after these (`format = \"folder\"`)"
+        ),
     );
     check(
         &[("f.jsonl", "{\"question\": \"Q\", \"antwort\": 1, \"image\": \"1.png\"}"), ("1.png", "")],
-        "no column of ROOT/set/f.jsonl is called as answers are; there are `antwort`, `image`, `question`",
+        &format!(
+            "no column of ROOT/set/f.jsonl is called as answers are; there are `antwort`, `image`, `question`. {by_hand}"
+        ),
     );
+    check(
+        &[("f.csv", "image;question;answer\n1.png;Q;1\n"), ("1.png", "")],
+        "ROOT/set/f.csv: the names in the first line are separated by `;`; CSV is read with commas: write the file anew with them",
+    );
+    check(
+        &[("f.jsonl", "{\"question\": \n")],
+        "ROOT/set/f.jsonl: line 1: no JSON object: EOF while parsing a value",
+    );
+    check(
+        &[
+            (
+                "captions_val2017.json",
+                r#"{"images": [{"id": 1, "file_name": "1.png"}], "annotations": [{"image_id": 1, "caption": "c"}]}"#,
+            ),
+            ("1.png", ""),
+        ],
+        "`captions_val2017.json`: COCO without boxes (captions, lists of pictures); of COCO, instances are read",
+    );
+    for file in ["f.parquet", "f.arrow", "f.jsonl.gz", "f.tar.gz"] {
+        let root = tempfile::tempdir().unwrap();
+        let packed = b"\x1f\x8b\x08\0\0\0\0\0\0\x03cut";
+        fs::write(root.path().join(file), if file.ends_with("gz") { &packed[..] } else { b"PAR1 cut" })
+            .unwrap();
+        let error = propose(&root.path().join(file), root.path(), None).unwrap_err();
+        assert!(error.contains(file), "{error}");
+        assert!(
+            error.ends_with("a file that was cut off, or fetched in part, has to be fetched again"),
+            "{error}"
+        );
+    }
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let error = propose(outside.path(), root.path(), None).unwrap_err();
     assert!(error.contains("is not below the data root"), "{error}");
@@ -276,6 +315,290 @@ fn links_inside_the_root_are_followed_as_in_the_cache_of_hugging_face() {
     let proposals = propose(&root.path().join("snapshots"), root.path(), None).unwrap();
     let (name, config) = (&proposals[0].name, &proposals[0].config);
     assert_eq!(data::open(name, config, root.path(), Portion::All, None).unwrap().len(), 2);
+}
+
+// ---- What is proposed ----
+
+/// The tables for a folder of files, and its rows as question and gold. Pictures are made for names that end with `.png`.
+struct Proposed {
+    tables: Vec<toml::Table>,
+    notes: Vec<String>,
+    /// Question and gold of the rows of each table, or why there are none.
+    rows: Vec<Vec<Result<(String, String), String>>>,
+}
+
+fn proposed(files: &[(&str, String)]) -> Proposed {
+    let root = tempfile::tempdir().unwrap();
+    let set = root.path().join("set");
+    for (file, text) in files {
+        let to = set.join(file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        if to.extension().is_some_and(|ending| ending == "png") {
+            write_picture(&to, 1);
+        } else {
+            fs::write(to, text).unwrap();
+        }
+    }
+    let proposals = propose(&set, root.path(), None).unwrap();
+    let mut found = Proposed { tables: Vec::new(), notes: Vec::new(), rows: Vec::new() };
+    for proposal in proposals {
+        let table: toml::Table = proposal.to_toml().parse().unwrap();
+        found.tables.push(table[proposal.name.as_str()].as_table().unwrap().clone());
+        let rows = data::open(&proposal.name, &proposal.config, root.path(), Portion::All, None).unwrap();
+        let row =
+            |row| rows.row(row).map(|s| (s.question, s.answer.written())).map_err(|bad| bad.to_string());
+        found.rows.push((0..rows.len()).map(row).collect());
+        found.notes.extend(proposal.notes);
+    }
+    found
+}
+
+impl Proposed {
+    /// A key of the first table, as it is written.
+    fn key(&self, key: &str) -> String {
+        self.tables[0].get(key).map_or(String::new(), ToString::to_string)
+    }
+
+    fn says(&self, what: &str) -> bool {
+        self.notes.iter().any(|note| note.contains(what))
+    }
+
+    /// Questions and golds of a table all of whose rows can be read.
+    fn read(&self, table: usize) -> Vec<(&str, &str)> {
+        self.rows[table]
+            .iter()
+            .map(|row| row.as_ref().map(|(question, answer)| (question.as_str(), answer.as_str())).unwrap())
+            .collect()
+    }
+}
+
+/// A file of JSON lines beside the picture `1.png`.
+fn lines(rows: &[Value]) -> Vec<(&'static str, String)> {
+    let text = rows.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    vec![("f.jsonl", text), ("1.png", String::new())]
+}
+
+#[test]
+fn turns_are_chosen_by_role_where_a_conversation_begins_with_another_one() {
+    let turns = |system: bool, [who, role, text, user, assistant]: [&str; 5]| {
+        let system = system.then(|| json!({role: "system", text: "Be good."}));
+        let turns: Vec<Value> = system
+            .into_iter()
+            .chain([json!({role: user, text: "<image>How many?"}), json!({role: assistant, text: "7"})])
+            .collect();
+        json!({who: turns, "image": "1.png"})
+    };
+    let swift = ["messages", "role", "content", "user", "assistant"];
+    let llava = ["conversations", "from", "value", "human", "gpt"];
+    for (words, some, question, answer) in [
+        (swift, [true, false], "\"messages.user.content\"", "\"messages.assistant.content\""),
+        (swift, [true, true], "\"messages.user.content\"", "\"messages.assistant.content\""),
+        (llava, [false, true], "\"conversations.human.value\"", "\"conversations.gpt.value\""),
+        (llava, [false, false], "\"conversations.0.value\"", "\"conversations.1.value\""),
+    ] {
+        let found = proposed(&lines(&some.map(|system| turns(system, words))));
+        assert_eq!([found.key("question"), found.key("answer")], [question, answer]);
+        assert_eq!(found.read(0), [("How many?", "7"); 2]);
+        let n = some.iter().filter(|system| **system).count();
+        let said = format!("{n} of the first 2 rows begin with another turn than the question");
+        assert_eq!(found.says(&said), n > 0, "{:?}", found.notes);
+    }
+}
+
+#[test]
+fn pictures_among_the_words_of_a_turn_are_found() {
+    let image = [
+        json!({"type": "image", "image": "1.png"}),
+        json!({"type": "image_url", "image_url": {"url": "1.png"}}),
+    ];
+    let row = |image: &Value| {
+        json!({"messages": [
+            {"role": "user", "content": [image, {"type": "text", "text": "How many?"}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "7"}]},
+        ]})
+    };
+    let found = proposed(&lines(&image.each_ref().map(row)));
+    assert_eq!(found.key("images"), "\"messages.user.content\"");
+    assert_eq!(found.key("answer_type"), "\"number\"");
+    assert_eq!(found.read(0), [("How many?", "7"); 2]);
+}
+
+#[test]
+fn options_are_found_in_a_column_for_each_and_in_tables_by_letter() {
+    let csv =
+        "filename,question,A,B,C,D,answer\n1.png,What?,cat,\"dog, brown\",cow,hen,D\n1.png,Who?,x,y,z,,B\n";
+    let found = proposed(&[("f.csv", csv.to_owned()), ("images/1.png", String::new())]);
+    assert_eq!(found.key("options"), r#"["A", "B", "C", "D"]"#);
+    assert_eq!(found.key("answer_is"), "\"letter\"");
+    let options = "What?\nA. cat\nB. dog, brown\nC. cow\nD. hen";
+    assert_eq!(found.read(0), [(options, "D"), ("Who?\nA. x\nB. y\nC. z", "B")]);
+    let row = |options: Value| {
+        let mut row = json!({"question": "What?", "image": "1.png", "answer": "B"});
+        row.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        row
+    };
+    for (options, key) in [
+        (json!({"options": {"B": "dog", "A": "cat"}}), "\"options\""),
+        (json!({"option_a": "cat", "option_b": "dog"}), r#"["option_a", "option_b"]"#),
+        (json!({"Choice1": "cat", "Choice2": "dog"}), r#"["Choice1", "Choice2"]"#),
+    ] {
+        let found = proposed(&lines(&[row(options)]));
+        assert_eq!(found.key("options"), key);
+        assert_eq!(found.read(0), [("What?\nA. cat\nB. dog", "B")]);
+        assert!(!found.says("answers are letters"), "{:?}", found.notes);
+    }
+    let letters = "answers are letters, and neither a column nor the question says what these stand for";
+    let bare =
+        |question: &str| proposed(&lines(&[json!({"question": question, "image": "1.png", "answer": "B"})]));
+    assert!(bare("Which?").says(letters));
+    assert!(!bare("Which?\n(A) cat\n(B) dog").says(letters));
+}
+
+#[test]
+fn coco_as_it_is_downloaded_becomes_a_table_per_split_with_its_own_pictures() {
+    let instances = |first: &str, annotation: Value| {
+        json!({"info": {"year": 2017}, "images": [{"id": 1, "file_name": first}], "annotations": [annotation],
+               "categories": [{"id": 1, "name": "person"}]})
+        .to_string()
+    };
+    let boxed = json!({"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]});
+    let mut joints = boxed.clone();
+    joints["keypoints"] = json!([1, 1, 2]);
+    // Both have a picture of this name.
+    let found = proposed(&[
+        ("annotations/captions_train2017.json", instances("1.png", json!({"image_id": 1, "caption": "c"}))),
+        ("annotations/image_info_test2017.json", json!({"images": [], "categories": []}).to_string()),
+        ("annotations/instances_train2017.json", instances("1.png", boxed.clone())),
+        ("annotations/instances_val2017.json", instances("1.png", boxed)),
+        ("annotations/person_keypoints_val2017.json", instances("1.png", joints)),
+        ("train2017/1.png", String::new()),
+        ("val2017/1.png", String::new()),
+    ]);
+    let keys = |key: &str| found.tables.iter().map(|table| table[key].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(keys("role"), ["train", "in_domain"]);
+    assert_eq!(
+        keys("files"),
+        ["set/annotations/instances_train2017.json", "set/annotations/instances_val2017.json"]
+    );
+    assert_eq!(keys("image_folder"), ["set/train2017", "set/val2017"]);
+    assert_eq!((found.read(0).len(), found.read(1).len()), (1, 1));
+    let left_out = "left out, as they hold no instances, or those of people again with their joints: \
+                    `captions_train2017.json`, `image_info_test2017.json`, `person_keypoints_val2017.json`";
+    assert!(found.says(left_out), "{:?}", found.notes);
+}
+
+#[test]
+fn a_list_of_one_gold_is_that_gold_and_a_list_of_several_is_named() {
+    let rows = |answers: &[Value]| {
+        let row = |answer: &Value| json!({"query": "Q", "image": "1.png", "label": answer});
+        answers.iter().map(row).collect::<Vec<_>>()
+    };
+    let found = proposed(&lines(&rows(&[json!(["12%"]), json!(["3/4"])])));
+    assert_eq!(found.key("answer_type"), "\"expression\"");
+    assert_eq!(found.read(0), [("Q", "12%"), ("Q", "3/4")]);
+    let found = proposed(&lines(&rows(&[json!(["12"]), json!([3])])));
+    assert_eq!(found.key("answer_type"), "\"number\"");
+    assert_eq!(found.read(0), [("Q", "12"), ("Q", "3")]);
+    let folder = tempfile::tempdir().unwrap();
+    json_lines(folder.path(), 1);
+    fs::write(folder.path().join("f.jsonl"), r#"{"q": "Q", "a": [1, 2], "i": "0.png"}"#).unwrap();
+    let rows = open(&set(""), "set", folder.path(), None).unwrap();
+    let expected = "f.jsonl, line 1, column `a`: one answer is needed and this is a list of 2";
+    assert_eq!(rows.row(0).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn scienceqa_as_it_is_downloaded_is_read_and_its_splits_are_named() {
+    let problem = |split: &str| json!({"question": "Which?", "choices": ["x", "y"], "answer": 0, "image": "image.png", "split": split});
+    let found = proposed(&[
+        ("problems.json", json!({"1": problem("train"), "2": problem("test")}).to_string()),
+        ("pid_splits.json", json!({"train": ["1"], "test": ["2"]}).to_string()),
+        ("images/train/1/image.png", String::new()),
+        ("images/test/2/image.png", String::new()),
+    ]);
+    assert_eq!(found.key("files"), "\"set/problems.json\"");
+    assert_eq!(found.key("answer_is"), "\"index\"");
+    assert_eq!(found.read(0).len(), 2);
+    assert!(found.says("left out, as they hold no rows, or rows of another kind: `pid_splits.json`"));
+    assert!(found.says("the column `split` says `test`, `train`, and this table reads all of them as one"));
+}
+
+#[test]
+fn answers_that_count_options_are_told_by_their_first_number() {
+    let rows = |answers: &[Value]| {
+        let row = |answer: &Value| json!({"question": "Q", "image": "1.png", "options": ["x", "y", "z"], "answer": answer});
+        proposed(&lines(&answers.iter().map(row).collect::<Vec<_>>()))
+    };
+    for (answers, is, said) in [
+        ([json!("0"), json!("2")], "\"index\"", ""),
+        ([json!(0), json!(1)], "\"index\"", ""),
+        ([json!(1), json!(3)], "\"ordinal\"", "answers count the options from 1"),
+        (
+            [json!("1"), json!("2")],
+            "\"index\"",
+            "none of those looked at is 0: `answer_is = \"ordinal\"` counts from 1",
+        ),
+        // One of them is wrong.
+        ([json!(0), json!(7)], "\"index\"", ""),
+        ([json!("A"), json!("C")], "\"letter\"", ""),
+        ([json!("x"), json!("z")], "\"option\"", ""),
+    ] {
+        let found = rows(&answers);
+        assert_eq!(found.key("answer_is"), is, "{answers:?}");
+        let n_good = if answers[1] == json!(7) { 1 } else { 2 };
+        assert_eq!(found.rows[0].iter().filter(|row| row.is_ok()).count(), n_good, "{:?}", found.rows[0]);
+        assert!(found.says(said) || said.is_empty(), "{:?}", found.notes);
+    }
+}
+
+#[test]
+fn the_gold_of_a_solution_is_what_its_mark_points_at() {
+    let row = |answer: &str| json!({"question": "Q", "image": "1.png", "answer": answer});
+    let found = proposed(&lines(&[row("We get 3+4.\n#### 7"), row("So:\n#### 1,200")]));
+    assert_eq!([found.key("answer_in"), found.key("answer_type")], ["\"####\"", "\"number\""]);
+    assert_eq!(found.read(0), [("Q", "7"), ("Q", "1200")]);
+    let found = proposed(&lines(&[
+        row(r"Long reasoning, so \boxed{7}"),
+        row(r"$\boxed{\frac{1}{2}}$."),
+        row("No idea"),
+    ]));
+    assert_eq!(found.key("answer_in"), r"'\boxed'");
+    let no_mark = "set/f.jsonl, line 3, column `answer`: there is no whole `\\boxed{…}` in the answer";
+    assert_eq!(found.rows[0][2], Err(no_mark.to_owned()));
+    assert_eq!(found.rows[0][1].as_ref().unwrap().1, r"\frac{1}{2}");
+}
+
+#[test]
+fn what_is_left_out_or_doubtful_is_said() {
+    let line = |answer: u8| json!({"question": "Q", "image": "1.png", "answer": answer}).to_string();
+    let files = ["training", "train_val", "testdev", "more"].map(|name| format!("{name}.jsonl"));
+    let mut set: Vec<(&str, String)> = files.iter().map(|file| (file.as_str(), line(1))).collect();
+    set.extend([("1.png", String::new()), ("train.csv", "question,image,answer\nQ,1.png,1\n".to_owned())]);
+    set.push(("config.json", "{\"version\": 1}".to_owned()));
+    let found = proposed(&set);
+    assert_eq!(found.key("files"), r#"["set/more.jsonl", "set/train_val.jsonl", "set/training.jsonl"]"#);
+    assert_eq!(found.tables[1]["files"].as_str(), Some("set/testdev.jsonl"));
+    let said: Vec<&str> = found.notes[..3].iter().map(String::as_str).collect();
+    assert_eq!(
+        said,
+        [
+            "left out, as a table reads files of one format: `train.csv`; give one of these files itself to have a table for it",
+            "named after several splits, and taken for the first of them: `train_val.jsonl`",
+            "no split is in the name, and to be trained on therefore: `more.jsonl`",
+        ]
+    );
+}
+
+#[test]
+fn a_damaged_line_is_named_and_keeps_nobody_from_a_proposal() {
+    let line = json!({"question": "Q", "image": "1.png", "answer": 1}).to_string();
+    let text = format!("{line}\n{{\"image\": \"1.png\", \"question\":\n{line}\n");
+    let found = proposed(&[("f.jsonl", text), ("1.png", String::new())]);
+    let said = "1 of the first rows of f.jsonl cannot be read, the first in line 2: no JSON object: EOF while parsing a value";
+    assert!(found.notes.iter().any(|note| note == said), "{:?}", found.notes);
+    assert_eq!(found.rows[0].iter().filter(|row| row.is_ok()).count(), 2);
+    let bad = "set/f.jsonl, line 2: no JSON object: EOF while parsing a value";
+    assert_eq!(found.rows[0][1], Err(bad.to_owned()));
 }
 
 // ---- The index ----
@@ -501,7 +824,7 @@ fn bad_files_are_errors_that_say_what_is_wrong() {
     let cases: [(&str, &str, &[u8], &str); 15] = [
         ("jsonl", "an empty file", b"", "the files hold no rows"),
         ("jsonl", "blank lines", b"\n\n  \n", "the files hold no rows"),
-        ("jsonl", "no JSON", b"hello", "line 1: no JSON object: expected value at line 1 column 1"),
+        ("jsonl", "no JSON", b"hello", "line 1: no JSON object: expected value at byte 1 of the line"),
         ("jsonl", "a list", b"[1]", "line 1: no JSON object: invalid type: sequence"),
         (
             "jsonl",
@@ -527,7 +850,7 @@ fn bad_files_are_errors_that_say_what_is_wrong() {
             "jsonl",
             "an absolute path",
             br#"{"q": "Q", "a": 1, "i": "/etc/passwd"}"#,
-            "the path `/etc/passwd` leads out",
+            "the path `/etc/passwd` is absolute and not below the data root",
         ),
         (
             "jsonl",

@@ -303,3 +303,69 @@ fn the_papers_mixtures_have_their_names_in_every_folder() {
     assert_eq!(draw("single_science").matches("science").count(), 6);
     assert_eq!(draw("exclude_refer"), draw("detect=.25,geometry=.25,spatial=.25,science=.25"));
 }
+
+// ---- Checks of the data ----
+
+#[test]
+fn a_data_root_a_folder_or_a_catalogue_that_is_not_there_is_an_error() {
+    let world = World::new(PLAN);
+    let refused = |args: &[&str], expected: &str| {
+        let out = world.modo(args);
+        assert_eq!((out.status.code(), stderr(&out)), (Some(2), format!("error: {expected}\n")), "{args:?}");
+    };
+    let wrong = "there is no folder wrong\n  in the data root\nhint: give the folder with `--data-root`";
+    refused(&["data", "check", "--data-root", "wrong"], wrong);
+    refused(&["data", "check", "--data-root", "wrong", "count"], wrong);
+    fs::create_dir(world.path("bare")).unwrap();
+    refused(
+        &["data", "check", "--data-root", "bare"],
+        "no dataset of the catalogue has files below bare\n  in datasets.toml\nhint: `modo data list` says where to get them; \
+         `--data-root` is the folder that they are below",
+    );
+    fs::write(world.path("empty.toml"), "").unwrap();
+    let none = "there is no dataset in it\n  in empty.toml\nhint: `modo data add FOLDER --write` adds one";
+    refused(&["data", "check", "--datasets", "empty.toml"], none);
+    let no_folder = "there is no folder no/such\n  in option";
+    refused(
+        &["data", "check", "--exclusions", "no/such/e.txt"],
+        &format!("{no_folder} `--exclusions`\nhint: make it first"),
+    );
+    refused(
+        &["data", "add", "data/count", "--write", "--datasets", "no/such/new.toml"],
+        &format!("{no_folder} `--datasets`\nhint: make it first"),
+    );
+    assert!(!world.path("no").exists());
+}
+
+#[test]
+fn boxes_that_leave_their_picture_and_rows_that_contradict_each_other_are_counted_and_shown() {
+    let world = World::new(PLAN);
+    let rows: String = [
+        ("Where is one?", json!([1, 2, 30, 40])),
+        // Edges counted from 1 are no reason to say anything.
+        ("Where is all?", json!([0, 0, 65, 65])),
+        ("Where is two?", json!([1, 2, 1_000_000_000, 4])),
+        ("Where is one?", json!([1, 2, 30, 40])),
+        ("Where is one?", json!([5, 6, 30, 40])),
+    ]
+    .into_iter()
+    .map(|(question, boxes)| {
+        format!("{}\n", json!({"question": question, "image": "images/train0.png", "answer": boxes}))
+    })
+    .collect();
+    fs::write(world.path("data/count/boxes.jsonl"), rows).unwrap();
+    fs::write(world.path("boxes.toml"), table("boxes", "\"train\"", "count/boxes.jsonl", "boxes")).unwrap();
+    let args = ["data", "check", "--datasets", "boxes.toml"];
+    let shown = world.done(&args);
+    for line in [
+        "  boxes             1 row with a box that leaves the picture: is `boxes` of the\n                    table right?",
+        "  contradictions    1 row with question and pictures of an earlier one, and\n                    another gold",
+        "    boxes/boxes.jsonl:2: the box from (1, 2) to (1000000000, 4) leaves the\n      picture of 64×64 pixels",
+        "    boxes/boxes.jsonl:4: `[[5,6,30,40]]`; row 0 has another answer",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let found: Value = serde_json::from_str(&world.done(&[&args[..], &["--json"]].concat())).unwrap();
+    assert_eq!((&found["n_outside"], &found["n_contradicting"]), (&json!(1), &json!(1)));
+    assert_eq!((&found["outside"][0]["row"], &found["contradicting"][0]["row"]), (&json!(2), &json!(4)));
+}

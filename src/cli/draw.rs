@@ -36,7 +36,8 @@ Examples:
   modo draw --mixture best --draw batch --step 64 --count 640 --rank 3 --ranks 8
 
 A limit is `repeat`, `stop`, or passes over the rows and what then: `2:stop`,
-`2:renormalise` (the others go on in their proportions), `2:hand_to=NAME`.";
+`2:renormalise` (the others go on in their proportions), `2:hand_to=NAME`.
+`row` counts the rows of the dataset from 0, without those of `exclude`.";
 
 /// Draws of an optimizer step where nothing says.
 const STEP: u64 = 128;
@@ -72,7 +73,7 @@ pub(super) struct Args {
     /// Whose tokens, `nano` or a checkpoint folder [default: the experiment's base].
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// End before any dataset's rows are drawn for the N+1st time [default: they repeat for ever].
+    /// End before any dataset's rows are drawn for the N+1st time [default: they repeat for ever, and with `iid` are drawn once].
     #[arg(long, value_name = "N", value_parser = passes)]
     max_passes: Option<f64>,
     /// How often one dataset's rows may be drawn, and what then; may be given several times.
@@ -110,7 +111,7 @@ enum Rule {
     Exact,
     /// The exact draws of each step, shuffled among themselves.
     Batch,
-    /// By chance, every row once, as in MoDoMoDo.
+    /// By chance, as in MoDoMoDo; every row once where no limit says otherwise.
     Iid,
 }
 
@@ -161,6 +162,13 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let named = mixture.parts().chain(changes.iter().flat_map(|(_, mixture)| mixture.parts()));
     let mut wanted: Vec<Name> = named.map(|(name, _)| name.clone()).collect();
     wanted.reverse();
+    let again =
+        |(at, (name, _)): &(usize, &(Name, Limit))| args.limits[..*at].iter().any(|(other, _)| other == name);
+    if let Some((_, (name, _))) = args.limits.iter().enumerate().find(again) {
+        return Err(Error::input(format!("`{name}` has two limits"))
+            .at("option `--limit`")
+            .hint("give each dataset once"));
+    }
     while let Some(name) = wanted.pop() {
         if datasets.iter().any(|d| d.name == name) {
             continue;
@@ -168,7 +176,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
         let config = catalog.get(&name)?;
         let cache = context.cache.as_deref();
         let rows = sampler::source::open(&name, config, &context.data_root, Portion::All, cache)?;
-        let own = args.limits.iter().rfind(|(of, _)| *of == name).map(|(_, limit)| limit.clone());
+        let own = args.limits.iter().find(|(of, _)| *of == name).map(|(_, limit)| limit.clone());
         if let Some(limit) = own.or_else(|| config.limit.clone()) {
             // What it may hand its share to is drawn from as well; one that may not be is refused with the limit.
             if let Some(Then::HandTo(other)) = limit.then()

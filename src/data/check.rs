@@ -6,7 +6,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::picture;
-use crate::sample::{BadRow, Rows, Sample};
+use crate::sample::{Answer, BadRow, Rect, Rows, Sample};
 
 /// Bad rows that are kept with their reasons; more are only counted.
 pub const MOST_LISTED: usize = 1000;
@@ -38,6 +38,14 @@ pub struct Check {
     pub reward_failures: Vec<Bad>,
     /// How many there are.
     pub n_reward_failures: u64,
+    /// Rows with a gold box that leaves its picture, the first 1000: a wrong `boxes` of the table shows so.
+    pub outside: Vec<Bad>,
+    /// How many there are.
+    pub n_outside: u64,
+    /// Rows with the question and the picture bytes of an earlier row and another gold, the first 1000.
+    pub contradicting: Vec<Bad>,
+    /// How many there are.
+    pub n_contradicting: u64,
     /// Usable rows without a picture.
     pub without_picture: u64,
     /// Usable rows by the type of their answer.
@@ -132,6 +140,7 @@ pub fn scan(
     let mut written: HashMap<String, u64> = HashMap::new();
     let (mut seen, mut sizes) = (HashSet::new(), Vec::new());
     let mut question = Range::default();
+    let mut golds: HashMap<u128, (u128, u64)> = HashMap::new();
     for row in 0..rows.len().min(limit) {
         check.checked += 1;
         match rows.row(row).and_then(|sample| decoded(&sample, &mut seen).map(|pictures| (sample, pictures)))
@@ -142,6 +151,24 @@ pub fn scan(
                 check.pictures += pictures.len() as u64;
                 check.without_picture += u64::from(pictures.is_empty());
                 question.add(sample.question.chars().count() as f64);
+                let note = |what| Bad { row, place: sample.id.clone(), what };
+                if let Some(what) = leaves_picture(&sample) {
+                    check.n_outside += 1;
+                    if check.outside.len() < MOST_LISTED {
+                        check.outside.push(note(what));
+                    }
+                }
+                let gold = short_hash(&sample.answer);
+                let (first, earlier) = *golds.entry(asked(&sample, &pictures)).or_insert((gold, row));
+                if first != gold {
+                    check.n_contradicting += 1;
+                    if check.contradicting.len() < MOST_LISTED {
+                        let answer = sample.answer.written();
+                        check
+                            .contradicting
+                            .push(note(format!("`{answer}`; row {earlier} has another answer")));
+                    }
+                }
                 let pixels = |p| picture::size(p).map_or(0.0, |(w, h)| f64::from(w) * f64::from(h));
                 check.mean_pixels += sample.pictures.iter().map(pixels).sum::<f64>();
                 sizes.extend(pictures.iter().filter_map(|(_, new)| new.as_ref()).map(RgbImage::dimensions));
@@ -187,12 +214,38 @@ impl Check {
                 (bad.place, bad.what) = (now.place, now.what);
             }
         }
-        for failure in &mut self.reward_failures {
+        let of_samples = [&mut self.reward_failures, &mut self.outside, &mut self.contradicting];
+        for failure in of_samples.into_iter().flatten() {
             if let Ok(sample) = rows.row(failure.row) {
                 failure.place = sample.id;
             }
         }
     }
+}
+
+/// Pixels by which a box may leave its picture: edges are counted from 0 or from 1, and rounded.
+const MARGIN: f64 = 1.5;
+
+/// The first box of a gold that leaves its picture.
+fn leaves_picture(sample: &Sample) -> Option<String> {
+    let Answer::Boxes(boxes) = &sample.answer else { return None };
+    let (width, height) = picture::size(sample.pictures.first()?).ok()?;
+    let (right, bottom) = (f64::from(width) + MARGIN, f64::from(height) + MARGIN);
+    let leaves = |b: &&Rect| b.x1 < -MARGIN || b.y1 < -MARGIN || b.x2 > right || b.y2 > bottom;
+    let Rect { x1, y1, x2, y2 } = boxes.iter().find(leaves)?;
+    Some(format!("the box from ({x1}, {y1}) to ({x2}, {y2}) leaves the picture of {width}×{height} pixels"))
+}
+
+/// What a row asks: its question, options and pictures.
+fn asked(sample: &Sample, pictures: &Pictures) -> u128 {
+    let pictures: Vec<&[u8; 32]> = pictures.iter().map(|(hash, _)| hash.as_bytes()).collect();
+    short_hash(&(&sample.question, &sample.options, pictures))
+}
+
+/// Half of the bits are enough to tell the rows of a dataset apart, and take half of the memory.
+fn short_hash(content: &impl Serialize) -> u128 {
+    let hash = blake3::hash(&serde_json::to_vec(content).expect("texts and finite numbers"));
+    u128::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
 }
 
 type Pictures = Vec<(blake3::Hash, Option<RgbImage>)>;

@@ -1,6 +1,6 @@
 //! From the values of one row, as a file holds them, to a typed sample.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     config::{AnswerIs, AnswerType, Coordinates, FileSource, Layout},
@@ -16,6 +16,12 @@ const MAX_OPTIONS: usize = 26;
 
 /// Most boxes of one answer.
 const MAX_BOXES: usize = 10_000;
+
+/// The mark before the answer of GSM8K's solutions.
+pub(super) const HASHES: &str = "####";
+
+/// The command around the answer of a solution in LaTeX.
+pub(super) const BOXED: &str = "\\boxed";
 
 /// What a cell lacks: its column and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +56,7 @@ pub(super) fn sample(
     pictures: Vec<Picture>,
 ) -> Result<Sample, Flaw> {
     let question_column = Some(source.question.as_str());
-    let options_column = source.options.as_deref();
+    let options_column = source.options.first().map(String::as_str);
     let answer_column = source.answer.as_deref();
     let in_question = |what: String| Flaw::new(question_column, what);
     let in_answer = |what: String| Flaw::new(answer_column, what);
@@ -61,14 +67,16 @@ pub(super) fn sample(
             format!("the row has {size} bytes of text; at most {MAX_TEXT} are read"),
         ));
     }
-    let question = without_placeholders(text(&cells.question).map_err(in_question)?);
+    let question = spoken(&cells.question).map_or(cells.question, Value::String);
+    let question = without_placeholders(text(&question).map_err(in_question)?);
     if question.is_empty() {
         return Err(in_question("the question is empty".to_owned()));
     }
     let options = options(&cells.options).map_err(|what| Flaw::new(options_column, what))?;
-    let answer_value = match (&source.answer_in, cells.answer) {
-        (Some(tag), Value::String(text)) => Value::String(inside_tag(&text, tag).map_err(in_answer)?),
-        (_, value) => value,
+    let gold = spoken(&cells.answer).map_or(cells.answer, Value::String);
+    let answer_value = match (&source.answer_in, single(&gold)) {
+        (Some(mark), Value::String(text)) => Value::String(marked(text, mark).map_err(in_answer)?),
+        _ => gold,
     };
     let answer = answer(source, &answer_value, &options, &pictures).map_err(in_answer)?;
     let is_choice = matches!(answer, Answer::Choice(_));
@@ -95,6 +103,20 @@ fn tells_more_than_letters(options: &[String]) -> bool {
 
 fn letter(index: usize) -> char {
     char::from(b'A' + index as u8)
+}
+
+/// The words of a turn that is a list of parts, as OpenAI writes it: `[{"type": "image"}, {"type": "text", "text": …}]`.
+pub(super) fn spoken(turn: &Value) -> Option<String> {
+    let parts = turn.as_array()?;
+    let is_text = |part: &&Value| part.get("type").is_some_and(|kind| kind == "text");
+    let words: Vec<&str> =
+        parts.iter().filter(is_text).filter_map(|part| part.get("text")?.as_str()).collect();
+    (!words.is_empty()).then(|| words.join("\n"))
+}
+
+/// A list of one stands for its entry: some sets wrap every answer so.
+pub(super) fn single(value: &Value) -> &Value {
+    value.as_array().and_then(|items| <&[Value; 1]>::try_from(&items[..]).ok()).map_or(value, |[one]| one)
 }
 
 fn text(value: &Value) -> Result<&str, String> {
@@ -145,6 +167,38 @@ fn without_placeholders(text: &str) -> String {
     out.trim().to_owned()
 }
 
+/// The gold in a text around it; `mark`: what [`super::config::FileSource::answer_in`] may be.
+///
+/// A solution without its mark is no answer: all of it would be the gold, and no completion right.
+pub(super) fn marked(text: &str, mark: &str) -> Result<String, String> {
+    match mark {
+        HASHES => {
+            let after = text.rsplit_once(HASHES).map(|(_, after)| after.trim());
+            let line = after.map(|after| after.lines().next().unwrap_or_default().trim().to_owned());
+            line.ok_or_else(|| format!("there is no `{HASHES}` in the answer"))
+        }
+        BOXED => last_boxed(text).ok_or_else(|| format!("there is no whole `{BOXED}{{…}}` in the answer")),
+        tag => inside_tag(text, tag),
+    }
+}
+
+/// What the last `\boxed{…}` holds.
+fn last_boxed(text: &str) -> Option<String> {
+    let inside = text[text.rfind(BOXED)? + BOXED.len()..].trim_start().strip_prefix('{')?;
+    let (mut depth, mut escaped) = (0_usize, false);
+    for (at, c) in inside.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(inside[..at].trim().to_owned()),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// What stands between the tag and its closing tag; the text itself where it has neither of them.
 fn inside_tag(text: &str, open: &str) -> Result<String, String> {
     let close = format!("</{}", open.trim_start_matches('<'));
@@ -157,17 +211,42 @@ fn inside_tag(text: &str, open: &str) -> Result<String, String> {
 }
 
 pub(super) fn options(value: &Value) -> Result<Vec<String>, String> {
+    let is_blank =
+        |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
     let list = match value {
-        Value::Null => return Ok(Vec::new()),
-        Value::Array(items) => items.iter().map(as_text).collect::<Result<Vec<String>, String>>()?,
-        Value::String(text) if text.trim().is_empty() => return Ok(Vec::new()),
-        Value::String(text) => list_literal(text)?,
+        blank if is_blank(blank) => return Ok(Vec::new()),
+        // Where others have four options and this row three, the fourth is empty.
+        Value::Array(items) => {
+            let last = items.iter().rposition(|item| !is_blank(item)).map_or(0, |last| last + 1);
+            items[..last].iter().map(as_text).collect::<Result<Vec<String>, String>>()?
+        }
+        Value::Object(table) => return options(&by_letter(table)?),
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(table)) => return options(&by_letter(&table)?),
+            _ => list_literal(text)?,
+        },
         other => return Err(format!("a list of options is needed and this is {}", kind_of(other))),
     };
     if list.len() > MAX_OPTIONS {
         return Err(format!("{} options; there are {MAX_OPTIONS} letters", list.len()));
     }
     Ok(list.iter().map(|option| without_placeholders(option)).collect())
+}
+
+/// The options of a table by letter: `{"A": "cat", "B": "dog"}`.
+fn by_letter(table: &Map<String, Value>) -> Result<Value, String> {
+    let mut options: Vec<(String, &Value)> =
+        table.iter().map(|(key, option)| (key.trim().to_ascii_uppercase(), option)).collect();
+    options.sort_by(|a, b| a.0.cmp(&b.0));
+    let lettered = |(at, (key, _)): (usize, &(String, &Value))| *key == letter(at).to_string();
+    if options.len() > MAX_OPTIONS || !options.iter().enumerate().all(lettered) {
+        let keys: Vec<&str> = table.keys().take(MAX_OPTIONS).map(String::as_str).collect();
+        return Err(format!(
+            "options by letter are needed (`A`, `B`, …) and this has `{}`",
+            keys.join("`, `")
+        ));
+    }
+    Ok(options.into_iter().map(|(_, option)| option.clone()).collect())
 }
 
 /// A number as its digits, a text as it is.
@@ -226,6 +305,14 @@ fn answer(
     if value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty()) {
         return Err("the row has no answer".to_owned());
     }
+    // Of a text any entry of a list is right.
+    let value = match (source.answer_type, single(value)) {
+        (AnswerType::Choice | AnswerType::Number | AnswerType::Expression, Value::Array(items)) => {
+            return Err(format!("one answer is needed and this is a list of {}", items.len()));
+        }
+        (AnswerType::Choice | AnswerType::Number | AnswerType::Expression, one) => one,
+        _ => value,
+    };
     match source.answer_type {
         AnswerType::Choice => choice(source.answer_is, value, options),
         AnswerType::Number => number(value).ok_or_else(|| {
@@ -241,8 +328,7 @@ fn answer(
 }
 
 fn by_content(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<Answer, String> {
-    // A list of one, as some sets wrap every answer.
-    let value = value.as_array().filter(|items| items.len() == 1).map_or(value, |items| &items[0]);
+    let value = single(value);
     let written = as_text(value)?;
     // A lone letter without options: they stand in the picture.
     let lone_letter = matches!(written.as_bytes(), [b'A'..=b'J']);
@@ -257,12 +343,19 @@ fn by_content(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<
 }
 
 pub(super) fn choice(answer_is: AnswerIs, value: &Value, options: &[String]) -> Result<Answer, String> {
-    if answer_is == AnswerIs::Index {
-        let index = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+    if let AnswerIs::Index | AnswerIs::Ordinal = answer_is {
+        let first = u64::from(answer_is == AnswerIs::Ordinal);
+        let index = whole(value).and_then(|number| number.checked_sub(first));
         let index = index.filter(|index| *index < options.len() as u64);
-        return index
-            .map(|index| Answer::Choice(letter(index as usize)))
-            .ok_or_else(|| format!("`{}` is no index of {} options", short(value), options.len()));
+        return index.map(|index| Answer::Choice(letter(index as usize))).ok_or_else(|| {
+            let other = if first == 0 { "ordinal" } else { "index" };
+            format!(
+                "`{}` is none of {} options counted from {first}; `answer_is = \"{other}\"` counts from {}",
+                short(value),
+                options.len(),
+                1 - first
+            )
+        });
     }
     let written = as_text(value)?;
     let by_letter = match written.trim_matches(['(', ')', '.', ' ']).as_bytes() {
@@ -290,6 +383,15 @@ pub(super) fn choice(answer_is: AnswerIs, value: &Value, options: &[String]) -> 
     found
         .map(Answer::Choice)
         .ok_or_else(|| format!("`{}` is none of the {} options", short(value), options.len()))
+}
+
+/// A whole number from 0 on, in whatever way tables hold it: pandas makes decimals of a column with a gap.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    let decimal = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e9).contains(number));
+    value
+        .as_u64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
+        .or_else(|| decimal().map(|number| number as u64))
 }
 
 /// A finite number, with thousands separators where they stand right: `-1,234.5`. None where 64 bits do not hold its digits.
@@ -417,6 +519,14 @@ mod tests {
         assert_eq!(read(AnswerIs::Letter, json!("A")), Ok(Answer::Choice('A')));
         assert_eq!(read(AnswerIs::Option, json!("A")), Ok(Answer::Choice('B')));
         assert_eq!(read(AnswerIs::Index, json!(2)), Ok(Answer::Choice('C')));
+        for (value, letter) in [(json!("0"), 'A'), (json!(1.0), 'B')] {
+            assert_eq!(read(AnswerIs::Index, value), Ok(Answer::Choice(letter)));
+        }
+        for (value, letter) in [(json!("1"), 'A'), (json!(3), 'C')] {
+            assert_eq!(read(AnswerIs::Ordinal, value), Ok(Answer::Choice(letter)));
+        }
+        let error = read(AnswerIs::Index, json!(3)).unwrap_err();
+        assert_eq!(error, "`3` is none of 3 options counted from 0; `answer_is = \"ordinal\"` counts from 1");
         assert_eq!(read(AnswerIs::Either, json!("x")), Ok(Answer::Choice('C')));
         assert_eq!(read(AnswerIs::Either, json!("(C)")), Ok(Answer::Choice('C')));
         for (is, value) in [
@@ -425,6 +535,10 @@ mod tests {
             (AnswerIs::Letter, json!("x")),
             (AnswerIs::Option, json!("y")),
             (AnswerIs::Index, json!(3)),
+            (AnswerIs::Ordinal, json!(0)),
+            (AnswerIs::Ordinal, json!(4)),
+            (AnswerIs::Index, json!(-1)),
+            (AnswerIs::Index, json!(0.5)),
         ] {
             assert!(read(is, value.clone()).is_err(), "{is:?} {value}");
         }
@@ -438,6 +552,47 @@ mod tests {
         for text in ["<answer> 12", "12</answer>", "</answer>12<answer>"] {
             assert!(inside_tag(text, "<answer>").is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_answer_of_a_solution_is_taken_from_behind_its_mark_and_a_solution_without_one_is_an_error() {
+        let read = |text: &str, mark: &str| marked(text, mark).unwrap();
+        assert_eq!(read("We get 3+4.\n#### 7", HASHES), "7");
+        assert_eq!(read("#### 1\nNo:\n#### 1,200\nThat is all.", HASHES), "1,200");
+        assert_eq!(read(r"So $\boxed{1}$, no, \boxed {\frac{1}{2}}.", BOXED), r"\frac{1}{2}");
+        assert_eq!(read(r"\boxed{\{1, 2\}}", BOXED), r"\{1, 2\}");
+        assert_eq!(read("<answer>7</answer>", "<answer>"), "7");
+        for (text, mark) in [("7", HASHES), ("7", BOXED), (r"\boxed{7", BOXED), (r"\boxed 7", BOXED)] {
+            assert!(marked(text, mark).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_are_a_list_or_a_table_by_letter_and_empty_ones_at_the_end_are_none() {
+        let three = ["cat", "dog", "cow"].map(str::to_owned).to_vec();
+        for value in [
+            json!(["cat", "dog", "cow", null]),
+            json!(["cat", "dog", "cow", " ", ""]),
+            json!({"B": "dog", "A": "cat", "C": "cow", "D": null}),
+            json!({"a": "cat", "b": "dog", "c": "cow"}),
+            json!(r#"{"A": "cat", "B": "dog", "C": "cow"}"#),
+            json!("['cat', 'dog', 'cow']"),
+        ] {
+            assert_eq!(options(&value), Ok(three.clone()), "{value}");
+        }
+        let error = options(&json!({"A": "cat", "C": "cow"})).unwrap_err();
+        assert_eq!(error, "options by letter are needed (`A`, `B`, …) and this has `A`, `C`");
+        assert_eq!(options(&json!([null, ""])), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_list_of_one_is_its_entry_and_a_turn_of_parts_is_its_words() {
+        assert_eq!(single(&json!(["7"])), &json!("7"));
+        assert_eq!(single(&json!(["7", "8"])), &json!(["7", "8"]));
+        let turn = json!([{"type": "image", "image": "a.png"}, {"type": "text", "text": "What?"}]);
+        assert_eq!(spoken(&turn), Some("What?".to_owned()));
+        assert_eq!(spoken(&json!([{"type": "image"}])), None);
+        assert_eq!(spoken(&json!("What?")), None);
     }
 
     #[test]

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
-use super::readers::READERS;
+use super::{
+    clean::{BOXED, HASHES},
+    readers::READERS,
+};
 use crate::{
     error::{Context, Error, Result},
-    mixture::limit::Limit,
+    mixture::limit::{Limit, Then},
     name::Name,
     sample::Sample,
 };
@@ -126,11 +129,13 @@ pub struct FileSource {
     pub image_folder: Option<String>,
     /// Column of the gold answer; none where the format has its own place for it.
     pub answer: Option<String>,
-    /// Column of the options: a list of texts, or a text holding one.
-    pub options: Option<String>,
+    /// Column of the options (a list of texts, a table of them by letter, or a text holding one), or a column for each;
+    /// empty where there are none.
+    pub options: Vec<String>,
     /// How the answer becomes a type.
     pub answer_type: AnswerType,
-    /// Opening tag around the answer, such as `<answer>`; it and its closing tag are taken off where they stand.
+    /// Opening tag around the answer, such as `<answer>`: it and its closing tag are taken off where they stand. Or `####`:
+    /// the answer follows the last one; or `\boxed`: the last one holds it. A row without one of these two is bad.
     pub answer_in: Option<String>,
     /// What the answer column of a choice holds.
     pub answer_is: AnswerIs,
@@ -232,6 +237,8 @@ pub enum AnswerIs {
     Option,
     /// The option's index, counted from 0.
     Index,
+    /// The same, counted from 1.
+    Ordinal,
 }
 
 /// How a file writes boxes.
@@ -295,7 +302,7 @@ struct Keys {
     images: Option<OneOrMore>,
     image_folder: Option<String>,
     answer: Option<String>,
-    options: Option<String>,
+    options: Option<OneOrMore>,
     answer_type: Option<AnswerType>,
     answer_in: Option<String>,
     answer_is: Option<AnswerIs>,
@@ -360,6 +367,11 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// The file it is from, or what it is called where it is from none.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// All datasets, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &DatasetConfig)> {
         self.datasets.iter().map(|(name, (config, _))| (name, config))
@@ -386,6 +398,20 @@ impl Catalog {
 
     fn check_references(&self) -> Result<()> {
         for (name, config) in self.iter() {
+            if let Some(Then::HandTo(to)) = config.limit.as_ref().and_then(Limit::then) {
+                let at = |error: Error| error.at(format!("table [{name}], key `then`"));
+                let role = self.get(to).map_err(at)?.role;
+                if role != Role::Train || to == name {
+                    let what = if to == name {
+                        "itself".to_owned()
+                    } else {
+                        format!("`{to}`, which nothing trains on")
+                    };
+                    return Err(at(Error::input(format!("`{name}` hands its share to {what}")))
+                        .at(&self.file)
+                        .hint("`hand_to` names another dataset with `role = \"train\"`"));
+                }
+            }
             let Some(of) = &config.of else { continue };
             let role = self.get(of).map_err(|error| error.at(format!("table [{name}], key `of`")))?.role;
             if role != Role::Train {
@@ -538,7 +564,15 @@ impl DatasetConfig {
                     ..BoxConvention::default()
                 });
                 let answer_list = keys.answer.as_deref().and_then(list_of);
-                let options_list = keys.options.as_deref().and_then(list_of);
+                let options: Vec<String> = keys.options.map(Into::into).unwrap_or_default();
+                if options.len() > 1 && options.iter().any(|column| list_of(column).is_some()) {
+                    return wrong(
+                        "options",
+                        "a column per option leads into a list",
+                        "name one column that holds the options of each entry",
+                    );
+                }
+                let options_list = options.first().and_then(|column| list_of(column));
                 if template.is_none()
                     && (answer_list != list_of(&question)
                         || options_list.is_some_and(|list| answer_list != Some(list)))
@@ -550,8 +584,15 @@ impl DatasetConfig {
                         "write `question = \"texts.*.user\"` and `answer = \"texts.*.assistant\"` for a row per entry of `texts`",
                     );
                 }
-                if keys.answer_in.as_ref().is_some_and(|tag| !(tag.starts_with('<') && tag.ends_with('>'))) {
-                    return wrong("answer_in", "`answer_in` is no tag", "write `answer_in = \"<answer>\"`");
+                let is_mark = |mark: &String| {
+                    mark.starts_with('<') && mark.ends_with('>') || [HASHES, BOXED].contains(&mark.as_str())
+                };
+                if keys.answer_in.as_ref().is_some_and(|mark| !is_mark(mark)) {
+                    return wrong(
+                        "answer_in",
+                        "`answer_in` is no tag, and no other mark of an answer",
+                        "write `'<answer>'`, `'####'` or `'\\boxed'`",
+                    );
                 }
                 Source::Files(FileSource {
                     format,
@@ -560,7 +601,7 @@ impl DatasetConfig {
                     images: keys.images.map(Into::into).unwrap_or_default(),
                     image_folder: keys.image_folder,
                     answer: keys.answer,
-                    options: keys.options,
+                    options,
                     answer_type,
                     answer_in: keys.answer_in,
                     answer_is: keys.answer_is.unwrap_or_default(),
@@ -702,7 +743,14 @@ fn keys_error(name: &Name, error: &toml::de::Error) -> Error {
     let error = Error::input(format!("dataset `{name}`: {what}")).at(place);
     match expected {
         "" => error,
-        _ => error.hint(format!("there are {}", expected.trim_start_matches("one of "))),
+        // Serde lists names in backquotes, and says of types what it calls them.
+        names if names.contains('`') => {
+            error.hint(format!("there are {}", names.trim_start_matches("one of ")))
+        }
+        "u64" => error.hint("write a whole number from 0 on"),
+        "f64" => error.hint("write a number"),
+        "a string" => error.hint("write a text between quotation marks"),
+        other => error.hint(format!("write {other}")),
     }
 }
 
@@ -765,6 +813,18 @@ mod tests {
             "`files`",
         );
         check("of = 'b'\ntask = 'x'\nrows = 3", "`of` goes with", "key `of`");
+        let own = "task = 'x'\nrows = 3\nmax_passes = 2\nthen = ";
+        check(&format!("{own}'hand_to=a'"), "`a` hands its share to itself", "key `then`");
+        check(&format!("{own}'hand_to=b'"), "no dataset is called `b`", "table [a], key `then`");
+        check("task = 'x'\nrows = -1", "invalid value: integer `-1`", "hint: write a whole number from 0 on");
+        check("where = 3", "invalid type: integer `3`", "hint: write a text between quotation marks");
+        let files = "format = 'jsonl'\nfiles = 'f'\nquestion = 'q'\nimages = 'i'\nanswer = 'a'\nanswer_type = 'number'";
+        check(&format!("{files}\nanswer_in = 'boxed'"), "`answer_in` is no tag", r"`'\boxed'`");
+        check(
+            &format!("{files}\noptions = ['t.*.x', 'y']"),
+            "a column per option leads into a list",
+            "key `options`",
+        );
         check("a = [", "no valid TOML", "line 6");
     }
 

@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 use super::{
     clean,
     config::{AnswerIs, AnswerType, DatasetConfig},
-    readers::peek::{self, JsonKind, Peek},
+    readers::{
+        peek::{self, JsonKind, Peek},
+        role,
+    },
     split::Split,
 };
 use crate::name::Name;
@@ -26,7 +29,7 @@ const MOST_FILES: usize = 100_000;
 const MOST_SHARDS: usize = 20;
 
 /// Names of columns that hold questions, the best first; `a.0.b` leads into nested values.
-const QUESTIONS: [&str; 12] = [
+const QUESTIONS: [&str; 13] = [
     "problem",
     "question",
     "query",
@@ -39,10 +42,11 @@ const QUESTIONS: [&str; 12] = [
     "txt",
     "caption",
     "text",
+    "sentence",
 ];
 
 /// Likewise answers. A `solution` beside an `answer` is how to get there.
-const ANSWERS: [&str; 14] = [
+const ANSWERS: [&str; 19] = [
     "correct_answer",
     "answer",
     "ground_truth",
@@ -57,6 +61,11 @@ const ANSWERS: [&str; 14] = [
     "texts.0.assistant",
     "cls",
     "output",
+    "response",
+    "bbox",
+    "bbox_2d",
+    "bboxes",
+    "boxes",
 ];
 
 /// Likewise options.
@@ -65,6 +74,9 @@ const OPTIONS: [&str; 4] = ["choices", "options", "candidates", "answers"];
 /// Likewise pictures.
 const PICTURES: [&str; 8] =
     ["decoded_image", "images", "image", "image_bytes", "picture", "file_name", "img", "image_path"];
+
+/// Likewise turns with pictures among their words.
+const IN_TURNS: [&str; 3] = ["messages.user.content", "conversations.user.content", "prompt.user.content"];
 
 /// Endings of pictures.
 const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
@@ -111,7 +123,7 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
         files.push(path.clone());
     }
     files.sort();
-    let (format, mut files) = choose(&files)?;
+    let Chosen { format, mut files, notes } = choose(&files)?;
     let base = match name {
         Some(name) => name.clone(),
         None => own_name(below, &path)?,
@@ -125,6 +137,7 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
                 .to_owned());
         }
     }
+    let mut notes = [notes, doubtful(&files, &path)].concat();
     for file in files {
         splits.entry(Split::of(file.strip_prefix(&path).unwrap_or(&file))).or_default().push(file);
     }
@@ -132,6 +145,8 @@ pub fn propose(path: &Path, root: &Path, name: Option<&Name>) -> Result<Vec<Prop
     let mut proposals = Vec::new();
     for (split, files) in &splits {
         let mut found = mapping(format, &files[0], &root)?;
+        // What is said of all files is said once.
+        found.notes.splice(0..0, std::mem::take(&mut notes));
         let role = match split {
             Split::Train => "train",
             _ if trained => "in_domain",
@@ -196,7 +211,7 @@ pub(super) fn part(folder: &Path, root: &Path, split: &str) -> Result<Vec<PathBu
     let mut files = Vec::new();
     collect(folder, root, DEPTH, &mut files)?;
     files.sort();
-    let (_, mut files) = choose(&files)?;
+    let mut files = choose(&files)?.files;
     files.retain(|file| Split::of(file.strip_prefix(folder).unwrap_or(file)) == split);
     Ok(files)
 }
@@ -234,22 +249,17 @@ fn written_ending(name: &str) -> &str {
     name[..name.len() - packing].rfind('.').map_or("", |at| &name[at + 1..])
 }
 
-/// The format of the files, and those that hold rows.
-fn choose(files: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>), String> {
+/// The format of some files, those that hold rows of it, and what is to be said of the others.
+struct Chosen {
+    format: &'static str,
+    files: Vec<PathBuf>,
+    notes: Vec<String>,
+}
+
+fn choose(files: &[PathBuf]) -> Result<Chosen, String> {
     let of = |wanted: &[&str]| -> Vec<PathBuf> {
         files.iter().filter(|file| wanted.contains(&ending(file).as_str())).cloned().collect()
     };
-    for (format, endings) in [
-        ("parquet", &["parquet"][..]),
-        ("arrow", &["arrow"]),
-        ("webdataset", &["tar", "tgz"]),
-        ("jsonl", &["jsonl", "ndjson"]),
-    ] {
-        let found = of(endings);
-        if !found.is_empty() {
-            return Ok((format, found));
-        }
-    }
     // Notes about a dataset are no rows of it.
     let mut json = of(&["json"]);
     json.retain(|file| {
@@ -257,23 +267,105 @@ fn choose(files: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>), String> {
         !["dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json", "package.json"]
             .contains(&name.as_str())
     });
-    if let Some(first) = json.first() {
-        let format = match peek::json_kind(first)? {
-            JsonKind::Coco => "coco",
-            JsonKind::ReasonSeg => "reasonseg",
-            JsonKind::Rows => "json",
-        };
-        return Ok((format, json));
+    let mut found: Vec<(&'static str, Vec<PathBuf>)> = [
+        ("parquet", &["parquet"][..]),
+        ("arrow", &["arrow"]),
+        ("webdataset", &["tar", "tgz"]),
+        ("jsonl", &["jsonl", "ndjson"]),
+    ]
+    .map(|(format, endings)| (format, of(endings)))
+    .into();
+    let mut notes = Vec::new();
+    if found.iter().all(|(_, files)| files.is_empty()) {
+        let (format, rows) = of_json(json, &mut notes)?;
+        found.push((format, rows));
+    } else {
+        json.retain(|file| peek::begins_as_rows(file));
+        found.push(("json", json));
     }
-    let csv = of(&["csv"]);
-    if !csv.is_empty() {
-        return Ok(("csv", csv));
+    found.push(("csv", of(&["csv"])));
+    let mut found = found.into_iter().filter(|(_, files)| !files.is_empty());
+    let Some((format, files)) = found.next() else {
+        let pictures = of(&ENDINGS);
+        if pictures.is_empty() {
+            return Err(nothing_known(files));
+        }
+        return Ok(Chosen { format: "folder", files: pictures, notes });
+    };
+    let others: Vec<PathBuf> = found.flat_map(|(_, files)| files).collect();
+    if !others.is_empty() {
+        notes.push(format!(
+            "left out, as a table reads files of one format: {}; give one of these files itself to have a table for it",
+            named(&others)
+        ));
     }
-    let pictures = of(&ENDINGS);
-    if pictures.is_empty() {
-        return Err(nothing_known(files));
+    Ok(Chosen { format, files, notes })
+}
+
+/// Most JSON files that are looked into; of more the first tells what they are, as in folders with a file per picture.
+const MOST_LOOKED_INTO: usize = 64;
+
+/// What JSON files are, and which of them hold rows.
+fn of_json(files: Vec<PathBuf>, notes: &mut Vec<String>) -> Result<(&'static str, Vec<PathBuf>), String> {
+    let looked_into = if files.len() > MOST_LOOKED_INTO { 1 } else { files.len() };
+    let mut kinds = files[..looked_into]
+        .iter()
+        .map(|file| peek::json_kind(file).map_err(|what| unreadable(file, "json", &what)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some(&first) = kinds.first() else { return Ok(("json", files)) };
+    kinds.resize(files.len(), first);
+    let holds_rows = |kind: &&JsonKind| matches!(kind, JsonKind::Coco | JsonKind::ReasonSeg | JsonKind::Rows);
+    let joints = kinds.contains(&JsonKind::Keypoints).then_some(JsonKind::Keypoints);
+    let Some(kind) = kinds.iter().find(holds_rows).copied().or(joints) else {
+        if kinds.contains(&JsonKind::NoBoxes) {
+            return Err(format!(
+                "{}: COCO without boxes (captions, lists of pictures); of COCO, instances are read",
+                named(&files)
+            ));
+        }
+        // Perhaps there is something else.
+        return Ok(("json", Vec::new()));
+    };
+    let (rows, others): (Vec<_>, Vec<_>) = files.into_iter().zip(kinds).partition(|(_, own)| *own == kind);
+    let others: Vec<PathBuf> = others.into_iter().map(|(file, _)| file).collect();
+    let (format, why) = match kind {
+        JsonKind::ReasonSeg => ("reasonseg", "as they are no annotated pictures"),
+        JsonKind::Rows => ("json", "as they hold no rows, or rows of another kind"),
+        _ => ("coco", "as they hold no instances, or those of people again with their joints"),
+    };
+    if !others.is_empty() {
+        notes.push(format!("left out, {why}: {}", named(&others)));
     }
-    Ok(("folder", pictures))
+    Ok((format, rows.into_iter().map(|(file, _)| file).collect()))
+}
+
+/// Names of files in a sentence, the first few.
+fn named(files: &[PathBuf]) -> String {
+    const MOST_NAMED: usize = 5;
+    let name = |file: &PathBuf| format!("`{}`", file.file_name().unwrap_or_default().to_string_lossy());
+    let names: Vec<String> = files.iter().take(MOST_NAMED).map(name).collect();
+    let more = files.len() - names.len();
+    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+/// Files that name several splits, or none beside others that do: they may belong elsewhere.
+fn doubtful(files: &[PathBuf], folder: &Path) -> Vec<String> {
+    let told = |file: &PathBuf| Split::told(file.strip_prefix(folder).unwrap_or(file)).len();
+    let with = |fits: fn(usize) -> bool| -> Vec<PathBuf> {
+        files.iter().filter(|file| fits(told(file))).cloned().collect()
+    };
+    let (silent, several) = (with(|told| told == 0), with(|told| told > 1));
+    let mut notes = Vec::new();
+    if !several.is_empty() {
+        notes.push(format!(
+            "named after several splits, and taken for the first of them: {}",
+            named(&several)
+        ));
+    }
+    if !silent.is_empty() && silent.len() < files.len() {
+        notes.push(format!("no split is in the name, and to be trained on therefore: {}", named(&silent)));
+    }
+    notes
 }
 
 /// Why there is nothing to propose.
@@ -393,13 +485,22 @@ struct Mapping {
 }
 
 fn mapping(format: &'static str, file: &Path, root: &Path) -> Result<Mapping, String> {
+    let wrong = |what: String| unreadable(file, format, &what);
     let peek = match format {
         "coco" => {
-            let keys = boxes_keys("Find every {category} in the picture.");
-            return Ok(Mapping {
-                keys,
-                notes: vec!["the question is the same for all; reword it for your categories".to_owned()],
-            });
+            let mut keys = boxes_keys("Find every {category} in the picture.");
+            let mut notes =
+                vec!["the question is the same for all; reword it for your categories".to_owned()];
+            let first = peek::coco_picture(file);
+            match first.as_deref().map(|first| (first, picture_folder(file, first, root))) {
+                Some((_, Some(folder))) => keys.extend(image_folder(&folder, file, root)),
+                Some((first, None)) => notes.push(format!(
+                    "its first picture `{first}` is not found near {}: write the folder of the pictures as `image_folder`",
+                    file.file_name().unwrap_or_default().display()
+                )),
+                None => {}
+            }
+            return Ok(Mapping { keys, notes });
         }
         "reasonseg" => {
             let keys = boxes_keys("Find what this is about: {text}");
@@ -417,17 +518,28 @@ fn mapping(format: &'static str, file: &Path, root: &Path) -> Result<Mapping, St
             ];
             return Ok(Mapping { keys, notes: vec!["the names of the folders are the answers".to_owned()] });
         }
-        "parquet" => peek::parquet(file)?,
-        "arrow" => peek::arrow(file)?,
-        "jsonl" => peek::json_lines(file)?,
-        "json" => peek::json(file)?,
-        "csv" => peek::csv(file)?,
-        _ => peek::shard(file)?,
+        "parquet" => peek::parquet(file).map_err(wrong)?,
+        "arrow" => peek::arrow(file).map_err(wrong)?,
+        "jsonl" => peek::json_lines(file).map_err(wrong)?,
+        "json" => peek::json(file).map_err(wrong)?,
+        "csv" => peek::csv(file).map_err(wrong)?,
+        _ => peek::shard(file).map_err(wrong)?,
     };
     if peek.rows.is_empty() {
         return Err(format!("{} holds no rows", file.display()));
     }
     columns(&peek, file, root)
+}
+
+/// What is wrong with a file, and what to do where it may have been cut off.
+fn unreadable(file: &Path, format: &str, what: &str) -> String {
+    let packed = what.starts_with("the file cannot be unpacked");
+    let cut = if packed || ["parquet", "arrow", "webdataset"].contains(&format) {
+        "; a file that was cut off, or fetched in part, has to be fetched again"
+    } else {
+        ""
+    };
+    format!("{}: {what}{cut}", file.display())
 }
 
 fn boxes_keys(question: &str) -> Vec<(&'static str, toml::Value)> {
@@ -474,7 +586,7 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
     let listed = || known().into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let Some((images, folder)) = pictures(peek, file, root) else {
         return Err(format!(
-            "no column of {} holds pictures or paths of pictures; there are {}",
+            "no column of {} holds pictures or paths of pictures; there are {}. {BY_HAND}",
             file.display(),
             listed()
         ));
@@ -483,7 +595,8 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
     let question = QUESTIONS.into_iter().find(|name| !is_picture(name) && share(name, &is_text) > 0.9);
     let Some(question) = question else {
         return Err(format!(
-            "no column of {} is called as questions are; there are {}",
+            "no column of {} is called as questions are; there are {}. {BY_HAND}; pictures that have labels alone are read \
+             from folders named after these (`format = \"folder\"`)",
             file.display(),
             listed()
         ));
@@ -496,56 +609,75 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
         .find(|name| *name != question && !is_picture(name) && share(name, &is_value) >= 0.5);
     let Some(answer) = answer else {
         return Err(format!(
-            "no column of {} is called as answers are; there are {}",
+            "no column of {} is called as answers are; there are {}. {BY_HAND}",
             file.display(),
             listed()
         ));
     };
     // Many questions about one picture are as many rows.
     let many = question == "texts.0.user" && answer == "texts.0.assistant";
-    let (question, answer) = if many { ("texts.*.user", "texts.*.assistant") } else { (question, answer) };
-    let some = |name: &&str| {
-        *name != answer && *name != question && peek.rows.iter().any(|row| options_in(row, name).len() > 1)
-    };
-    let options = OPTIONS.into_iter().find(some);
-    let mut keys: Vec<(&'static str, toml::Value)> = vec![("question", question.into())];
-    keys.push(match &images[..] {
-        [one] => ("images", one.as_str().into()),
-        more => {
-            ("images", more.iter().map(|name| toml::Value::from(name.as_str())).collect::<Vec<_>>().into())
+    let (question, answer) = if many {
+        ("texts.*.user".to_owned(), "texts.*.assistant".to_owned())
+    } else {
+        let before = peek.rows.iter().filter(|row| begins_otherwise(row, question)).count();
+        if before > 0 {
+            notes.push(format!(
+                "{before} of the first {} rows begin with another turn than the question, such as a system prompt, which is \
+                 not read",
+                peek.rows.len()
+            ));
         }
-    });
+        (by_role(peek, question), by_role(peek, answer))
+    };
+    let (question, answer) = (question.as_str(), answer.as_str());
+    let some = |columns: &Vec<String>| {
+        let taken = |name: &String| name == answer || name == question;
+        !columns.iter().any(taken) && peek.rows.iter().any(|row| options_in(row, columns).len() > 1)
+    };
+    let lettered = || lettered_columns(&known());
+    let options =
+        OPTIONS.into_iter().map(|name| vec![name.to_owned()]).find(some).or_else(|| lettered().filter(some));
+    let options = options.unwrap_or_default();
+    let mut keys: Vec<(&'static str, toml::Value)> = vec![("question", question.into())];
+    keys.push(("images", one_or_more(&images)));
     if let Some(folder) = folder {
-        keys.push(("image_folder", folder.into()));
+        keys.push(("image_folder", folder));
     }
     keys.push(("answer", answer.into()));
     let mut values: Vec<(Value, Vec<String>)> = Vec::new();
     for row in &peek.rows {
-        let options = options.map_or_else(Vec::new, |name| options_in(row, name));
+        let options = options_in(row, &options);
         match find(row, answer) {
             Value::Array(items) if many => values.extend(items.into_iter().map(|item| (item, Vec::new()))),
             one => values.push((one, options)),
         }
     }
     values.retain(|(value, _)| is_value(value));
-    let tagged = values
-        .iter()
-        .filter(|(value, _)| value.as_str().is_some_and(|text| text.contains("<answer>")))
-        .count();
-    if 2 * tagged > values.len() {
+    let marked = |mark: &&str| {
+        let has = |value: &Value| clean::single(value).as_str().is_some_and(|text| text.contains(mark));
+        2 * values.iter().filter(|(value, _)| has(value)).count() > values.len()
+    };
+    if let Some(mark) = ["<answer>", clean::HASHES, clean::BOXED].into_iter().find(marked) {
         for (value, _) in &mut values {
-            let inside =
-                value.as_str().and_then(|text| text.split_once("<answer>")?.1.split_once("</answer>"));
-            *value = inside.map_or(Value::Null, |(inside, _)| inside.trim().into());
+            let inside = clean::single(value).as_str().and_then(|text| clean::marked(text, mark).ok());
+            *value = inside.map_or(Value::Null, Value::String);
         }
-        keys.push(("answer_in", "<answer>".into()));
+        values.retain(|(value, _)| is_value(value));
+        keys.push(("answer_in", mark.into()));
     }
     let kind = kind(&values);
     keys.push(("answer_type", kind.word().into()));
-    if let Some(options) = options {
-        keys.push(("options", options.into()));
+    if !options.is_empty() {
+        keys.push(("options", one_or_more(&options)));
         let is = answer_is(&values);
         keys.push(("answer_is", is.into()));
+        notes.extend(counted_from(is, &values).map(str::to_owned));
+    } else if kind == AnswerType::Choice && share(question, &says_options) < 0.5 {
+        notes.push(
+            "answers are letters, and neither a column nor the question says what these stand for: all is well where the \
+             pictures show it, else name the columns of the options as `options`"
+                .to_owned(),
+        );
     }
     match kind {
         AnswerType::Choice => {
@@ -586,10 +718,10 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
         AnswerType::Auto => {
             let of = ["choice", "number", "expression", "text"];
             keys.push(("verifier", toml::Table::from_iter(of.map(|k| (k.to_owned(), k.into()))).into()));
-            let what = if options.is_some() {
-                "the number, or the letter of the right option,"
-            } else {
+            let what = if options.is_empty() {
                 "the answer"
+            } else {
+                "the number, or the letter of the right option,"
             };
             keys.push(("prompt", prompt(what).into()));
         }
@@ -602,13 +734,30 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
                     .strip_prefix(name.as_str())
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
-            ![Some(question), Some(answer), options].into_iter().flatten().any(leads_into)
-                && !is_picture(name)
+            let used = [question, answer].into_iter().chain(options.iter().map(String::as_str));
+            let of_turn = images.iter().any(|image| leads_into(image));
+            !used.into_iter().any(leads_into) && !of_turn
         })
         .map(|name| format!("`{name}`"))
         .collect();
     if many {
         notes.push("every question of a row is a row of its own".to_owned());
+    }
+    if let Some(first) = peek.bad.first() {
+        notes.push(format!(
+            "{} of the first rows of {} cannot be read, the first in {first}",
+            peek.bad.len(),
+            file.file_name().unwrap_or_default().display()
+        ));
+    }
+    let splits: BTreeSet<String> =
+        peek.rows.iter().filter_map(|row| find(row, "split").as_str().map(str::to_owned)).collect();
+    if splits.len() > 1 {
+        notes.push(format!(
+            "the column `split` says {}, and this table reads all of them as one: write the rows of each into a file of its \
+             own to hold some out",
+            splits.iter().map(|split| format!("`{split}`")).collect::<Vec<_>>().join(", ")
+        ));
     }
     if !unused.is_empty() {
         notes.push(format!("columns that are not used: {}", unused.join(", ")));
@@ -617,7 +766,8 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
         // The last placeholder of a path such as `{split}/{id}/{image}` is the picture's own column.
         let column = |image: &str| image.rsplit('{').next().unwrap_or(image).trim_end_matches('}').to_owned();
         let has_none = |row: &&Map<String, Value>| {
-            images.iter().all(|image| texts(&find(row, &column(image))).iter().all(String::is_empty))
+            let found = |image: &String| super::readers::find(row, &column(image));
+            images.iter().all(|image| texts(&found(image)).iter().all(String::is_empty))
         };
         peek.rows.iter().filter(has_none).count()
     } else {
@@ -634,16 +784,116 @@ fn columns(peek: &Peek, file: &Path, root: &Path) -> Result<Mapping, String> {
     Ok(Mapping { keys, notes })
 }
 
+/// What to do where names of columns tell too little.
+const BY_HAND: &str = "Write the table by hand: `format`, `files`, `question`, `images`, `answer`, `answer_type`, `verifier` and \
+                       `prompt` (docs/data.md has them all)";
+
+/// The value of a column; of a turn in parts its words, unless it is asked for its pictures.
 fn find(row: &Map<String, Value>, name: &str) -> Value {
-    super::readers::find(row, name)
+    let found = super::readers::find(row, name);
+    clean::spoken(&found).map_or(found, Value::String)
 }
 
-fn options_in(row: &Map<String, Value>, name: &str) -> Vec<String> {
-    clean::options(&find(row, name)).unwrap_or_default()
+fn one_or_more(names: &[String]) -> toml::Value {
+    match names {
+        [one] => one.as_str().into(),
+        more => more.iter().map(|name| toml::Value::from(name.as_str())).collect::<Vec<_>>().into(),
+    }
+}
+
+fn options_in(row: &Map<String, Value>, columns: &[String]) -> Vec<String> {
+    let found = match columns {
+        [] => return Vec::new(),
+        [one] => find(row, one),
+        more => more.iter().map(|column| find(row, column)).collect(),
+    };
+    clean::options(&found).unwrap_or_default()
+}
+
+/// Columns of one option each: `A`, `option_b`, `choice3`.
+fn lettered_columns(known: &BTreeSet<&String>) -> Option<Vec<String>> {
+    let column = |name: String| {
+        let fits = |other: &&&String| other.eq_ignore_ascii_case(&name);
+        known.get(&name).or_else(|| known.iter().find(fits)).map(|found| (*found).clone())
+    };
+    let run = |prefix: &str, first: u8| -> Vec<String> {
+        (first..first + 9).map_while(|c| column(format!("{prefix}{}", char::from(c)))).collect()
+    };
+    let prefixes = ["", "option_", "option", "option ", "choice_", "choice", "choice ", "op"];
+    let runs = prefixes.into_iter().flat_map(|prefix| {
+        let digits = (!prefix.is_empty()).then_some(b'1');
+        [Some(b'A'), digits].into_iter().flatten().map(move |first| (prefix, first))
+    });
+    runs.map(|(prefix, first)| run(prefix, first)).find(|columns| columns.len() > 1)
+}
+
+/// Whether a question lists its options itself.
+fn says_options(question: &Value) -> bool {
+    let text = question.as_str().unwrap_or_default();
+    [("(A)", "(B)"), ("A.", "B."), ("A)", "B)"), ("A:", "B:")]
+        .iter()
+        .any(|(a, b)| text.find(a).is_some_and(|at| text[at..].contains(b)))
+}
+
+/// Who asks, and who answers, in conversations.
+const ASKS: [&str; 2] = ["user", "human"];
+const ANSWERS_TO: [&str; 2] = ["assistant", "gpt"];
+
+/// Whether the first turn of a conversation is that of somebody who does not ask.
+fn begins_otherwise(row: &Map<String, Value>, question: &str) -> bool {
+    let Some((turns, _)) = question.split_once(".0.") else { return false };
+    let first = super::readers::find(row, &format!("{turns}.0"));
+    role(&first).is_some_and(|role| !ASKS.contains(&role))
+}
+
+/// A column that leads to the first or second turn, by role instead where any conversation begins with another turn.
+fn by_role(peek: &Peek, column: &str) -> String {
+    let first = column.split_once(".0.").map(|(turns, text)| (turns, text, ASKS));
+    let Some((turns, text, who)) =
+        first.or_else(|| column.split_once(".1.").map(|(turns, text)| (turns, text, ANSWERS_TO)))
+    else {
+        return column.to_owned();
+    };
+    if !peek.rows.iter().any(|row| begins_otherwise(row, &format!("{turns}.0.{text}"))) {
+        return column.to_owned();
+    }
+    let speaks = |who: &&str| {
+        peek.rows.iter().any(|row| !super::readers::find(row, &format!("{turns}.{who}")).is_null())
+    };
+    who.into_iter().find(speaks).map_or(column.to_owned(), |who| format!("{turns}.{who}.{text}"))
+}
+
+/// The folder that a file's pictures are relative to, of which `first` is one: its own, one around it, or one inside these,
+/// as `train2017` beside COCO's `annotations`.
+fn picture_folder(file: &Path, first: &str, root: &Path) -> Option<PathBuf> {
+    let parent = file.parent().unwrap_or(root);
+    let around = [parent.to_owned(), parent.join("images"), parent.join(".."), parent.join("../images")];
+    let around: Vec<PathBuf> = around.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let around: Vec<PathBuf> = around.into_iter().filter(|folder| folder.starts_with(root)).collect();
+    let mut inside: Vec<PathBuf> = around
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flat_map(|entries| entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()))
+        .filter_map(|folder| folder.canonicalize().ok())
+        .filter(|folder| folder.starts_with(root))
+        .collect();
+    // Where several hold a picture of this name, that of the file's own split.
+    let of = |path: &Path| Split::told(Path::new(path.file_name().unwrap_or_default()));
+    inside.sort_by_key(|folder| (of(folder) != of(file), folder.clone()));
+    around.into_iter().chain([root.to_owned()]).chain(inside).find(|folder| folder.join(first).is_file())
+}
+
+/// The key for a folder of pictures that is not that of the file.
+fn image_folder(folder: &Path, file: &Path, root: &Path) -> Option<(&'static str, toml::Value)> {
+    if file.parent().and_then(|own| own.canonicalize().ok()).is_some_and(|own| own == folder) {
+        return None;
+    }
+    let below = folder.strip_prefix(root).ok()?.to_string_lossy().into_owned();
+    Some(("image_folder", if below.is_empty() { ".".to_owned() } else { below }.into()))
 }
 
 /// Columns of the pictures, and the folder that paths are relative to where it is not that of the file.
-fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Option<String>)> {
+fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Option<toml::Value>)> {
     if !peek.pictures.is_empty() {
         let numbered: Vec<String> =
             (1..=16).map(|i| format!("image_{i}")).filter(|n| peek.pictures.contains_key(n)).collect();
@@ -659,11 +909,11 @@ fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Optio
     // Paths, or pictures as texts.
     let columns: BTreeSet<&String> = peek.rows.iter().flat_map(|row| row.keys()).collect();
     let others = columns.iter().map(|name| name.as_str());
-    for name in PICTURES.into_iter().chain(others) {
+    for name in PICTURES.into_iter().chain(IN_TURNS).chain(others) {
         let mut paths = Vec::new();
         let mut embedded = 0;
         for row in &peek.rows {
-            for path in texts(&find(row, name)) {
+            for path in texts(&super::readers::find(row, name)) {
                 let ends = ENDINGS.iter().any(|e| path.to_lowercase().ends_with(&format!(".{e}")));
                 if path.starts_with("data:image/")
                     || path.starts_with("iVBORw0KGgo")
@@ -694,24 +944,14 @@ fn pictures(peek: &Peek, file: &Path, root: &Path) -> Option<(Vec<String>, Optio
                 }
             }
         }
-        let folders = [
-            parent.to_owned(),
-            parent.join("images"),
-            parent.join(".."),
-            parent.join("../images"),
-            root.to_owned(),
-        ];
-        let there = folders.into_iter().find(|folder| folder.join(first).is_file())?;
-        let there = there.canonicalize().ok()?;
-        let below = there.strip_prefix(root).ok()?.to_string_lossy().into_owned();
-        let own = there == parent.canonicalize().ok()?;
+        let folder = image_folder(&picture_folder(file, first, root)?, file, root);
         let mut images = vec![name.to_owned()];
         if name == "file_name" {
             // Folders of pictures of Hugging Face name further ones so.
             let further = |name: &str| name.ends_with("_file_name") || name.ends_with("_file_names");
             images.extend(columns.iter().filter(|name| further(name)).map(|name| (*name).clone()));
         }
-        return Some((images, (!own).then_some(if below.is_empty() { ".".to_owned() } else { below })));
+        return Some((images, folder.map(|(_, folder)| folder)));
     }
     None
 }
@@ -720,9 +960,11 @@ fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(items) => items.iter().flat_map(texts).collect(),
-        Value::Object(object) => {
-            ["path", "bytes"].iter().filter_map(|k| object.get(*k)).flat_map(texts).collect()
-        }
+        Value::Object(object) => ["path", "bytes", "image", "image_url", "url"]
+            .iter()
+            .filter_map(|k| object.get(*k))
+            .flat_map(texts)
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -740,7 +982,7 @@ fn kind(values: &[(Value, Vec<String>)]) -> AnswerType {
     let all = |fits: &dyn Fn(&Value, &[String]) -> bool| {
         !values.is_empty() && values.iter().all(|(value, options)| fits(value, options))
     };
-    let is_number = |value: &Value| clean::number(value).is_some();
+    let is_number = |value: &Value| clean::number(clean::single(value)).is_some();
     if all(&|value, _| four_numbers(value).is_some()) {
         return AnswerType::Boxes;
     }
@@ -770,13 +1012,36 @@ fn kind(values: &[(Value, Vec<String>)]) -> AnswerType {
 /// What the answers of rows with options are: their letters, texts or numbers.
 fn answer_is(values: &[(Value, Vec<String>)]) -> &'static str {
     let with: Vec<&(Value, Vec<String>)> = values.iter().filter(|(_, options)| options.len() > 1).collect();
-    let all = |is: AnswerIs| with.iter().all(|(value, options)| clean::choice(is, value, options).is_ok());
-    let [letter, option, index] = [AnswerIs::Letter, AnswerIs::Option, AnswerIs::Index].map(all);
-    match (letter, option, index) {
-        (true, ..) => "letter",
-        (_, true, _) => "option",
-        (_, _, true) if with.iter().all(|(value, _)| value.is_u64() || value.is_i64()) => "index",
+    let fits = |is: AnswerIs| {
+        let fits = |(value, options): &&&(Value, Vec<String>)| {
+            clean::choice(is, clean::single(value), options).is_ok()
+        };
+        with.iter().filter(fits).count()
+    };
+    let [letter, option, index, ordinal] =
+        [AnswerIs::Letter, AnswerIs::Option, AnswerIs::Index, AnswerIs::Ordinal].map(fits);
+    let most = |count: usize| 2 * count >= with.len();
+    match with.len() {
+        all if letter == all => "letter",
+        all if option == all => "option",
+        // A row or two may be wrong.
+        all if 2 * letter.max(option) >= all => "either",
+        _ if most(index) && index >= ordinal => "index",
+        _ if most(ordinal) => "ordinal",
         _ => "either",
+    }
+}
+
+/// What is to be said of answers that count options.
+fn counted_from(is: &str, values: &[(Value, Vec<String>)]) -> Option<&'static str> {
+    let zero = || values.iter().any(|(value, _)| clean::whole(clean::single(value)) == Some(0));
+    match is {
+        "ordinal" => Some("answers count the options from 1"),
+        "index" if !zero() => Some(
+            "answers are taken to count the options from 0, and none of those looked at is 0: \
+             `answer_is = \"ordinal\"` counts from 1",
+        ),
+        _ => None,
     }
 }
 
@@ -854,9 +1119,10 @@ mod tests {
         for name in ["data_1.json", "data_2.json", "dataset_info.json", "da1.json"] {
             fs::write(root.join(name), "[]").unwrap();
         }
-        let (_, files) =
+        let files =
             choose(&["data_1.json", "data_2.json", "da1.json", "dataset_info.json"].map(|f| root.join(f)))
-                .unwrap();
+                .unwrap()
+                .files;
         let found = patterns(&files, &root, Some(&root));
         let expected = ["da1.json", "data_*.json"].map(toml::Value::from).to_vec();
         assert_eq!(found, toml::Value::Array(expected));

@@ -100,8 +100,18 @@ impl Root {
                 shown.escape_debug()
             ));
         }
-        if path.contains('\0') || !(stays_inside(path) || self.holds(Path::new(path))) {
-            return Err(format!("the path `{}` leads out of the dataset's folder", shown.escape_debug()));
+        let wrong = |what: &str| Err(format!("the path `{}` {what}", shown.escape_debug()));
+        if path.contains('\0') {
+            return wrong("holds a zero byte, which no name of a file does");
+        }
+        if Path::new(path).is_absolute() {
+            if !self.holds(Path::new(path)) {
+                return wrong(
+                    "is absolute and not below the data root; write it relative to the file, or to `image_folder`",
+                );
+            }
+        } else if !stays_inside(path) {
+            return wrong("leads out of the dataset's folder");
         }
         let file = self.inside(&folder.join(path))?;
         Self::read(&file, &shown).map(|bytes| (bytes, Some(file)))

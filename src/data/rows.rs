@@ -1,12 +1,12 @@
 //! The rows of a dataset that lies in files.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     fs::{self, File},
     io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use super::{
@@ -475,6 +475,14 @@ struct OpenFile {
     /// Number of its first row among the rows of all files.
     start: u64,
     table: Box<dyn Table>,
+    /// Columns of the dataset that this file lacks, looked for when a row lacks one.
+    missing: OnceLock<BTreeSet<String>>,
+}
+
+impl OpenFile {
+    fn lacks(&self, column: &str) -> bool {
+        self.missing.get_or_init(|| self.table.missing().columns).contains(column)
+    }
 }
 
 /// A row with where its pictures came from.
@@ -569,7 +577,8 @@ impl Opened {
                 missing.columns.retain(|column| here.columns.contains(column));
                 missing.known.extend(here.known);
             }
-            files.push(OpenFile { label, shown: root.show(path), folder, start: rows, table });
+            let (shown, missing) = (root.show(path), OnceLock::new());
+            files.push(OpenFile { label, shown, folder, start: rows, table, missing });
             rows += length;
         }
         let missing = missing.unwrap_or_default();
@@ -607,9 +616,16 @@ impl Opened {
         raw: Result<RawRow, Flaw>,
     ) -> Vec<Result<ReadRow, Unusable>> {
         let bad = |flaw: Flaw| {
-            let column = flaw.column.map_or(String::new(), |column| format!(", column `{column}`"));
+            let column = flaw.column.as_ref().map_or(String::new(), |column| format!(", column `{column}`"));
             let place = format!("{}, {}{column}", file.shown, file.table.place(row));
-            Unusable { bad: BadRow { place, what: flaw.what }, file: None, skipped: false }
+            // Another file of the dataset has it, or this one would not be open.
+            let what = match flaw.column {
+                Some(column) if file.lacks(&column) => {
+                    format!("the file has no column `{column}`, which others of the dataset have")
+                }
+                _ => flaw.what,
+            };
+            Unusable { bad: BadRow { place, what }, file: None, skipped: false }
         };
         let read = raw.map_err(bad).and_then(|raw| Ok((self.pictures(file, raw.pictures, &bad)?, raw.cells)));
         let ((pictures, found), cells) = match read {
@@ -624,16 +640,18 @@ impl Opened {
         if !self.source.has_many_questions() {
             return vec![sample(id, cells, pictures, found)];
         }
-        let many = |column: &Option<String>, value: Value| -> Vec<Value> {
-            match (column.as_deref().is_some_and(FileSource::is_list), value) {
+        let many = |column: Option<&String>, value: Value| -> Vec<Value> {
+            match (column.is_some_and(|column| FileSource::is_list(column)), value) {
                 (true, Value::Array(items)) => items,
                 (true, _) => Vec::new(),
                 (false, one) => vec![one],
             }
         };
-        let questions = many(&Some(self.source.question.clone()), cells.question);
-        let (options, answers) =
-            (many(&self.source.options, cells.options), many(&self.source.answer, cells.answer));
+        let questions = many(Some(&self.source.question), cells.question);
+        let (options, answers) = (
+            many(self.source.options.first(), cells.options),
+            many(self.source.answer.as_ref(), cells.answer),
+        );
         if questions.is_empty() || questions.len() > MAX_QUESTIONS {
             let what =
                 format!("the row has {} questions; there must be 1 to {MAX_QUESTIONS}", questions.len());

@@ -109,6 +109,9 @@ pub enum BadSchedule {
         /// What there is.
         known: Vec<Name>,
     },
+    /// What a dataset has given it cannot take.
+    #[error("the dataset `{0}` hands its share to itself; name another one, or write `renormalise`")]
+    HandsToItself(Name),
     /// Steps of a length that cannot be shuffled.
     #[error("draws are to be shuffled inside steps of {0} draws; a step has 1 to {MOST_IN_STEP}")]
     Step(u64),
@@ -239,6 +242,21 @@ pub(super) struct Segment {
     sequence: Sequence,
 }
 
+impl Segment {
+    /// Draws of each dataset among draws `0..n`, those of the segment in their exact order.
+    fn counts(&self, n: u64) -> Vec<u64> {
+        let inside = match &self.sequence {
+            Sequence::Exact(chairman) => chairman.counts(n - self.start),
+            Sequence::Iid(independent) => independent.counts(n - self.start),
+        };
+        let mut counts = self.before.clone();
+        for (source, draws) in self.sources.iter().zip(inside) {
+            counts[source.dataset] += draws;
+        }
+        counts
+    }
+}
+
 /// Why a segment begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Why {
@@ -363,8 +381,10 @@ impl Schedule {
     /// Begins a segment wherever a dataset of the last one has given what it may, until none has or it ends.
     fn settle(&mut self) {
         while let Some((n, dataset)) = self.next_limit() {
-            let counts = self.counts(n);
             let last = self.segments.last().expect("a schedule has a segment");
+            // The segment ends here, so what it holds is known whatever its order: a step that is cut is shuffled
+            // within its part.
+            let counts = last.counts(n);
             let mut parts = last.parts.clone();
             let name = &self.datasets[dataset].name;
             let limit = self.limit(dataset);
@@ -497,28 +517,18 @@ impl Schedule {
     pub(super) fn counts(&self, n: u64) -> Vec<u64> {
         let at = self.segment_of(n);
         let segment = &self.segments[at];
-        let mut counts = segment.before.clone();
-        let mut add = |source: usize, draws: u64| counts[segment.sources[source].dataset] += draws;
-        let inside = n - segment.start;
         match &segment.sequence {
             Sequence::Exact(chairman) if self.settings.draw == DrawRule::Batch && n < self.until(at) => {
                 let window = self.window(at, n);
-                let whole = chairman.counts(window.first - segment.start);
-                whole.into_iter().enumerate().for_each(|(source, draws)| add(source, draws));
-                (window.first..n).for_each(|n| add(chairman.draw(window.exact(n) - segment.start).0, 1));
+                let mut counts = segment.counts(window.first);
+                for n in window.first..n {
+                    let (source, _) = chairman.draw(window.exact(n) - segment.start);
+                    counts[segment.sources[source].dataset] += 1;
+                }
+                counts
             }
-            Sequence::Exact(chairman) => {
-                chairman
-                    .counts(inside)
-                    .into_iter()
-                    .enumerate()
-                    .for_each(|(source, draws)| add(source, draws));
-            }
-            Sequence::Iid(independent) => {
-                independent.counts(inside).into_iter().enumerate().for_each(|(source, n)| add(source, n));
-            }
+            _ => segment.counts(n),
         }
-        counts
     }
 
     /// Planned and realised shares over a range of draws, cut where the schedule ends.
@@ -545,7 +555,7 @@ impl Schedule {
             for (planned, parts) in planned.iter_mut().zip(&segment.parts) {
                 *planned += f64::from(*parts) / f64::from(PARTS) * ((part.end - part.start) as f64 / length);
             }
-            largest_deviation = largest_deviation.max(self.largest_deviation(segment, &part));
+            largest_deviation = largest_deviation.max(self.largest_deviation(i, &part));
         }
         let rows = self.datasets.iter().enumerate().map(|(at, dataset)| {
             let (drawn, groups) = (count(&after, at), count(&after, at) - count(&before, at));
@@ -567,8 +577,10 @@ impl Schedule {
     }
 
     /// Largest distance between a dataset's count and its share since the segment's start, in draws, over the
-    /// prefixes that end in `part`; with shuffled steps, over those that end with a step.
-    fn largest_deviation(&self, segment: &Segment, part: &Range<u64>) -> f64 {
+    /// prefixes that end in `part`; with shuffled steps, over those that end with a step or with the segment.
+    fn largest_deviation(&self, segment: usize, part: &Range<u64>) -> f64 {
+        let until = self.until(segment);
+        let segment = &self.segments[segment];
         let (from, to) = (part.start - segment.start, part.end - segment.start);
         // In millionths of a draw, so that it is exact for any n.
         let deviation = |at: u64, source: usize, count: u64| {
@@ -585,7 +597,11 @@ impl Schedule {
             counts.iter().enumerate().map(|(s, c)| deviation(at, s, *c)).max().unwrap_or(0)
         };
         let shuffled = self.settings.draw == DrawRule::Batch;
-        let ends_a_step = |at: u64| (segment.start + at).is_multiple_of(self.settings.step);
+        // A step that the segment's end cuts is complete there.
+        let ends_a_step = |at: u64| {
+            let n = segment.start + at;
+            n.is_multiple_of(self.settings.step) || n == until
+        };
         let looked_at = |at: u64| !shuffled || ends_a_step(at);
         let largest_at = |at: u64, counts: &[u64]| if looked_at(at) { all(at, counts) } else { 0 };
         let mut largest = largest_at(from, &counts).max(largest_at(to, &last));
@@ -723,7 +739,7 @@ pub struct Summary {
     pub rows: Vec<SummaryRow>,
     /// Largest distance of a dataset's count from its share since the shares began to hold, in draws, over all
     /// prefixes that end in the range; below 1 for exact draws. With shuffled steps: over all prefixes that end
-    /// with a step.
+    /// with a step, or with a part of one that other shares or the end of the schedule cut.
     pub largest_deviation: f64,
     /// Whether the draws of each step are shuffled.
     pub shuffled: bool,
@@ -820,6 +836,12 @@ fn check_settings(datasets: &[Dataset], settings: &Settings) -> Result<(), BadSc
     if let Some(name) = settings.limits.keys().chain(handed_to()).find(|name| !known(name)) {
         let known = datasets.iter().map(|d| d.name.clone()).collect();
         return Err(BadSchedule::UnknownInLimit { name: name.clone(), known });
+    }
+    // One limit for all may name a dataset that is itself among them: there it ends.
+    let to_itself =
+        |(name, limit): &(&Name, &Limit)| matches!(limit.then(), Some(Then::HandTo(to)) if to == *name);
+    if let Some((name, _)) = settings.limits.iter().find(to_itself) {
+        return Err(BadSchedule::HandsToItself(name.clone()));
     }
     for dataset in datasets {
         if dataset.rows == 0 {
@@ -1058,6 +1080,11 @@ mod tests {
             of(&[("a", 1.0)], &one, elsewhere),
             "a limit names the dataset `x`; there are `a`, `empty`"
         );
+        let limits = [("a".parse().unwrap(), "1:hand_to=a".parse().unwrap())].into();
+        assert_eq!(
+            of(&[("a", 1.0)], &one, Settings { limits, ..Settings::default() }),
+            "the dataset `a` hands its share to itself; name another one, or write `renormalise`"
+        );
         let twice = [one[0].clone(), one[0].clone()];
         assert_eq!(of(&[("a", 1.0)], &twice, Settings::default()), "two datasets are called `a`");
         let vast = [dataset("a", "a", u64::MAX)];
@@ -1155,6 +1182,29 @@ mod tests {
         assert!(schedule.change(&unknown, 100).unwrap_err().to_string().contains("names the dataset `x`"));
     }
 
+    #[test]
+    fn a_step_that_a_limit_cuts_is_shuffled_within_its_part() {
+        let datasets = [dataset("a", "a", 40), dataset("b", "b", 500)];
+        let of = |limit: &str| {
+            let limits = [("a".parse().unwrap(), limit.parse().unwrap())].into();
+            let settings = Settings { draw: DrawRule::Batch, step: 64, limits, otherwise: None };
+            Schedule::new(&mixture(&[("a", 0.5), ("b", 0.5)]), &datasets, Seed::new(1), &settings).unwrap()
+        };
+        let schedule = of("1:renormalise");
+        let [first, after] = schedule.segments() else { panic!("two segments") };
+        // All 40 rows of `a`, and of `b` as many or one more.
+        assert_eq!(after.before[0], 40);
+        let end = after.start;
+        let drawn = schedule.draws(first.start).take(end as usize).filter(|d| d.dataset == 0).count();
+        assert_eq!((drawn, schedule.summary(0..200).rows[0].groups), (40, 40));
+        // The end inside a step is looked at as the end of a step is: one draw of `b` more than of `a` is half a draw.
+        let schedule = of("1:stop");
+        let end = schedule.end().unwrap().n;
+        assert!(!end.is_multiple_of(64));
+        let expected = (schedule.counts(end)[1] as f64 - end as f64 / 2.0).abs();
+        assert_eq!(schedule.summary(0..200).largest_deviation, expected.max(0.0));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -1197,6 +1247,46 @@ mod tests {
             }
             if rule == DrawRule::Exact {
                 prop_assert!(schedule.summary(0..end as u64).largest_deviation < 1.0);
+            }
+        }
+
+        #[test]
+        fn shuffled_steps_with_limits_draw_no_row_twice_and_listing_summary_and_record_agree(
+            shares in [1_u32..100, 1_u32..100, 0_u32..100],
+            limits in proptest::collection::vec(any_limit(), 3),
+            step in 1_u64..200,
+            count in 1_u64..700,
+            seed in 0_u64..1000,
+        ) {
+            let datasets = [dataset("a", "a", 40), dataset("b", "b", 60), dataset("c", "c", 25)];
+            let names = ["a", "b", "c"];
+            let sum = f64::from(shares.iter().sum::<u32>());
+            let shares: Vec<(&str, f64)> =
+                names.into_iter().zip(shares.map(|share| f64::from(share) / sum)).collect();
+            let limits = names.into_iter().zip(limits).map(|(n, l)| (n.parse().unwrap(), l.parse().unwrap()));
+            // Nobody hands anything to itself.
+            let limits: BTreeMap<Name, Limit> =
+                limits.filter(|(name, limit): &(Name, Limit)| limit.then() != Some(&Then::HandTo(name.clone()))).collect();
+            let settings = Settings { draw: DrawRule::Batch, step, limits, otherwise: None };
+            let schedule = Schedule::new(&mixture(&shares), &datasets, Seed::new(seed), &settings).unwrap();
+            let drawn: Vec<Draw> = schedule.draws(0).take(count as usize).collect();
+            let different: BTreeSet<(usize, u64, u64)> = drawn.iter().map(|d| (d.dataset, d.pass, d.row)).collect();
+            prop_assert_eq!(different.len(), drawn.len(), "a row of a pass was drawn twice");
+            let counted = |until: u64| -> Vec<u64> {
+                let of = |at: usize| drawn.iter().filter(|d| d.dataset == at && d.n < until).count() as u64;
+                (0..datasets.len()).map(of).collect()
+            };
+            let summary = schedule.summary(0..count);
+            prop_assert_eq!(summary.rows.iter().map(|row| row.groups).collect::<Vec<_>>(), counted(count));
+            prop_assert_eq!(summary.range.end, drawn.len() as u64);
+            let record = schedule.record();
+            for segment in record.segments.iter().filter(|segment| segment.start <= drawn.len() as u64) {
+                let at_start: Vec<u64> = segment.counts_at_start.values().copied().collect();
+                prop_assert_eq!(at_start, counted(segment.start));
+            }
+            for (dataset, rows) in datasets.iter().zip(&summary.rows) {
+                let most = settings.limits.get(&dataset.name).and_then(|limit| limit.draws(dataset.rows));
+                prop_assert!(most.is_none_or(|most| rows.groups <= most), "{} is beyond its limit", dataset.name);
             }
         }
 
@@ -1283,6 +1373,20 @@ mod tests {
             read.sort_by_key(|d| d.n);
             prop_assert_eq!(read, schedule.draws(from).take(100).collect::<Vec<_>>());
         }
+    }
+
+    /// How often a dataset of the first test on limits may be drawn, and what then.
+    fn any_limit() -> impl Strategy<Value = &'static str> {
+        let limits = [
+            "repeat",
+            "1:stop",
+            "1:renormalise",
+            "2.5:renormalise",
+            "1:hand_to=a",
+            "0.5:hand_to=b",
+            "2:hand_to=c",
+        ];
+        proptest::sample::select(limits.to_vec())
     }
 
     /// Relative shares of up to 300 datasets, of which some are zero and some thousands of times others.

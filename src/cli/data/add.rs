@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     super::{Context, DATASETS, printer::Printer},
-    counted,
+    counted, in_a_folder,
 };
 use crate::{
     data::{self, Catalog, Portion, propose},
@@ -47,6 +47,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
+    if let (true, Some(catalogue)) = (args.write, &context.datasets) {
+        in_a_folder(catalogue, "option `--datasets`")?;
+    }
     let path = if args.path.exists() { args.path.clone() } else { context.data_root.join(&args.path) };
     let proposals = propose::propose(&path, &context.data_root, args.name.as_ref())
         .map_err(|what| Error::input(what).at(path.display()))?;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::{Context, printer::Printer},
-    chosen, counted, is_here, report as terminal,
+    chosen, counted, in_a_folder, is_here, report as terminal,
     tokens::Counter,
 };
 use crate::{
@@ -28,6 +28,9 @@ use crate::{
 /// Rows of a generated dataset that are checked unless more are asked for: all come from the same few rules.
 const GENERATED_ROWS: u64 = 1000;
 
+/// Counted up when a check looks for more, so that what an older one found is not taken for all.
+const LOOKED_FOR: u32 = 2;
+
 const EXAMPLES: &str = "\
 Examples:
   modo data check
@@ -38,7 +41,12 @@ Examples:
 A dataset fails if its reward does not give all to a gold or gives anything to a
 wrong answer, if no row can be used, or if more cannot than `max_bad` or
 --tolerate allow. Then the exit code is 2. Other rows that cannot be used are
-listed; where one is drawn, the dataset's next row takes its place.";
+listed; where one is drawn, the dataset's next row takes its place. Golds with a
+box that leaves its picture, and golds that contradict an earlier row with the
+same question and pictures, are listed and fail nothing.
+
+`row` of --json counts the rows of the dataset, without those of `exclude`; a
+place names file and line.";
 
 /// Options of `modo data check`.
 #[derive(clap::Args)]
@@ -82,9 +90,22 @@ struct Opened {
 pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Result<()> {
     let catalog = context.catalog()?;
     let mut datasets = chosen(&catalog, &args.names)?;
+    if !context.data_root.is_dir() {
+        let what = format!("there is no folder {}", context.data_root.display());
+        return Err(Error::input(what).at("the data root").hint("give the folder with `--data-root`"));
+    }
+    if let Some(path) = &args.exclusions {
+        in_a_folder(path, "option `--exclusions`")?;
+    }
     if args.names.is_empty() {
         let all = datasets.len();
         datasets.retain(|(_, config)| is_here(config, &context.data_root));
+        if datasets.is_empty() {
+            let what = format!("no dataset of the catalogue has files below {}", context.data_root.display());
+            return Err(Error::input(what).at(catalog.file()).hint(
+                "`modo data list` says where to get them; `--data-root` is the folder that they are below",
+            ));
+        }
         if datasets.len() < all {
             printer.note(format!(
                 "{} datasets have no files below {} and are left out; `modo data list` says where to get them",
@@ -209,7 +230,14 @@ fn examine(
     let counted = counter.map(|counter| counter.key(config));
     let remembered = cache.map(|cache| {
         // Everything that decides what is found.
-        let key = (env!("CARGO_PKG_VERSION"), content(rows.as_ref()), format!("{config:?}"), limit, &counted);
+        let key = (
+            env!("CARGO_PKG_VERSION"),
+            LOOKED_FOR,
+            content(rows.as_ref()),
+            format!("{config:?}"),
+            limit,
+            &counted,
+        );
         let key = store::short_hash(&serde_json::to_vec(&key).expect("texts and numbers"));
         cache.join(format!("check-{key}.json"))
     });

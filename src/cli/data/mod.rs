@@ -16,7 +16,7 @@ pub(super) use tokens::{Counter, Unit, means};
 use super::{Context, printer::Printer};
 use crate::{
     data::{self, Catalog, DatasetConfig, Source, config::Files},
-    error::{Context as _, Result},
+    error::{Context as _, Error, Result},
     name::Name,
 };
 
@@ -53,8 +53,25 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     }
 }
 
+/// Refuses a file in a folder that is not there: what is misspelt is not to be made.
+fn in_a_folder(path: &Path, place: &str) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(Error::input(format!("there is no folder {}", folder.display()))
+                .at(place.to_owned())
+                .hint("make it first"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The datasets with these names, in this order; all of them if none is named.
 fn chosen<'a>(catalog: &'a Catalog, names: &[String]) -> Result<Vec<(Name, &'a DatasetConfig)>> {
+    if catalog.iter().next().is_none() {
+        return Err(Error::input("there is no dataset in it")
+            .at(catalog.file())
+            .hint("`modo data add FOLDER --write` adds one"));
+    }
     if names.is_empty() {
         return Ok(catalog.iter().map(|(name, config)| (name.clone(), config)).collect());
     }

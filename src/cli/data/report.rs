@@ -95,12 +95,28 @@ fn one(check: &Check, printer: &mut Printer) -> Result<()> {
         n => format!("{n} fail their own verifier"),
     };
     lines.push(("golds", golds));
+    if check.n_outside > 0 {
+        let rows = counted(check.n_outside, "row");
+        lines.push((
+            "boxes",
+            format!("{rows} with a box that leaves the picture: is `boxes` of the table right?"),
+        ));
+    }
+    if check.n_contradicting > 0 {
+        let rows = counted(check.n_contradicting, "row");
+        lines.push((
+            "contradictions",
+            format!("{rows} with question and pictures of an earlier one, and another gold"),
+        ));
+    }
     for (title, text) in lines {
         wrapped(&format!("  {title:<18}"), 20, &text, printer)?;
     }
     for (title, count, rows) in [
         ("rows that cannot be used:", check.n_bad, &check.bad),
         ("golds on which the reward fails:", check.n_reward_failures, &check.reward_failures),
+        ("golds with a box that leaves the picture:", check.n_outside, &check.outside),
+        ("golds that contradict an earlier row:", check.n_contradicting, &check.contradicting),
     ] {
         if count == 0 {
             continue;

@@ -175,7 +175,11 @@ impl Table for Pairs {
                 options: Value::Null,
                 answer: boxes.iter().map(|numbers| Value::from(numbers.as_slice())).collect(),
             },
-            pictures: vec![("file_name".to_owned(), PictureCell::Path(self.files[*image].clone()))],
+            pictures: Some(&self.files[*image])
+                .filter(|path| !path.trim().is_empty())
+                .map(|path| ("file_name".to_owned(), PictureCell::Path(path.clone())))
+                .into_iter()
+                .collect(),
         })
     }
 }

@@ -86,7 +86,7 @@ impl Columns {
         };
         let cells = Cells {
             question: cell(Some(&self.source.question))?,
-            options: cell(self.source.options.as_deref())?,
+            options: fields::options(&self.source.options, |name| cell(Some(name)))?,
             answer: cell(self.source.answer.as_deref())?,
         };
         let mut pictures = Vec::new();
@@ -252,6 +252,9 @@ pub(super) fn collect_pictures(
             let Value::String(path) = value(array, row)? else {
                 return Err("a picture is needed".to_owned());
             };
+            if path.trim().is_empty() {
+                return Ok(());
+            }
             found.push(PictureCell::Path(path));
             return Ok(());
         }

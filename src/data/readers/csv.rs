@@ -61,16 +61,20 @@ impl Reader for Csv {
             .iter()
             .map(|n| String::from_utf8_lossy(n).into_owned())
             .collect();
-        for column in [Some(&source.question), source.answer.as_ref(), source.options.as_ref()]
+        for column in [Some(&source.question), source.answer.as_ref()]
             .into_iter()
             .flatten()
+            .chain(&source.options)
             .chain(source.images.iter().filter(|column| !column.contains('{')))
         {
             if !names.contains(column) {
                 return Err(Unreadable {
                     column: Some(column.clone()),
                     what: format!("there is no column `{column}`"),
-                    hint: Some(format!("there are `{}`", names.join("`, `"))),
+                    hint: Some(
+                        other_separator(&names)
+                            .unwrap_or_else(|| format!("there are `{}`", names.join("`, `"))),
+                    ),
                 });
             }
         }
@@ -87,6 +91,16 @@ impl Reader for Csv {
         drop(reader);
         Ok(Box::new(Records { file: Mutex::new(file), names, rows, source: source.clone() }))
     }
+}
+
+/// What to do where something else than commas separates the names.
+pub(super) fn other_separator(names: &[String]) -> Option<String> {
+    let [one] = names else { return None };
+    let separator = [";", "\t", "|"].into_iter().find(|separator| one.contains(separator))?;
+    Some(format!(
+        "the names in the first line are separated by `{}`; CSV is read with commas: write the file anew with them",
+        separator.escape_debug()
+    ))
 }
 
 struct Place {

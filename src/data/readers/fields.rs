@@ -20,7 +20,8 @@ pub(super) fn root(name: &str, is_there: impl Fn(&str) -> bool) -> &str {
     before.unwrap_or(name)
 }
 
-/// What `.0.value` leads to inside a value; null where it leads nowhere. `*` leads into every entry of a list.
+/// What `.0.value` leads to inside a value; null where it leads nowhere. `*` leads into every entry of a list, and a word
+/// to its first entry whose `role` or `from` it is: `messages.user.content`.
 pub(super) fn inside(value: Value, path: &str) -> Value {
     let mut value = value;
     for (at, _) in path.match_indices('.') {
@@ -32,13 +33,19 @@ pub(super) fn inside(value: Value, path: &str) -> Value {
             }
             Value::Array(mut list) => match part.parse::<usize>() {
                 Ok(at) if at < list.len() => list.swap_remove(at),
-                _ => Value::Null,
+                Ok(_) => Value::Null,
+                Err(_) => list.into_iter().find(|turn| role(turn) == Some(part)).unwrap_or_default(),
             },
             Value::Object(mut object) => object.remove(part).unwrap_or_default(),
             _ => Value::Null,
         };
     }
     value
+}
+
+/// Whose turn of a conversation this is.
+pub(in crate::data) fn role(turn: &Value) -> Option<&str> {
+    ["role", "from"].iter().find_map(|key| turn.get(key)?.as_str())
 }
 
 /// The value that a name or a path leads to; null where there is none.
@@ -62,14 +69,16 @@ pub(super) fn row(object: &Map<String, Value>, source: &FileSource) -> Result<Ra
         for item in items {
             let path = match item {
                 Value::Null => continue,
-                // As Hugging Face writes a picture into JSON.
-                Value::Object(mut parts) => ["bytes", "path", "url", "image"]
-                    .iter()
-                    .find_map(|part| parts.remove(*part).filter(|value| !value.is_null()))
-                    .unwrap_or_default(),
+                // Words between the pictures of a turn.
+                Value::Object(parts) if parts.get("type").is_some_and(|kind| kind == "text") => continue,
+                Value::Object(parts) => path_in(parts),
                 other => other,
             };
             let Value::String(path) = path else { return Err(wrong("a picture's path is needed")) };
+            // As tables without null write that there is none.
+            if path.trim().is_empty() {
+                continue;
+            }
             pictures.push((column.clone(), PictureCell::Path(path)));
         }
     }
@@ -77,11 +86,40 @@ pub(super) fn row(object: &Map<String, Value>, source: &FileSource) -> Result<Ra
     Ok(RawRow {
         cells: Cells {
             question: column(Some(&source.question)),
-            options: column(source.options.as_deref()),
+            options: options(&source.options, |name| Ok(find(object, name)))?,
             answer: column(source.answer.as_deref()),
         },
         pictures,
     })
+}
+
+/// The path in a picture as Hugging Face writes it into JSON, or as a part of a turn: `{"type": "image", "image": …}`.
+fn path_in(mut parts: Map<String, Value>) -> Value {
+    let found = ["bytes", "path", "url", "image", "image_url"]
+        .iter()
+        .find_map(|part| parts.remove(*part).filter(|value| !value.is_null()));
+    match found {
+        Some(Value::Object(inner)) => path_in(inner),
+        other => other.unwrap_or_default(),
+    }
+}
+
+/// The options of a row: what their column holds, or a list of what a column for each holds.
+pub(super) fn options(
+    columns: &[String],
+    mut cell: impl FnMut(&str) -> Result<Value, Flaw>,
+) -> Result<Value, Flaw> {
+    match columns {
+        [] => Ok(Value::Null),
+        [one] => cell(one),
+        more => more.iter().map(|column| cell(column)).collect(),
+    }
+}
+
+/// Why a row is no object. Its own place says which line or row it is, and serde's would be counted from there.
+pub(super) fn no_object(error: &serde_json::Error) -> String {
+    let (text, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
+    format!("no JSON object: {}", text.strip_suffix(&place).unwrap_or(&text))
 }
 
 /// Columns of a dataset that no row of a file has, and the columns that there are.
@@ -99,8 +137,8 @@ pub(super) fn missing(
     source: &FileSource,
 ) -> Missing {
     let mut missing = Missing::default();
-    let named = [Some(&source.question), source.answer.as_ref(), source.options.as_ref()];
-    missing.columns.extend(named.into_iter().flatten().cloned());
+    let named = [Some(&source.question), source.answer.as_ref()];
+    missing.columns.extend(named.into_iter().flatten().chain(&source.options).cloned());
     for image in &source.images {
         let inside = image.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
         let before = missing.columns.len();
@@ -133,7 +171,7 @@ fn filled(object: &Map<String, Value>, template: &str) -> Value {
         let Some((name, after)) = after.split_once('}') else { break };
         path.push_str(before);
         match find(object, name) {
-            Value::String(text) => path.push_str(&text),
+            Value::String(text) if !text.is_empty() => path.push_str(&text),
             Value::Number(number) => path.push_str(&number.to_string()),
             _ => return Value::Null,
         }
@@ -160,6 +198,10 @@ mod tests {
             find(json!({"t": [{"u": [1, 2]}, {}, {"u": [3]}]}).as_object().unwrap(), "t.*.u.0"),
             json!([1, null, 3])
         );
+        let turns =
+            json!({"m": [{"role": "system", "c": 1}, {"role": "user", "c": 2}, {"from": "gpt", "c": 3}]});
+        let turn = |path| find(turns.as_object().unwrap(), path);
+        assert_eq!([turn("m.user.c"), turn("m.gpt.c"), turn("m.human.c")], [json!(2), json!(3), Value::Null]);
         for nowhere in ["a.b.*", "a.*.b", "a.c.1.d", "a.c.d", "x", "x.y", "a.b.c", "", "."] {
             assert_eq!(find(object, nowhere), Value::Null, "{nowhere}");
         }
@@ -167,6 +209,8 @@ mod tests {
             filled(json!({"id": 7, "i": "x.png"}).as_object().unwrap(), "t/{id}/{i}"),
             json!("t/7/x.png")
         );
-        assert_eq!(filled(json!({"id": 7, "i": null}).as_object().unwrap(), "t/{id}/{i}"), Value::Null);
+        for none in [Value::Null, json!("")] {
+            assert_eq!(filled(json!({"id": 7, "i": none}).as_object().unwrap(), "t/{id}/{i}"), Value::Null);
+        }
     }
 }

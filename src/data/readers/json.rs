@@ -195,7 +195,7 @@ impl Objects {
                 .map_err(|e| Flaw::new(None, format!("the file changed while it was read: {e}")))?;
         }
         let mut object: Map<String, Value> =
-            serde_json::from_slice(&bytes).map_err(|e| Flaw::new(None, format!("no JSON object: {e}")))?;
+            serde_json::from_slice(&bytes).map_err(|e| Flaw::new(None, fields::no_object(&e)))?;
         if let Some(key) = key {
             object.entry("id").or_insert_with(|| key.clone().into());
         }

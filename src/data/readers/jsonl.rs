@@ -92,6 +92,11 @@ impl Lines {
         self.rows.len() as u64
     }
 
+    /// The number of a row's line.
+    pub(super) fn number(&self, row: u64) -> u64 {
+        self.rows[row as usize].number
+    }
+
     /// The object of a row.
     pub(super) fn object(&self, row: u64) -> Result<Map<String, Value>, Flaw> {
         let line = self.rows[row as usize];
@@ -103,7 +108,11 @@ impl Lines {
                 .and_then(|_| file.read_exact(&mut bytes))
                 .map_err(|e| Flaw::new(None, format!("the file changed while it was read: {e}")))?;
         }
-        serde_json::from_slice(&bytes).map_err(|e| Flaw::new(None, format!("no JSON object: {e}")))
+        serde_json::from_slice(&bytes).map_err(|e| {
+            let place =
+                if e.column() > 0 { format!(" at byte {} of the line", e.column()) } else { String::new() };
+            Flaw::new(None, fields::no_object(&e) + &place)
+        })
     }
 }
 
@@ -118,7 +127,7 @@ impl Table for LinesOf {
     }
 
     fn place(&self, row: u64) -> String {
-        format!("line {}", self.lines.rows[row as usize].number)
+        format!("line {}", self.lines.number(row))
     }
 
     fn missing(&self) -> Missing {

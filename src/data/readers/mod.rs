@@ -18,7 +18,7 @@ mod webdataset;
 
 use std::{ops::Range, path::Path, sync::Arc};
 
-pub(super) use fields::{Missing, find};
+pub(super) use fields::{Missing, find, role};
 
 use super::{
     clean::{Cells, Flaw},

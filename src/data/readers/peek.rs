@@ -1,10 +1,13 @@
 //! The first rows of a file with all their columns, to find out what a dataset is.
 
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, fmt, fs::File, io::Read, marker::PhantomData, path::Path};
 
 use ::arrow::array::RecordBatch;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use serde::de::IgnoredAny;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny},
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -24,17 +27,25 @@ pub(in crate::data) struct Peek {
     pub(in crate::data) pictures: BTreeMap<String, usize>,
     /// The other values.
     pub(in crate::data) rows: Vec<Map<String, Value>>,
+    /// Rows that cannot be read, with their places.
+    pub(in crate::data) bad: Vec<String>,
 }
 
 /// The kinds of JSON files that are not one row per object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::data) enum JsonKind {
     /// COCO instances.
     Coco,
+    /// The same with the joints of people; their boxes are among the instances.
+    Keypoints,
+    /// COCO captions, or another file of pictures without boxes.
+    NoBoxes,
     /// One annotated picture.
     ReasonSeg,
     /// Rows.
     Rows,
+    /// Neither a list nor an object of objects: ids of splits, settings.
+    NoRows,
 }
 
 /// The first rows of a Parquet file.
@@ -91,22 +102,33 @@ pub(in crate::data) fn json_lines(path: &Path) -> Result<Peek, String> {
     let file = unpack::open(path).map_err(|e| e.what)?;
     let lines = super::jsonl::lines(&file, ROWS as u64).map_err(|e| e.what)?;
     let objects = super::jsonl::Lines::new(file, lines);
-    objects_of(objects.len(), |row| objects.object(row))
+    let place = |row| format!("line {}", objects.number(row));
+    objects_of(objects.len(), |row| objects.object(row), place)
 }
 
 /// The first objects of a list in JSON.
 pub(in crate::data) fn json(path: &Path) -> Result<Peek, String> {
     let objects = super::json::Objects::open(path).map_err(|e| e.what)?;
-    objects_of(objects.len(), |row| objects.object(row))
+    objects_of(objects.len(), |row| objects.object(row), |row| format!("row {row}"))
 }
 
+/// What can be read of the first rows: one that is damaged says nothing of the others.
 fn objects_of(
     rows: u64,
     object: impl Fn(u64) -> Result<Map<String, Value>, super::Flaw>,
+    place: impl Fn(u64) -> String,
 ) -> Result<Peek, String> {
-    let rows =
-        (0..rows.min(ROWS as u64)).map(|row| object(row).map_err(|flaw| format!("row {row}: {}", flaw.what)));
-    Ok(Peek { pictures: BTreeMap::new(), rows: rows.collect::<Result<_, _>>()? })
+    let mut peek = Peek::default();
+    for row in 0..rows.min(ROWS as u64) {
+        match object(row) {
+            Ok(object) => peek.rows.push(object),
+            Err(flaw) => peek.bad.push(format!("{}: {}", place(row), flaw.what)),
+        }
+    }
+    match peek.bad.first() {
+        Some(first) if peek.rows.is_empty() => Err(first.clone()),
+        _ => Ok(peek),
+    }
 }
 
 /// The first lines of a CSV file.
@@ -115,6 +137,10 @@ pub(in crate::data) fn csv(path: &Path) -> Result<Peek, String> {
     let mut reader =
         ::csv::ReaderBuilder::new().flexible(true).from_reader(file.take(super::jsonl::MAX_LINE));
     let names = reader.headers().map_err(|e| e.to_string())?.clone();
+    let all: Vec<String> = names.iter().map(str::to_owned).collect();
+    if let Some(what) = super::csv::other_separator(&all) {
+        return Err(what);
+    }
     let mut peek = Peek::default();
     for record in reader.records().take(ROWS) {
         let record = record.map_err(|e| e.to_string())?;
@@ -140,18 +166,22 @@ pub(in crate::data) fn shard(path: &Path) -> Result<Peek, String> {
 
 /// What a JSON file is, by the keys it begins with.
 pub(in crate::data) fn json_kind(path: &Path) -> Result<JsonKind, String> {
-    #[derive(serde::Deserialize)]
+    #[derive(Deserialize)]
     struct Keys {
         images: Option<IgnoredAny>,
-        annotations: Option<IgnoredAny>,
+        annotations: Option<First<Annotation>>,
+        categories: Option<IgnoredAny>,
         shapes: Option<IgnoredAny>,
         text: Option<IgnoredAny>,
     }
-    let mut start = [0];
-    let mut file = unpack::open(path).map_err(|e| e.what)?;
-    let read = file.read(&mut start).map_err(|e| e.to_string())?;
-    if read == 0 || start[0] != b'{' {
-        return Ok(JsonKind::Rows);
+    #[derive(Deserialize)]
+    struct Annotation {
+        bbox: Option<IgnoredAny>,
+        keypoints: Option<IgnoredAny>,
+    }
+    let Some((first, second)) = begins(path)? else { return Ok(JsonKind::Rows) };
+    if first != b'{' {
+        return Ok(if second == b'{' { JsonKind::Rows } else { JsonKind::NoRows });
     }
     let file = unpack::open(path).map_err(|e| e.what)?;
     // What is not UTF-8 is no table of rows; LISA's files are not.
@@ -160,8 +190,77 @@ pub(in crate::data) fn json_kind(path: &Path) -> Result<JsonKind, String> {
         Err(_) => return Ok(JsonKind::Rows),
     };
     Ok(match keys {
-        Keys { images: Some(_), annotations: Some(_), .. } => JsonKind::Coco,
+        Keys { images: Some(_), annotations: Some(First(first)), .. } => match first {
+            Some(Annotation { keypoints: Some(_), .. }) => JsonKind::Keypoints,
+            Some(Annotation { bbox: None, .. }) => JsonKind::NoBoxes,
+            _ => JsonKind::Coco,
+        },
+        Keys { images: Some(_), categories: Some(_), .. } => JsonKind::NoBoxes,
         Keys { shapes: Some(_), text: Some(_), .. } => JsonKind::ReasonSeg,
-        _ => JsonKind::Rows,
+        _ if second == b'{' => JsonKind::Rows,
+        _ => JsonKind::NoRows,
     })
+}
+
+/// The first entry of a list, whose others take no memory.
+struct First<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = First<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<First<T>, A::Error> {
+                let first = list.next_element()?;
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(First(first))
+            }
+        }
+        deserializer.deserialize_seq(Visitor(PhantomData))
+    }
+}
+
+/// The bracket that JSON opens with, and the first byte of its first value; none where there is too little to tell.
+fn begins(path: &Path) -> Result<Option<(u8, u8)>, String> {
+    const LOOKED_AT: u64 = 4096;
+    let mut start = Vec::new();
+    let file = unpack::open(path).map_err(|e| e.what)?;
+    file.take(LOOKED_AT).read_to_end(&mut start).map_err(|e| e.to_string())?;
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start).trim_ascii_start();
+    let Some((first @ (b'[' | b'{'), rest)) = text.split_first() else { return Ok(None) };
+    let mut rest = rest.trim_ascii_start();
+    if let (b'{', Some(key)) = (first, rest.strip_prefix(b"\"")) {
+        let Some(end) = key.windows(2).position(|pair| pair[0] != b'\\' && pair[1] == b'"') else {
+            return Ok(None);
+        };
+        rest = key[end + 2..].trim_ascii_start();
+        rest = rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start();
+    }
+    // An empty list, or an empty object, has no rows that are anything else.
+    Ok(rest.first().filter(|byte| !b"]}".contains(byte)).map(|byte| (*first, *byte)))
+}
+
+/// Whether a JSON file begins as one of rows does; much faster than [`json_kind`].
+pub(in crate::data) fn begins_as_rows(path: &Path) -> bool {
+    begins(path).is_ok_and(|found| found.is_some_and(|(_, second)| second == b'{'))
+}
+
+/// The name of the first picture of a COCO file.
+pub(in crate::data) fn coco_picture(path: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Keys {
+        images: First<Picture>,
+    }
+    #[derive(Deserialize)]
+    struct Picture {
+        file_name: String,
+    }
+    let file = unpack::open(path).ok()?;
+    let keys: Keys = serde_json::from_reader(std::io::BufReader::new(file)).ok()?;
+    keys.images.0.map(|picture| picture.file_name)
 }

@@ -174,13 +174,13 @@ impl Table for ShardOf {
         let mut object = Map::new();
         let mut pictures = Vec::new();
         for (ending, part) in &self.shard.rows[row as usize].parts {
-            let columns = [Some(&source.question), source.answer.as_ref(), source.options.as_ref()];
+            let columns = [Some(&source.question), source.answer.as_ref()];
             if source.images.contains(ending) {
                 let wrong = |what: String| Flaw::new(Some(ending), what);
                 let bytes = self.shard.read(*part, MAX_PICTURE_BYTES).map_err(wrong)?;
                 let place = self.shard.in_place.then(|| vec![(part.0, part.1 as u32)]);
                 pictures.push((ending.clone(), PictureCell::Bytes(bytes.into(), place)));
-            } else if ending == "json" || columns.contains(&Some(ending)) {
+            } else if ending == "json" || columns.contains(&Some(ending)) || source.options.contains(ending) {
                 self.shard.texts(ending, *part, &mut object)?;
             }
         }
