@@ -240,9 +240,10 @@ fn predictors_are_compared_on_a_table() {
 
     // A score that is the same everywhere orders nothing.
     let (_, constant) = tables(|_| 0.0, 30);
-    let both: String = (constant.lines().enumerate())
-        .map(|(i, line)| format!("{line},{}\n", if i == 0 { "flat" } else { "0.5" }))
-        .collect();
+    let mut both = String::new();
+    for (i, line) in constant.lines().enumerate() {
+        writeln!(both, "{line},{}", if i == 0 { "flat" } else { "0.5" }).unwrap();
+    }
     fs::write(folder.path().join("both.csv"), both).unwrap();
     let given_both = ["compare", "--mixtures", "a.csv", "--scores", "both.csv", "--targets", "flat"];
     let out = modo(folder.path(), &given_both);

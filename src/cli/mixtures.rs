@@ -34,14 +34,17 @@ pub(super) fn load(text: &str, catalog: &Catalog) -> Result<Mixture> {
             return Ok(mixture);
         }
         let known: Vec<String> = names(catalog).into_iter().map(|(name, _)| format!("`{name}`")).collect();
+        let shares = "shares, `detect=0.5,refer=0.5`";
+        let hint = if known.is_empty() {
+            format!("give {shares}, or the file of a mixture")
+        } else {
+            format!("there are {}; {shares}, can be given as well", known.join(", "))
+        };
         return Err(Error::input(format!(
             "there is no mixture `{text}`: no file, and no name under {FOLDER}/"
         ))
         .at("option `--mixture`")
-        .hint(format!(
-            "there are {}; shares can be given as well: `detect=0.5,refer=0.5`",
-            known.join(", ")
-        )));
+        .hint(hint));
     };
     let trained = trained(catalog);
     let read = || {

@@ -112,11 +112,11 @@ fn unfinished(folder: &RunFolder, spec: &RunSpec, plan: &RunSpec) -> Option<Stri
     };
     let step = last.progress().map_or(0, |progress| progress.step);
     // Every run its own sentence: they stop at different steps.
-    let then = if spec.experiment != plan.experiment {
-        format!(" under the experiment's name `{}`: a sweep begins it anew", spec.experiment)
-    } else {
+    let then = if spec.experiment == plan.experiment {
         difference(spec, plan)
             .map_or(": `modo sweep` finishes it".to_owned(), |why| format!(", and has {why}"))
+    } else {
+        format!(" under the experiment's name `{}`: a sweep begins it anew", spec.experiment)
     };
     Some(format!("it {state} at step {step} of {}{then}", spec.budget.steps))
 }

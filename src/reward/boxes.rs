@@ -783,19 +783,17 @@ impl Cursor<'_> {
 
     /// Passes over a text, a number, a word or a flat list of these.
     fn skip_value(&mut self) -> Result<(), Reason> {
+        const WORDS: [&str; 6] = ["null", "true", "false", "None", "True", "False"];
         let list = self.eat(b'[');
         loop {
             match self.peek().ok_or(Reason::Unparsed)? {
                 b']' if list => return self.expect(b']'),
                 b'"' | b'\'' => _ = self.string()?,
                 b'0'..=b'9' | b'-' | b'.' => _ = self.number()?,
-                _ if ["null", "true", "false", "None", "True", "False"]
-                    .iter()
-                    .any(|word| self.eat_text(word)) =>
-                {
-                    ()
+                _ => {
+                    let word = WORDS.iter().any(|word| self.eat_text(word));
+                    word.then_some(()).ok_or(Reason::Unparsed)?;
                 }
-                _ => return Err(Reason::Unparsed),
             }
             if !list {
                 return Ok(());

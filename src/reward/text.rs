@@ -257,7 +257,7 @@ pub(super) fn without_lead_in(text: &str) -> &str {
 
 /// Without the half of a pair of bold marks whose other half was taken off.
 fn unbold(text: &str) -> &str {
-    if text.matches("**").count() % 2 == 0 {
+    if text.matches("**").count().is_multiple_of(2) {
         return text;
     }
     let end = || text.strip_suffix("**").or_else(|| text.strip_suffix("**."));

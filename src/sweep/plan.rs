@@ -310,8 +310,8 @@ impl Plan {
             return wrong("it is 0: no mixture of a family would run".to_owned(), "design", "replicates");
         }
         for (key, number, most) in [
-            ("replicates", design.replicates as u64, 1000),
-            ("centre_replicates", design.centre_replicates as u64, 1000),
+            ("replicates", u64::from(design.replicates), 1000),
+            ("centre_replicates", u64::from(design.centre_replicates), 1000),
             ("space_filling", design.space_filling as u64, 10_000),
         ] {
             if number > most {

@@ -156,7 +156,7 @@ fn binds_from_behind(after: &str) -> bool {
         || after.strip_prefix(['i', 'x', 'y', 'n', 'k', 'π']).is_some_and(ends)
         || after.strip_prefix(['/', ':']).is_some_and(digit)
         || OPERATORS.iter().any(|operator| after.trim_start().starts_with(operator))
-        || SCALES.iter().any(|one| scale(one))
+        || SCALES.iter().any(scale)
 }
 
 /// What stands beside a box as another answer: behind or in front of an "or", and what is announced after it.
@@ -207,17 +207,18 @@ pub(in crate::reward) fn unboxed(answer: &str) -> Cow<'_, str> {
         return Cow::Borrowed(answer);
     }
     let mut all = boxes(answer);
-    match (all.next(), all.next(), last_box(answer)) {
-        (Some(_), None, Ok(Some((content, [before, after]))))
-            if !(before.trim().is_empty() && after.trim().is_empty()) && !is_glued(before, after) =>
-        {
-            // A currency sign stays.
-            let plain = |text: &str| {
-                let text = text.replace(r"\$", "\u{1}");
-                MARKS.iter().fold(text, |text, mark| text.replace(mark, "")).replace('\u{1}', r"\$")
-            };
-            Cow::Owned([&plain(before), content, &plain(after)].concat())
-        }
-        _ => Cow::Borrowed(answer),
+    let single = all.next().is_some() && all.next().is_none();
+    let Some((content, [before, after])) = last_box(answer).ok().flatten().filter(|_| single) else {
+        return Cow::Borrowed(answer);
+    };
+    let alone = before.trim().is_empty() && after.trim().is_empty();
+    if alone || is_glued(before, after) {
+        return Cow::Borrowed(answer);
     }
+    // A currency sign stays.
+    let plain = |text: &str| {
+        let text = text.replace(r"\$", "\u{1}");
+        MARKS.iter().fold(text, |text, mark| text.replace(mark, "")).replace('\u{1}', r"\$")
+    };
+    Cow::Owned([&plain(before), content, &plain(after)].concat())
 }
