@@ -340,20 +340,18 @@ fn a_data_root_a_folder_or_a_catalogue_that_is_not_there_is_an_error() {
 #[test]
 fn boxes_that_leave_their_picture_and_rows_that_contradict_each_other_are_counted_and_shown() {
     let world = World::new(PLAN);
-    let rows: String = [
+    let rows = [
         ("Where is one?", json!([1, 2, 30, 40])),
         // Edges counted from 1 are no reason to say anything.
         ("Where is all?", json!([0, 0, 65, 65])),
         ("Where is two?", json!([1, 2, 1_000_000_000, 4])),
         ("Where is one?", json!([1, 2, 30, 40])),
         ("Where is one?", json!([5, 6, 30, 40])),
-    ]
-    .into_iter()
-    .map(|(question, boxes)| {
-        format!("{}\n", json!({"question": question, "image": "images/train0.png", "answer": boxes}))
-    })
-    .collect();
-    fs::write(world.path("data/count/boxes.jsonl"), rows).unwrap();
+    ];
+    let rows = rows.map(|(question, boxes)| {
+        json!({"question": question, "image": "images/train0.png", "answer": boxes}).to_string()
+    });
+    fs::write(world.path("data/count/boxes.jsonl"), rows.join("\n")).unwrap();
     fs::write(world.path("boxes.toml"), table("boxes", "\"train\"", "count/boxes.jsonl", "boxes")).unwrap();
     let args = ["data", "check", "--datasets", "boxes.toml"];
     let shown = world.done(&args);

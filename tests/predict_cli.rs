@@ -563,7 +563,11 @@ fn runs_stay_when_a_dataset_joins_and_those_of_another_kind_are_left_out_by_name
     assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
     assert!(!stderr(&out).contains("newer"), "{}", stderr(&out));
     let page = fs::read_to_string(renamed.join("report.html")).unwrap();
-    assert!(page.contains("14 proxy runs") && !page.contains("No proxy run has finished"));
+    assert!(
+        page.contains("14 finished runs of") && !page.contains("No proxy run has finished"),
+        "{}",
+        stdout(&out)
+    );
 
     // A run that came after the prediction is told, and a mixture that other runs were the reason for.
     let runs: Vec<PathBuf> = fs::read_dir(renamed.join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
