@@ -2,8 +2,9 @@
 //!
 //! Normalisation, of gold and answer alike: one layer after another of `$…$`, `\(…\)`, `\boxed{…}`, `\text{…}`, bold
 //! marks, back-ticks and quotes is taken off; runs of white space become one space; one full stop at the end goes; curly
-//! quotes become straight, `\$` and `\%` lose their backslash; letters become lower case (`case = "keep"` leaves them). Nothing else: no articles, no punctuation inside, and never
-//! "contains", which pays for answers that list everything.
+//! quotes become straight, `\$` and `\%` lose their backslash; letters become lower case (`case = "keep"` leaves them). An answer
+//! may be announced ("The answer is …"). Nothing else: no articles, no punctuation inside, and never "contains", which pays for
+//! answers that list everything.
 
 use serde::Deserialize;
 
@@ -60,11 +61,13 @@ impl Verifier for Text {
 
     fn score(&self, gold: &Gold, answer: &str) -> Verdict {
         let Ok(golds) = golds(gold) else { return Verdict::zero(Reason::BadGold) };
+        let text = unwrapped(answer);
         let answer = self.normal(answer);
         if answer.is_empty() {
             return Verdict::zero(Reason::Empty);
         }
-        let right = golds.iter().any(|gold| self.normal(gold) == answer);
+        let is_gold = |answer: &str| golds.iter().any(|gold| self.normal(gold) == answer);
+        let right = is_gold(&answer) || announced(text).is_some_and(|text| is_gold(&self.normal(text)));
         Verdict::all_or_nothing(right, &answer)
     }
 
@@ -82,7 +85,16 @@ impl Verifier for Text {
         let gold = Answer::Text(vec!["left of".to_owned(), "to the left".to_owned()]);
         vec![Example::new(
             gold,
-            &["left of", " left  of.", "“left of”", r"\text{left of}", "**left of**", "to the left"],
+            &[
+                "left of",
+                " left  of.",
+                "“left of”",
+                "The answer is left of.",
+                "Answer: left of",
+                r"\text{left of}",
+                "**left of**",
+                "to the left",
+            ],
             &["", "left", "left of or right of", "not left of", "fo tfel", "left\u{200b} of"],
         )]
     }
@@ -201,7 +213,7 @@ pub(super) fn unwrapped(text: &str) -> &str {
 }
 
 /// What may stand before an answer, behind "the" or "my".
-const LEAD_INS: [&str; 19] = [
+const LEAD_INS: [&str; 22] = [
     "correct answer is",
     "correct answer:",
     "correct option is",
@@ -217,7 +229,10 @@ const LEAD_INS: [&str; 19] = [
     "answer is",
     "answer:",
     "option:",
+    "option is",
     "choice:",
+    "choice is",
+    "ans:",
     "答案：",
     "答案是",
     "=",
@@ -229,20 +244,27 @@ const ADVERBS: [&str; 5] = ["so", "thus", "hence", "therefore", "then"];
 /// What may stand behind an answer as its announcement.
 const ENDINGS: [&str; 4] = ["is the correct answer", "is the answer", "is correct", "is right"];
 
-/// The text without what announces it: "the answer is", "Answer:", "=", "so the answer is", "is the correct answer".
-pub(super) fn without_lead_in(text: &str) -> &str {
+/// What "the answer is", "Answer:", "so the answer is" or "=" announces.
+fn announced(text: &str) -> Option<&str> {
     let begins_with =
         |text: &str, word: &str| text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
-    if text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '*' | '答')) {
-        let plain = text.strip_prefix("**").unwrap_or(text);
-        let adverb = ADVERBS.iter().find(|word| begins_with(plain, word)).map(|word| &plain[word.len()..]);
-        let after = adverb.filter(|rest| rest.starts_with([' ', ',']));
-        let sentence = after.map_or(plain, |rest| rest.trim_start_matches([' ', ',']));
-        let article = ["the ", "my "].iter().find(|word| begins_with(sentence, word));
-        let sentence = article.map_or(sentence, |word| &sentence[word.len()..]);
-        if let Some(lead) = LEAD_INS.iter().find(|lead| begins_with(sentence, lead)) {
-            return unwrapped(unbold(sentence[lead.len()..].trim_start_matches([':', ' ', '\n'])));
-        }
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '=' | '*' | '答')) {
+        return None;
+    }
+    let plain = text.strip_prefix("**").unwrap_or(text);
+    let adverb = ADVERBS.iter().find(|word| begins_with(plain, word)).map(|word| &plain[word.len()..]);
+    let after = adverb.filter(|rest| rest.starts_with([' ', ',']));
+    let sentence = after.map_or(plain, |rest| rest.trim_start_matches([' ', ',']));
+    let article = ["the ", "my "].iter().find(|word| begins_with(sentence, word));
+    let sentence = article.map_or(sentence, |word| &sentence[word.len()..]);
+    let lead = LEAD_INS.iter().find(|lead| begins_with(sentence, lead))?;
+    Some(unwrapped(unbold(sentence[lead.len()..].trim_start_matches([':', ' ', '\n']))))
+}
+
+/// The text without what announces it in front ([`announced`]) or behind: "is the correct answer".
+pub(super) fn without_lead_in(text: &str) -> &str {
+    if let Some(answer) = announced(text) {
+        return answer;
     }
     let ends = text.strip_suffix('.').unwrap_or(text);
     if !ends.ends_with(['r', 't']) {
