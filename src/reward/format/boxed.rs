@@ -122,7 +122,8 @@ pub(super) fn is_part(before: &str, after: &str) -> bool {
 fn binds_from_before(window: &str, after: &str) -> bool {
     // Marks around a formula separate nothing, and so does a space.
     let before = window.trim_end_matches(['$', '*', ' ']);
-    let command = |text: &str| BINDS.iter().any(|command| text.ends_with(command));
+    let latex = before.contains('\\');
+    let command = |text: &str| latex && BINDS.iter().any(|command| text.ends_with(command));
     let braced = before.strip_suffix('{').is_some_and(|outer| {
         let below = outer.ends_with('}') && outer.contains("frac{");
         command(outer) || below || outer.ends_with(['^', '_'])
@@ -141,6 +142,9 @@ fn binds_from_before(window: &str, after: &str) -> bool {
 }
 
 fn binds_from_behind(after: &str) -> bool {
+    if after.len() < 2 {
+        return after.starts_with(|c: char| c.is_ascii_digit());
+    }
     const SCALES: [&str; 6] = ["hundred", "thousand", "million", "billion", "trillion", "dozen"];
     const OPERATORS: [&str; 4] = [r"\times", r"\cdot", r"\pi", r"\sqrt"];
     let ends = |rest: &str| !rest.starts_with(char::is_alphabetic);
@@ -187,6 +191,9 @@ const MAX_BESIDE: usize = 200;
 fn announced_after(after: &str) -> Option<&str> {
     const LONGEST: usize = 40;
     let end = end_of(after, 5 * MAX_BESIDE);
+    if end.len() < ANNOUNCEMENTS[0].len() {
+        return None;
+    }
     let lower = end.to_ascii_lowercase();
     let at = ANNOUNCEMENTS.iter().filter_map(|lead| Some(lower.rfind(lead)? + lead.len())).max()?;
     let announced = end[at..].trim_matches([':', ' ', '*', '$', '.', '\n']);

@@ -17,6 +17,9 @@ pub(in crate::reward) fn denied(before: &str, after: &str) -> bool {
 pub(in crate::reward) fn revised(after: &str) -> bool {
     const ANEW: [&str; 6] =
         ["wait", "scratch that", "hold on", "on second thought", "correction", "actually"];
+    if after.len() < ANEW[0].len() {
+        return false;
+    }
     let lower = first_bytes(after).to_lowercase();
     let mut sentences = lower
         .split(['.', '!', '\n', ';'])
