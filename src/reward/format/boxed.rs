@@ -142,9 +142,6 @@ fn binds_from_before(window: &str, after: &str) -> bool {
 }
 
 fn binds_from_behind(after: &str) -> bool {
-    if after.len() < 2 {
-        return after.starts_with(|c: char| c.is_ascii_digit());
-    }
     const SCALES: [&str; 6] = ["hundred", "thousand", "million", "billion", "trillion", "dozen"];
     const OPERATORS: [&str; 4] = [r"\times", r"\cdot", r"\pi", r"\sqrt"];
     let ends = |rest: &str| !rest.starts_with(char::is_alphabetic);
