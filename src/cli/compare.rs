@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{
+    data::in_a_folder,
     predict::table::{Columns, Joined},
     printer::{Column, Printer},
 };
@@ -90,10 +91,13 @@ pub(super) fn run(args: &Args, printer: &mut Printer) -> Result<()> {
     };
     // Before the minutes that comparing takes.
     if let Some(path) = &args.plot {
-        let missing = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
-        if missing.is_some() || path.extension().is_none_or(|ending| ending != "svg") {
-            return Err(Error::input("the picture is an SVG file in a folder that is there")
-                .at(format!("option `--plot {}`", path.display())));
+        in_a_folder(path, "option `--plot`")?;
+        if path.extension().is_none_or(|ending| ending != "svg") {
+            return Err(Error::input(format!(
+                "the picture is an SVG file, and {} is not called so",
+                path.display()
+            ))
+            .at("option `--plot`"));
         }
     }
     let mut joined = Joined::read(columns, &args.mixtures, &args.scores, printer)?;

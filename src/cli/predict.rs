@@ -17,7 +17,7 @@ use crate::{
     decide::{self, Objective, Prediction, Question, Screened, TargetRuns, decide, screen},
     error::{Context as _, Error, Result},
     ledger::{self, Ledger, Target},
-    mixture::{Mixture, constraint::Constraints},
+    mixture::constraint::Constraints,
     name::Name,
     optimize::{
         self, Optimizer,
@@ -25,7 +25,7 @@ use crate::{
         next_runs::Batch,
     },
     predict::{Observation, two_fidelity::TwoFidelities},
-    run::{Decoding, Part},
+    run::{Decoding, Part, RunSpec},
     store,
     sweep::plan::{Aggregate, Plan},
 };
@@ -431,11 +431,8 @@ pub(super) fn predict(
     guardrails.retain(|rail| asked.guardrails.iter().all(|other| other.score != rail.score));
     guardrails.extend(asked.guardrails.iter().cloned());
     // What the plan has, and what was proposed, comes anyway: the next runs are to say something else.
-    let share =
-        |mixture: &Mixture, of: &Name| mixture.shares().find(|(name, _)| *name == of).map_or(0.0, |(_, s)| s);
-    let planned =
-        specs.iter().map(|spec| chosen.datasets.iter().map(|name| share(&spec.mixture, name)).collect());
-    let mut pending: Vec<Vec<f64>> = planned.collect();
+    let shares = |spec: &RunSpec| chosen.datasets.iter().map(|name| spec.mixture.share(name)).collect();
+    let mut pending: Vec<Vec<f64>> = specs.iter().map(shares).collect();
     pending.dedup();
     let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
     pending.retain(|shares| chosen.runs.iter().all(|run| !same(&run.shares, shares)));

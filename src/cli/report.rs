@@ -70,8 +70,9 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
     let experiment = Experiment::open(&folder, context)?;
     surfaces::triples(&args.maps, &experiment.plan.train)?;
     let report = build(&experiment, &args.maps, context)?;
-    if let Some(note) = report.notes.first().filter(|note| note.contains("newer than the prediction")) {
-        printer.warn(note.clone());
+    let prediction: Option<Prediction> = read_json(&folder.join(predict::PREDICTION));
+    if let Some(note) = prediction.and_then(|prediction| older(&prediction, &report.runs, &folder)) {
+        printer.warn(note);
     }
     let out = args.out.clone().unwrap_or_else(|| folder.join("report.html"));
     write(&report, &out)?;
@@ -124,11 +125,8 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
     let confirm: Vec<report::ConfirmSummary> =
         [PROPOSAL, BEST_OBSERVED].into_iter().filter_map(compare).collect();
     let proposal = prediction.as_ref().map(proposal).transpose()?;
-    let finished: Vec<&ReportRun> =
-        runs.iter().filter(|r| r.group == Group::Sweep && r.record.is_some()).collect();
-    let newer = prediction.as_ref().map_or(0, |prediction| newer_than(prediction, &finished));
     // What is said of the runs is said of those that the prediction saw.
-    let n_finished = prediction.as_ref().map_or(finished.len(), |prediction| prediction.runs.len());
+    let n_finished = prediction.as_ref().map_or_else(|| finished(&runs).count(), |p| p.runs.len());
     let of_proposal = confirm.iter().find(|c| c.arm == PROPOSAL);
     let verdict = report::verdict(&objective, proposal.as_ref(), of_proposal, n_finished);
     let plan = fs::read_to_string(folder.join("plan.toml")).at(folder.display())?;
@@ -142,16 +140,7 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
         experiment.catalog.get(name).is_ok_and(|c| matches!(c.source, crate::data::Source::Task { .. }))
     };
     let mut notes: Vec<String> = prediction.iter().flat_map(|p| p.notes.clone()).collect();
-    if newer > 0 {
-        let (s, verb) = if newer == 1 { ("", "is") } else { ("s", "are") };
-        let folder = folder.display();
-        notes.insert(
-            0,
-            format!(
-                "{newer} finished run{s} {verb} newer than the prediction and not in it: `modo predict {folder}` decides anew"
-            ),
-        );
-    }
+    notes.splice(0..0, prediction.iter().filter_map(|prediction| older(prediction, &runs, folder)));
     if experiment.plan.train.iter().all(generated) {
         notes.push(WORLD.to_owned());
     }
@@ -188,13 +177,25 @@ pub(super) fn build(experiment: &Experiment, maps: &[String], context: &Context)
     })
 }
 
-/// Finished runs that a prediction neither used nor left out.
-fn newer_than(prediction: &Prediction, finished: &[&ReportRun]) -> usize {
+/// The proxy runs that have finished.
+fn finished(runs: &[ReportRun]) -> impl Iterator<Item = &ReportRun> {
+    runs.iter().filter(|run| run.group == Group::Sweep && run.record.is_some())
+}
+
+/// Says how many finished runs a prediction neither used nor left out, where there are any.
+fn older(prediction: &Prediction, runs: &[ReportRun], experiment: &Path) -> Option<String> {
     let seen = |run: &str| {
         prediction.runs.iter().any(|one| one.run == run)
             || prediction.left_out.iter().any(|one| one.run == run)
     };
-    finished.iter().filter(|run| !seen(run.id.as_str())).count()
+    let newer = finished(runs).filter(|run| !seen(run.id.as_str())).count();
+    let (s, verb) = if newer == 1 { ("", "is") } else { ("s", "are") };
+    (newer > 0).then(|| {
+        format!(
+            "{newer} finished run{s} {verb} newer than the prediction and not in it: `modo predict {}` decides anew",
+            experiment.display()
+        )
+    })
 }
 
 /// `base.json`: the scores of the base, before any run trained it.

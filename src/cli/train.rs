@@ -159,7 +159,9 @@ fn of_other_runs(file: &MixtureFile, experiment: &Path) -> Option<String> {
     let own: Option<Prediction> = read_json(&experiment.join(predict::PREDICTION));
     let decide = format!("`modo predict {}` decides for this experiment", experiment.display());
     match own {
-        None => Some(format!("it was predicted from {n_runs} runs of another experiment; {decide}")),
+        None => Some(format!(
+            "it was predicted from {n_runs} runs, and this experiment has no prediction; {decide}"
+        )),
         Some(own) if own.ledger != *ledger => Some(format!(
             "it was predicted from {n_runs} other runs than those of this experiment's prediction; {decide}"
         )),

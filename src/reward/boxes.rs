@@ -17,8 +17,8 @@
 //! Read: `[[x1,y1,x2,y2],…]`, `[x1,y1,x2,y2]`, `{"bbox_2d": […]}`, `[{'Position': […], 'Confidence': c},…]`, JSON with either
 //! kind of quotes, in a code fence or not; several of these side by side without a bracket around them; `(x1,y1),(x2,y2)` and
 //! `(x1,y1,x2,y2)`; the marks of Qwen-VL, Qwen2-VL and InternVL, with a name before a box or not:
-//! `<|object_ref_start|>cat<|object_ref_end|><|box_start|>(x1,y1),(x2,y2)<|box_end|>`, `<ref>cat</ref><box>[[x1,y1,x2,y2]]</box>`. A box whose corners are swapped, or with a side of 0, is a box that overlaps
-//! nothing. Text around the list is not read.
+//! `<|object_ref_start|>cat<|object_ref_end|><|box_start|>(x1,y1),(x2,y2)<|box_end|>`, `<ref>cat</ref><box>[[x1,y1,x2,y2]]</box>`.
+//! A box whose corners are swapped, or with a side of 0, is a box that overlaps nothing. Text around the list is not read.
 
 use serde::Deserialize;
 

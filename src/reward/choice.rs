@@ -1,9 +1,10 @@
 //! One option out of several, by its letter or by its text.
 //!
-//! Read as the option B: `B`, `(B)`, `{B}`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, `\textbf{(B)}\ text`, "the answer is B", and the
-//! text of option B where the options are known and no other has that text, or its value where it is mathematics. A letter with a text counts only if that is the
-//! option's own text (unknown options: if the text names no other letter); with a space between (`B dog`) the options must be known. Several letters are no answer; lower case and
-//! look-alike letters are not letters: a model that is free to vary them learns to.
+//! Read as the option B: `B`, `(B)`, `{B}`, `B.`, `B)`, `B: text`, `B - text`, `(B) text`, `\text{B}`, `\textbf{(B)}\ text`, `**B.** text`,
+//! "the answer is B", and the text of option B where the options are known and no other has that text, or its value where it is
+//! mathematics. A letter with a text counts only if that is the option's own text (unknown options: if the text names no other
+//! letter); with a space between (`B dog`) the options must be known. Several letters are no answer; lower case and look-alike
+//! letters are not letters: a model that is free to vary them learns to.
 
 use std::borrow::Cow;
 

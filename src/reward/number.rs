@@ -5,9 +5,10 @@
 //! `text` takes off. Not read, so worth 0: sums, ranges, "3 or 4", sentences, `4 = 3`, digits outside ASCII.
 //!
 //! Without a tolerance a number is right when it differs by at most 10⁻¹² of the gold: room for the rounding of golds that
-//! were computed, for nothing a person would write; whole numbers agree to the last digit. `tolerance = 0.05` is ChartQA's relaxed accuracy (arXiv:2203.10244) with
-//! its oddities: a year 60 off is right, and a gold of 0 must be met exactly. `percent = "hundredth"` is its reading of
-//! `7%`. Departures: separators, currency and units are understood, and `0.0` is 0 (the harnesses compare the text there).
+//! were computed, for nothing a person would write; whole numbers agree to the last digit. `tolerance = 0.05` is ChartQA's
+//! relaxed accuracy (arXiv:2203.10244) with its oddities: a year 60 off is right, and a gold of 0 must be met exactly.
+//! `percent = "hundredth"` is its reading of `7%`. Departures: separators, currency and units are understood, and `0.0` is 0
+//! (the harnesses compare the text there).
 
 use std::borrow::Cow;
 

@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, context: &Context, printer: &mut Printer) -> Resu
 }
 
 /// Refuses a file in a folder that is not there: what is misspelt is not to be made.
-fn in_a_folder(path: &Path, place: &str) -> Result<()> {
+pub(super) fn in_a_folder(path: &Path, place: &str) -> Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             Err(Error::input(format!("there is no folder {}", folder.display()))

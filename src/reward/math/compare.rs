@@ -9,6 +9,7 @@ use super::{
     form::{Form, Work},
     interval::Interval,
     is_zero,
+    naming::points,
     read::is_power_of_ten,
     sets,
 };
@@ -112,16 +113,10 @@ type Part<'e> = (Option<String>, &'e Expr);
 
 /// A name as text; of points without their order, since a line has no first one.
 fn name_of(expr: &Expr) -> String {
-    let mut name = format!("{expr:?}");
-    if let Expr::Symbol(points) = expr
-        && points.len() > 1
-        && points.bytes().all(|b| b.is_ascii_uppercase())
-    {
-        let mut points = points.as_bytes().to_vec();
-        points.sort_unstable();
-        name = String::from_utf8_lossy(&points).into_owned();
+    match expr {
+        Expr::Symbol(name) => points(name).unwrap_or_else(|| format!("{expr:?}")),
+        _ => format!("{expr:?}"),
     }
-    name
 }
 
 fn part(expr: &Expr) -> Part<'_> {

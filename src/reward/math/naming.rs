@@ -46,7 +46,8 @@ const NO_NAMES: &[&str] = &[
     "not", "no", "none", "never", "nor", "neither", "wrong", "incorrect", "false", "maybe", "perhaps", "or", "undefined", "nan",
     "inf", "infinity", "unknown", "invalid", "except", "about", "approximately", "approx", "around", "almost", "less", "more",
     "than", "over", "under", "above", "below", "least", "most", "between", "guess", "if", "cannot", "without", "but", "unless",
-    "is", "are", "hardly", "error", "unlike", "unequal", "untrue", "impossible", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "pi", "to",
+    "is", "are", "hardly", "error", "unlike", "unequal", "untrue", "impossible", "zero", "one", "two", "three", "four", "five",
+    "six", "seven", "eight", "nine", "ten", "pi", "to",
 ];
 
 /// Ways to write the same thing in a name, without braces; applied in this order.
@@ -152,7 +153,7 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// Two to five points: a line or a polygon has no first one.
-fn points(name: &str) -> Option<String> {
+pub(super) fn points(name: &str) -> Option<String> {
     let fits = (2..=5).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_uppercase());
     let mut points = fits.then(|| name.as_bytes().to_vec())?;
     points.sort_unstable();
